@@ -1,0 +1,149 @@
+"""What the rooms hand to each other: a step knows these types, not the other steps.
+
+All are frozen: a submission, once read, and a verdict, once given, do not change.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+
+class Record(BaseModel):
+    """A frozen value with checked fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Points = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+
+
+class Status(str, Enum):
+    """How a submission's way through the grader ended. No zero stands without one."""
+
+    GRADED = "graded"  # every row was decided
+    NOT_GRADABLE = "not_gradable"  # nothing usable was handed in
+    TIMEOUT = "timeout"  # the code, while being loaded or in all, used up its time
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"  # the code could not be loaded, or took its process down again and again
+    QUARANTINED = "quarantined"  # nobody can tell whose it is, or the archive is hostile
+    GRADER_ERROR = "grader_error"  # ours: no zero is given, it is to be run again
+
+
+class Outcome(str, Enum):
+    """How one check ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not_run"  # what it needs failed
+    ERROR = "error"  # ours
+
+
+class Code(Record):
+    """The module `lab8` as it was handed in. Never parsed, let alone run, on the trusted side."""
+
+    filename: str
+    cells: tuple[str, ...]  # a .py file is one cell; a notebook's code cells stand in order, magics still in
+
+
+class Weights(Record):
+    """A checkpoint as it was handed in. Opened on the untrusted side alone."""
+
+    filename: str
+    path: Path  # where intake laid the bytes
+    format: Literal["safetensors", "torch"]
+
+
+class Problem(Record):
+    """Why a submission ends before it is run."""
+
+    status: Status
+    reason: str
+
+
+class Submission(Record):
+    """One student's one attempt, as intake found it."""
+
+    student_id: str
+    name: str = ""
+    attempt: int = 1
+    submitted_at: datetime | None = None
+    code: Code | None = None
+    weights: Weights | None = None
+    answer_texts: tuple[str, ...] = ()  # answers.md, or a notebook's Markdown cells in order
+    remarks: tuple[str, ...] = ()  # for people: what was renamed, ambiguous, left aside
+    problem: Problem | None = None
+    digest: str = ""  # SHA-256 over all that is graded: the same digest, the same work
+
+
+class CheckOutcome(Record):
+    """One hidden check's end. Texts are bounded and safe to print."""
+
+    id: str
+    title: str  # the check's docstring: the line that the student sees
+    outcome: Outcome
+    expected: str = ""
+    actual: str = ""
+    hint: str = ""
+    reason: str = ""  # why it failed or was not run, in one line
+
+
+class Accuracy(Record):
+    """Correct answers on labelled images, with the 95 % Wilson interval.
+
+    `reason` says why nothing could be measured; then `correct` is None.
+    """
+
+    images: int
+    correct: int | None = None
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    source: Literal["submitted", "trained", ""] = ""
+    reason: str = ""
+
+
+class AnswerOutcome(Record):
+    """Whether a written question was answered. Presence only: nobody judged the content."""
+
+    number: int
+    present: bool
+    amount: int  # words, or characters where the text is Chinese
+    reason: str = ""
+
+
+class Row(Record):
+    """One line of the score table."""
+
+    id: str
+    title: str
+    points: Points
+    out_of: Points
+    outcome: Outcome
+    reason: str = ""
+
+
+class Verdict(Record):
+    """All that is known of a graded submission; text, CSV, XLSX and JSON are renderings of it."""
+
+    student_id: str
+    name: str = ""
+    attempt: int = 1
+    submitted_at: datetime | None = None
+    status: Status
+    reason: str = ""
+    total: Points | None  # None where no mark may be given: quarantined, grader_error
+    out_of: Points
+    rows: tuple[Row, ...] = ()  # checks, accuracy, questions, in the rubric's order
+    checks: tuple[CheckOutcome, ...] = ()
+    accuracy: Accuracy | None = None
+    answers: tuple[AnswerOutcome, ...] = ()
+    remarks: tuple[str, ...] = ()
+    log: str = ""  # the tail of what the student's code printed, made safe
+    sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for no wall
+    digest: str = ""
