@@ -1,0 +1,20 @@
+# `make demo` and `make test` set up .venv once, then do their work; see README.md for the plain pip lines.
+PYTHON ?= python3
+CLASS = tests/submissions/gradebook_ML2026_Lab8_2026-11-20-23-59-59.zip
+
+.PHONY: demo test clean
+
+demo: .venv/ready
+	rm -rf build/demo
+	.venv/bin/grader grade $(CLASS) --out build/demo --images mini
+
+test: .venv/ready
+	.venv/bin/python -m pytest
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build

@@ -1,0 +1,113 @@
+"""The spine: one submission's way through the rooms."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+from grader import datasets
+from grader.accuracy import measure_accuracy
+from grader.checks import not_run, run_checks
+from grader.questions import assess_answers
+from grader.rubric import Rubric, score
+from grader.sandbox import Slot, Student, StudentFailure
+from grader.types import Accuracy, CheckOutcome, Problem, Status, Submission, Verdict
+
+_STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every submission of a batch is graded with; small enough to send to each job."""
+
+    rubric: Rubric
+    images: str  # "mini", "full", or a file of the instructor's own
+    sandbox: Literal["bubblewrap", "none"] = "bubblewrap"
+    device: str = "cpu"
+    threads: int = 1
+
+
+class Bench:
+    """A sandbox slot and the labelled images: what one job needs to grade submissions, one by one."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.slot = Slot(
+            mode=setup.sandbox, limits=setup.rubric.limits, device=setup.device, threads=setup.threads
+        )
+        self.images, self.labels = datasets.load_labelled(setup.images)
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.slot.close()
+
+    def grade(self, submission: Submission) -> Verdict:
+        """Grade `submission`; whatever goes wrong on our side becomes a `grader_error`, never a zero."""
+        try:
+            return grade_one(submission, self)
+        except Exception as error:
+            return grader_error(submission, self.setup.rubric, f"{type(error).__name__}: {error}")
+
+
+def grade_one(submission: Submission, bench: Bench) -> Verdict:
+    """One submission, from its files to its points."""
+    rubric = bench.setup.rubric
+    if submission.problem:
+        return score(rubric, submission, problem=submission.problem)
+    answers = assess_answers(submission.answer_texts, [question.text for question in rubric.questions])
+    if not submission.code:
+        reason = "no lab8.py or lab8.ipynb was handed in"
+        return score(
+            rubric,
+            submission,
+            checks=not_run(reason),
+            accuracy=Accuracy(images=len(bench.labels), reason=reason),
+            answers=answers,
+        )
+    with bench.slot.student(submission) as student:
+        checks, accuracy, problem = _examine(student, submission, bench)
+    return score(
+        rubric,
+        submission,
+        problem=problem,
+        checks=checks,
+        accuracy=accuracy,
+        answers=answers,
+        remarks=tuple(student.remarks),
+        log=student.log,
+        sandbox=bench.setup.sandbox,
+    )
+
+
+def _examine(
+    student: Student, submission: Submission, bench: Bench
+) -> tuple[tuple[CheckOutcome, ...], Accuracy, Problem | None]:
+    """Load the code, run the hidden checks, measure the accuracy."""
+    try:
+        student.load()
+    except StudentFailure as failure:
+        reason = f"the code could not be loaded: {failure.message}"
+        problem = Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=reason)
+        return not_run(reason), Accuracy(images=len(bench.labels), reason=reason), problem
+    checks = run_checks(student, seed_of(submission))
+    accuracy = measure_accuracy(student, bench.images, bench.labels)
+    if student.exhausted:
+        reason = student.exhausted.message
+        return checks, accuracy, Problem(status=_STATUS_OF.get(student.exhausted.kind, Status.CRASHED), reason=reason)
+    return checks, accuracy, None
+
+
+def seed_of(submission: Submission) -> int:
+    """A seed that the same files get again, so that the same input graded twice gives the same file."""
+    return int.from_bytes(hashlib.sha256(submission.digest.encode()).digest()[:6], "big")
+
+
+def grader_error(submission: Submission, rubric: Rubric, reason: str) -> Verdict:
+    """The verdict on a submission that we failed to grade: no mark, to be run again."""
+    return score(rubric, submission, problem=Problem(status=Status.GRADER_ERROR, reason=reason))
