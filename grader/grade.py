@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
 
 from grader import datasets
 from grader.accuracy import measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.questions import assess_answers
-from grader.rubric import Rubric, score
+from grader.rubric import score
 from grader.sandbox import Slot, Student, StudentFailure
+from grader.setup import Setup
+from grader.text import safe_line
 from grader.types import Accuracy, CheckOutcome, Problem, Status, Submission, Verdict
 
 _STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What every submission of a batch is graded with; small enough to send to each job."""
-
-    rubric: Rubric
-    images: str  # "mini", "full", or a file of the instructor's own
-    sandbox: Literal["bubblewrap", "none"] = "bubblewrap"
-    device: str = "cpu"
-    threads: int = 1
 
 
 class Bench:
@@ -52,7 +41,9 @@ class Bench:
         try:
             return grade_one(submission, self)
         except Exception as error:
-            return grader_error(submission, self.setup.rubric, f"{type(error).__name__}: {error}")
+            reason = safe_line(f"{type(error).__name__}: {error}", 500)
+            problem = Problem(status=Status.GRADER_ERROR, reason=reason)
+            return score(self.setup.rubric, submission, problem=problem)
 
 
 def grade_one(submission: Submission, bench: Bench) -> Verdict:
@@ -92,22 +83,18 @@ def _examine(
     try:
         student.load()
     except StudentFailure as failure:
-        reason = f"the code could not be loaded: {failure.message}"
-        problem = Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=reason)
-        return not_run(reason), Accuracy(images=len(bench.labels), reason=reason), problem
+        problem = _problem(failure, "the code could not be loaded: ")
+        nothing = Accuracy(images=len(bench.labels), reason=problem.reason)
+        return not_run(problem.reason), nothing, problem
     checks = run_checks(student, seed_of(submission))
     accuracy = measure_accuracy(student, bench.images, bench.labels)
-    if student.exhausted:
-        reason = student.exhausted.message
-        return checks, accuracy, Problem(status=_STATUS_OF.get(student.exhausted.kind, Status.CRASHED), reason=reason)
-    return checks, accuracy, None
+    return checks, accuracy, student.exhausted and _problem(student.exhausted)
+
+
+def _problem(failure: StudentFailure, prefix: str = "") -> Problem:
+    return Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=prefix + failure.message)
 
 
 def seed_of(submission: Submission) -> int:
     """A seed that the same files get again, so that the same input graded twice gives the same file."""
     return int.from_bytes(hashlib.sha256(submission.digest.encode()).digest()[:6], "big")
-
-
-def grader_error(submission: Submission, rubric: Rubric, reason: str) -> Verdict:
-    """The verdict on a submission that we failed to grade: no mark, to be run again."""
-    return score(rubric, submission, problem=Problem(status=Status.GRADER_ERROR, reason=reason))

@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any
 
-from grader.grade import Bench, Setup, grader_error
-from grader.types import Submission, Verdict
+from grader.errors import KitError
+from grader.rubric import score
+from grader.setup import Setup
+from grader.types import Problem, Status, Submission, Verdict
 
 TRIES = 2  # a job process that dies is no fault of the student's: once more on a fresh one
 
@@ -71,11 +73,13 @@ def grade_all(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> 
                     if tried < TRIES:
                         todo.appendleft((submission, tried + 1))
                     else:
-                        end = f"the grading process ended with exit status {job.process.exitcode}"
-                        yield grader_error(submission, setup.rubric, f"{end}, {tried} times")
+                        exit_status = job.process.exitcode
+                        reason = f"the grading process ended with exit status {exit_status}, {tried} times"
+                        problem = Problem(status=Status.GRADER_ERROR, reason=reason)
+                        yield score(setup.rubric, submission, problem=problem)
                     continue
                 job.submission = None
-                if isinstance(answer, Exception):
+                if isinstance(answer, KitError):
                     raise answer
                 _next(job, todo, tries)
                 yield answer
@@ -103,11 +107,16 @@ def _context() -> BaseContext:
 def _work(connection: Connection, setup: Setup) -> None:
     """A job's life: open the bench once, then grade what comes until nothing comes any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends us
+    from grader.grade import Bench  # here, for it imports torch, which the parent does without
+
+    bench: Bench | KitError
     try:
-        bench: Bench | Exception = Bench(setup)
-    except Exception as error:  # told to the parent with the first submission
+        bench = Bench(setup)
+    except KitError as error:
         bench = error
+    except Exception as error:
+        bench = KitError(f"the grader cannot start: {type(error).__name__}: {error}")
     with suppress(EOFError, OSError):
         while True:
             submission = connection.recv()
-            connection.send(bench if isinstance(bench, Exception) else bench.grade(submission))
+            connection.send(bench if isinstance(bench, KitError) else bench.grade(submission))

