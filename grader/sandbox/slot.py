@@ -1,0 +1,451 @@
+"""A slot: one box with its zygote, in which submissions run one after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from grader.errors import KitError
+from grader.sandbox import bubblewrap, protocol
+from grader.sandbox.limits import Limits
+from grader.sandbox.student import CONTRACT, Death, Student
+from grader.types import Submission
+
+START_SECONDS = 180.0  # a cold disk takes long to read torch
+CLEAN_SECONDS = 5.0  # longer than this to clean up, and the box is replaced
+_slots = itertools.count()
+
+
+class SandboxError(Exception):
+    """The box failed, through no fault of the student: the submission is to be graded again."""
+
+
+class Output:
+    """What a submission printed: the end of it, and how much it was."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.kept = bytearray()
+        self.total = 0
+        self._keep = limits.output_kib_kept * 1024
+        self._most = limits.output_mib_killed * 2**20
+
+    def add(self, data: bytes) -> None:
+        """Raises Death if it is too much."""
+        self.total += len(data)
+        self.kept += data
+        if len(self.kept) > 2 * self._keep:
+            del self.kept[: -self._keep]
+        if self.total > self._most:
+            raise Death("output_flood", f"the code printed more than {self._most // 2**20} MiB")
+
+    def text(self) -> str:
+        return bytes(self.kept[-self._keep :]).decode("utf-8", "replace")
+
+
+class Worker:
+    """The connection to one forked process, and the pipe with what it prints."""
+
+    def __init__(self, slot: Slot, connection: socket.socket, pipe: int, output: Output) -> None:
+        self._slot = slot
+        self._connection = connection
+        self._pipe = pipe
+        self._output = output
+        self._fault: Death | None = None
+
+    def exchange(
+        self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send one request and wait for its reply. Raises Death when the worker has to be ended."""
+        deadline = time.monotonic() + seconds
+        number = secrets.randbits(62)
+        outgoing = [memoryview(p) for p in protocol.pack({**header, "n": number}, payload) if p]
+        incoming = _Frame(self._slot.limits.reply_mib * 2**20)
+        try:
+            while outgoing or (reply and not incoming.complete):
+                self._step(outgoing, incoming if reply else None, deadline, seconds)
+            if not reply:
+                return {}, b""
+            answer = protocol.unpack_header(bytes(incoming.header))
+        except protocol.ProtocolError as error:
+            raise Death("crashed", f"the code's process sent {error}") from None
+        if answer.pop("n", None) != number:
+            raise Death("crashed", "the code's process sent an answer to another request")
+        return answer, bytes(incoming.payload)
+
+    def _step(
+        self, outgoing: list[memoryview], incoming: _Frame | None, deadline: float, seconds: float
+    ) -> None:
+        """Wait until something can be sent or received, and do it."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Death("timeout", f"the code took longer than {seconds:g} seconds")
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN | (select.POLLOUT if outgoing else 0))
+        poll.register(self._slot.control, select.POLLIN)
+        if self._pipe >= 0:
+            poll.register(self._pipe, select.POLLIN)
+        events = dict(poll.poll(left * 1000))
+        if self._pipe in events:
+            self.read_output()
+        if (happened := events.get(self._connection.fileno())) is not None:
+            try:
+                if happened & select.POLLOUT:
+                    sent = self._connection.send(outgoing[0])
+                    outgoing[0] = outgoing[0][sent:]
+                    if not outgoing[0]:
+                        outgoing.pop(0)
+                if happened & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                    if incoming is None or outgoing:
+                        raise protocol.ProtocolError("something that nobody asked for")
+                    if incoming.receive(self._connection) and incoming.complete:
+                        return
+            except (BrokenPipeError, ConnectionResetError, EOFError):
+                raise self._slot.why_it_ended(self) from None
+            except BlockingIOError:
+                pass
+        if self._slot.control.fileno() in events:
+            raise self._slot.why_it_ended(self)
+
+    def read_output(self) -> None:
+        """Take what is in the pipe now. Raises Death if it is too much."""
+        with contextlib.suppress(BlockingIOError):
+            while self._pipe >= 0:
+                data = os.read(self._pipe, 65536)
+                if not data:
+                    os.close(self._pipe)
+                    self._pipe = -1
+                    return
+                self._output.add(data)
+
+    def close(self) -> None:
+        with contextlib.suppress(Death):
+            self.read_output()
+        self._connection.close()
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+class _Frame:
+    """A frame that is arriving: room is made only after its lengths were compared with the bounds."""
+
+    def __init__(self, max_payload: int) -> None:
+        self._max_payload = max_payload
+        self._start = bytearray(protocol.START.size)
+        self.header = bytearray()
+        self.payload = bytearray()
+        self._current: bytearray = self._start
+        self._filled = 0
+
+    complete = False
+
+    def receive(self, connection: socket.socket) -> bool:
+        """Take what has arrived. Raises ProtocolError, or EOFError at the end of the stream."""
+        while True:
+            if self._filled == len(self._current):
+                if not self._advance():
+                    return True
+                continue
+            try:
+                amount = connection.recv_into(memoryview(self._current)[self._filled :])
+            except BlockingIOError:
+                return False
+            if amount == 0:
+                raise EOFError
+            self._filled += amount
+
+    def _advance(self) -> bool:
+        """Go on to the frame's next part; False after the last."""
+        if self._current is self._start:
+            header, payload = protocol.unpack_start(
+                bytes(self._start), protocol.REPLY_HEADER_BYTES, self._max_payload
+            )
+            self.header, self.payload = bytearray(header), bytearray(payload)
+            self._current = self.header
+        elif self._current is self.header:
+            self._current = self.payload
+        else:
+            self.complete = True
+            return False
+        self._filled = 0
+        return True
+
+
+class Slot:
+    """One box. It is started at once and in the background; the first submission waits for it.
+
+    `mode` "bubblewrap" puts a wall around the students' code, "none" does not; `device` is "cpu"
+    or "cuda"; `threads` is how many torch may use for one submission. Raises KitError where the
+    wall cannot be had.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: Literal["bubblewrap", "none"] = "bubblewrap",
+        limits: Limits | None = None,
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> None:
+        self.mode = mode
+        self.limits = limits or Limits()
+        self.device = device
+        self.threads = threads
+        self._number = next(_slots)
+        self._folder: Path | None = None
+        self._pid1: int | None = None  # a descriptor of the box's pid 1
+        self._ready = False
+        self._lines = b""
+        self._programs = bubblewrap.find_bubblewrap() if mode == "bubblewrap" else ()
+        self._start()
+
+    def __enter__(self) -> Slot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def student(
+        self, submission: Submission, *, names: tuple[str, ...] = CONTRACT, seed: int = 0
+    ) -> Iterator[Student]:
+        """The handle on a submission. On leaving, its processes and files are gone.
+
+        `names`: the functions that the module is to define. `seed` fixes the random numbers that
+        each request starts from.
+        """
+        student = Student(self, submission, names, seed)
+        try:
+            yield student
+        finally:
+            student.close()
+
+    def close(self) -> None:
+        """End the box and everything in it."""
+        self._stop()
+
+    def new_output(self) -> Output:
+        return Output(self.limits)
+
+    def no_gpu(self) -> KitError:
+        return KitError(
+            "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false inside): "
+            "check that /dev/nvidia* can be read by this user, or grade with --device cpu"
+        )
+
+    def start_worker(self, output: Output) -> Worker:
+        """Fork a worker whose output goes to `output`. Raises SandboxError if the box cannot be had."""
+        for attempt in (1, 2):
+            self._wait_ready()
+            ours, theirs = socket.socketpair()
+            pipe, their_pipe = os.pipe()
+            try:
+                socket.send_fds(
+                    self.control,
+                    [json.dumps({"do": "start", "limits": self._worker_limits()}).encode()],
+                    [theirs.fileno(), their_pipe],
+                )
+            except OSError:
+                ours.close()
+                os.close(pipe)
+                if attempt == 2:
+                    raise SandboxError("the sandbox does not stay alive") from None
+                self._replace()
+            else:
+                ours.setblocking(False)
+                os.set_blocking(pipe, False)
+                return Worker(self, ours, pipe, output)
+            finally:
+                theirs.close()
+                os.close(their_pipe)
+        raise AssertionError("unreachable")
+
+    def end_worker(self, worker: Worker) -> None:
+        """Kill what the submission left, wipe its files, or else replace the box."""
+        clean = False
+        try:
+            self.control.sendall(b'{"do":"end"}\n')
+            deadline = time.monotonic() + CLEAN_SECONDS
+            while (message := self._message(deadline)) is not None:
+                if message.get("event") == "clean":
+                    clean = message.get("clean") is True
+                    break
+        except OSError:
+            pass
+        worker.close()
+        if not clean:
+            self._replace()
+
+    def why_it_ended(self, worker: Worker) -> Death:
+        """How the worker ended, as the zygote saw it. Raises SandboxError if the box itself is gone."""
+        try:
+            message = self._message(time.monotonic() + 1.0)
+        except OSError:
+            message = None
+        with contextlib.suppress(Death):
+            worker.read_output()
+        if message is None:
+            if self._process.poll() is not None:
+                raise SandboxError("the sandbox came to an end by itself")
+            return Death("crashed", "the code closed its process's connection")
+        status, why = int(message.get("status", 0)), message.get("why")
+        if why == "memory":
+            return Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
+        if why:
+            raise SandboxError(str(why))
+        if status >= 0:
+            return Death("crashed", f"the code ended its own process, with exit status {status}")
+        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+        if name == "SIGXCPU":
+            return Death("timeout", "the code used up its processor time")
+        return Death("crashed", f"the code took its process down ({name})")
+
+    def _worker_limits(self) -> dict[str, Any]:
+        limits = self.limits
+        threads = self.threads
+        return {
+            "memory_mib": limits.memory_mib,
+            "file_mib": limits.file_mib,
+            "open_files": limits.open_files,
+            "processes": limits.processes + 2 * threads if self.mode == "bubblewrap" else None,
+            "cpu_seconds": limits.wall_seconds * max(threads, 1) + 10,
+            "threads": threads,
+            "device": self.device,
+        }
+
+    def _start(self) -> None:
+        """Start the zygote; it loads torch while this side goes on."""
+        errors: list[str] = []
+        for program in self._programs or (None,):
+            ours, theirs = socket.socketpair()
+            try:
+                if program is None:
+                    self._start_open(theirs)
+                else:
+                    self._start_walled(program, theirs)
+                self.control = ours
+                return
+            except KitError as error:
+                ours.close()
+                errors.append(str(error))
+            finally:
+                theirs.close()
+        raise KitError(errors[0])
+
+    def _start_walled(self, program: Path, control: socket.socket) -> None:
+        uid = bubblewrap.foreign_uid(self._number) if os.geteuid() == 0 else None
+        info, their_info = os.pipe()
+        with tempfile.TemporaryFile() as seccomp:
+            seccomp.write(bubblewrap.seccomp_program())
+            seccomp.seek(0)
+            words = bubblewrap.command(program, self.limits, self.device, uid, seccomp.fileno(), their_info)
+            self._process = subprocess.Popen(
+                words,
+                stdin=control,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(seccomp.fileno(), their_info),
+            )
+        os.close(their_info)
+        with open(info, "rb") as file:
+            text = file.read(65536)
+        try:
+            self._pid1 = os.pidfd_open(int(json.loads(text)["child-pid"]))
+        except (ValueError, KeyError, OSError):
+            raise self._no_wall() from None
+
+    def _start_open(self, control: socket.socket) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="grader-"))
+        scratch = self._folder / "scratch"
+        scratch.mkdir()
+        bubblewrap.copy_inside_files(self._folder / "kit")
+        words, environment = bubblewrap.open_command(self._folder / "kit", scratch)
+        self._process = subprocess.Popen(
+            words,
+            stdin=control,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=scratch,
+        )
+
+    def _no_wall(self) -> KitError:
+        """Why bubblewrap gave up, as a line that says what to do."""
+        stderr = b""
+        if self._process.stderr is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                _, stderr = self._process.communicate(timeout=5)
+        lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        return bubblewrap.explain(lines[-1] if lines else "it gave no reason")
+
+    def _wait_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            message = self._message(time.monotonic() + START_SECONDS)
+        except OSError:
+            message = None
+        if message is None or message.get("event") != "ready":
+            failure = self._no_wall()
+            self._stop()
+            raise failure
+        self._ready = True
+
+    def _message(self, deadline: float) -> dict[str, Any] | None:
+        """The zygote's next line; None at the deadline. Raises OSError when the zygote is gone."""
+        while b"\n" not in self._lines:
+            left = deadline - time.monotonic()
+            poll = select.poll()
+            poll.register(self.control, select.POLLIN)
+            if left <= 0 or not poll.poll(left * 1000):
+                return None
+            data = self.control.recv(65536)
+            if not data:
+                raise ConnectionResetError
+            self._lines += data
+        line, _, self._lines = self._lines.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _replace(self) -> None:
+        self._stop()
+        self._start()
+
+    def _stop(self) -> None:
+        """Kill the box by its pid 1, and wait until all of it is gone."""
+        self._ready = False
+        self._lines = b""
+        self.control.close()
+        if self._pid1 is not None:
+            # Ending bubblewrap's outer process would return before the box is empty.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pid1, signal.SIGKILL)
+            poll = select.poll()
+            poll.register(self._pid1, select.POLLIN)
+            poll.poll(10_000)
+            os.close(self._pid1)
+            self._pid1 = None
+        elif self._folder is not None:
+            # Closing the control socket lets the zygote kill what it started before it ends.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=3)
+        self._process.kill()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None

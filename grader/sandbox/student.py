@@ -1,0 +1,332 @@
+"""The trusted handle on a submission whose code runs in a box.
+
+A check asks a `Student` to call a function or to build a model, and gets plain
+values and tensors back. All that comes back is the claim of a process that runs
+the student's code: it is bounded and well-formed, and nothing more is known of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from grader.sandbox import protocol
+from grader.sandbox.protocol import Value
+from grader.sandbox.text import safe_line, safe_text
+from grader.types import Record, Submission
+
+if TYPE_CHECKING:
+    from grader.sandbox.slot import Slot, Worker
+
+CONTRACT = (
+    "conv_output_size",
+    "conv_parameter_count",
+    "lenet5",
+    "preprocess",
+    "classifier",
+    "train_classifier",
+)
+Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
+_TOLD_BY_WORKER: dict[str, Kind] = {
+    "missing": "missing",
+    "raised": "raised",
+    "out_of_memory": "out_of_memory",
+    "bad_value": "bad_value",
+}
+
+
+class StudentFailure(Exception):  # noqa: N818 - it is the student's failure, not an error of ours
+    """Something that the student's code did or did not do. `message` is one safe line."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        self.kind: Kind = kind
+        self.message = safe_line(message)
+        super().__init__(self.message)
+
+
+class Death(StudentFailure):
+    """A failure with which the worker ended, so that the next request needs a fresh one."""
+
+
+class Activation(Record):
+    """One operation that torch carried out: its name, and the shapes of its input and output."""
+
+    op: str
+    inputs: tuple[int, ...]
+    output: tuple[int, ...]
+
+
+class LoadReport(Record):
+    """How a checkpoint's names compare with the model's; all empty where it was loaded."""
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
+
+    @property
+    def loaded(self) -> bool:
+        return not (self.missing or self.unexpected or self.mismatched)
+
+
+class Student:
+    """One submission's module, in a process of its own. Get one from `Slot.student`.
+
+    The first request starts the process and loads the module. After a timeout or a
+    crash the next request starts a fresh process; models built before are gone.
+    """
+
+    def __init__(self, slot: Slot, submission: Submission, names: tuple[str, ...], seed: int) -> None:
+        self.device = slot.device
+        self.remarks: list[str] = []
+        self.failure: StudentFailure | None = None  # why the module could not be loaded
+        self._slot = slot
+        self._limits = slot.limits
+        self._submission = submission
+        self._names = names
+        self._seed = seed
+        self._worker: Worker | None = None
+        self._defined: frozenset[str] = frozenset()
+        self._seconds_used = 0.0
+        self._deaths = 0
+        self._requests = 0
+        self._output = slot.new_output()
+
+    @property
+    def log(self) -> str:
+        """The end of what the code printed, made safe."""
+        return safe_text(self._output.text(), self._limits.output_kib_kept * 1024)
+
+    def load(self) -> None:
+        """Load the module now. Raises StudentFailure if that cannot be done."""
+        self._ready_worker()
+
+    def defines(self, name: str) -> bool:
+        """Whether the module has this function of the contract. Raises StudentFailure if it cannot be loaded."""
+        self.load()
+        return name in self._defined
+
+    def call(self, function: str, /, *args: Value, seconds: float | None = None, **kwargs: Value) -> Value:
+        """What the student's function returns. `seconds`: its time, instead of the limits' call_seconds.
+
+        Arguments and result are None, bools, numbers, strings, tensors, and lists, tuples and
+        string-keyed dicts of these. Raises StudentFailure.
+        """
+        return self._call(function, args, kwargs, seconds, look_back=False)
+
+    def call_and_look_back(
+        self, function: str, /, *args: Value, seconds: float | None = None, **kwargs: Value
+    ) -> tuple[Value, tuple[Value, ...]]:
+        """As `call`, and the positional arguments as they are after it, which shows what it changed."""
+        both = self._call(function, args, kwargs, seconds, look_back=True)
+        if not (isinstance(both, tuple) and len(both) == 2 and isinstance(both[1], tuple)):
+            raise _nonsense()
+        return both[0], both[1]
+
+    def build(self, factory: str) -> Model:
+        """The model that the student's function of this name returns. Raises StudentFailure if it is none."""
+        number = self._request("build", factory=factory)
+        if not isinstance(number, int) or self._worker is None:
+            raise _nonsense()
+        return Model(self, self._worker, number)
+
+    def _call(
+        self,
+        function: str,
+        args: tuple[Value, ...],
+        kwargs: dict[str, Value],
+        seconds: float | None,
+        look_back: bool,
+    ) -> Value:
+        tree, payload = protocol.encode_value((args, kwargs))
+        return self._request("call", payload, seconds, function=function, arguments=tree, look_back=look_back)
+
+    def _request(self, op: str, payload: bytes = b"", seconds: float | None = None, **fields: Any) -> Value:
+        worker = self._ready_worker()
+        return self._exchange(worker, op, payload, seconds or self._limits.call_seconds, fields)
+
+    def _ready_worker(self) -> Worker:
+        """The worker with the module loaded. Raises StudentFailure if there can be none."""
+        if self.failure is not None:
+            raise self.failure
+        if self._worker is None:
+            worker = self._slot.start_worker(self._output)
+            self._worker = worker
+            try:
+                self._load(worker)
+            except StudentFailure as failure:
+                self.failure = failure
+                raise
+        return self._worker
+
+    def _load(self, worker: Worker) -> None:
+        code = self._submission.code
+        if code is None:
+            raise StudentFailure("missing", "no code was handed in")
+        weights = self._submission.weights
+        if weights is not None and weights.path.stat().st_size <= self._limits.checkpoint_mib * 2**20:
+            header = {"op": "checkpoint", "format": weights.format, "filename": weights.filename}
+            self._timed(worker, header, weights.path.read_bytes(), self._limits.load_seconds, reply=False)
+        loaded = self._exchange(
+            worker,
+            "load",
+            b"",
+            self._limits.load_seconds,
+            {
+                "filename": code.filename,
+                "cells": list(code.cells),
+                "names": list(self._names),
+                "device": self.device,
+            },
+        )
+        if not isinstance(loaded, dict):
+            raise _nonsense()
+        if loaded.get("cuda") is False:
+            raise self._slot.no_gpu()
+        self._defined = frozenset(_strings(loaded.get("defined"))) & set(self._names)
+        self.remarks = _strings(loaded.get("remarks"))
+
+    def _exchange(
+        self, worker: Worker, op: str, payload: bytes, seconds: float, fields: dict[str, Any]
+    ) -> Value:
+        """Send a request and return the value of its reply. Raises StudentFailure."""
+        self._requests += 1
+        seed = (self._seed * 1_000_003 + self._requests) % 2**32
+        reply, tensors = self._timed(worker, {"op": op, "seed": seed, **fields}, payload, seconds, reply=True)
+        if "failed" in reply:
+            kind = _TOLD_BY_WORKER.get(str(reply["failed"]), "raised")
+            raise StudentFailure(kind, str(reply.get("message", "")))
+        try:
+            return protocol.decode_value(reply.get("value"), tensors)
+        except protocol.ProtocolError:
+            raise _nonsense() from None
+
+    def _timed(
+        self, worker: Worker, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
+    ) -> tuple[dict[str, Any], bytes]:
+        """One exchange with the worker within what is left of the submission's time."""
+        left = self._limits.wall_seconds - self._seconds_used
+        began = time.monotonic()
+        try:
+            return worker.exchange(header, payload, min(seconds, left), reply=reply)
+        except Death as death:
+            self._deaths += 1
+            self._slot.end_worker(worker)
+            self._worker = None
+            if left <= seconds and death.kind == "timeout":
+                message = f"the whole submission used up its {self._limits.wall_seconds:g} seconds"
+                death = Death("timeout", message)
+                self.failure = death
+            elif self._deaths > self._limits.deaths:
+                self.failure = death
+            raise death from None
+        finally:
+            self._seconds_used += time.monotonic() - began
+
+    def close(self) -> None:
+        """End the process and all that it started. `Slot.student` does this."""
+        if self._worker is not None:
+            self._slot.end_worker(self._worker)
+            self._worker = None
+        if self.failure is None:
+            self.failure = StudentFailure("crashed", "the submission was closed already")
+
+
+class Model:
+    """A model that lives in the worker."""
+
+    def __init__(self, student: Student, worker: Worker, number: int) -> None:
+        self._student = student
+        self._worker = worker
+        self._number = number
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Copies of the model's parameters on the CPU, by name, in the model's order."""
+        return _tensors(self._request("parameters"))
+
+    def forward(self, images: Tensor, *, training: bool = False) -> Tensor:
+        """The model's output for `images` as they are, in evaluation mode without gradients, or in training mode."""
+        return _tensor(self._request("forward", {"images": images}, training=training))
+
+    def classify(self, images: Tensor, *, seconds: float | None = None) -> Tensor:
+        """Logits for uint8 images (N,3,32,32): the student's `preprocess`, then the model in evaluation mode.
+
+        Shape, dtype and values are whatever the student's code gave.
+        """
+        return _tensor(self._request("classify", {"images": images}, seconds))
+
+    def activations(self, images: Tensor) -> list[Activation]:
+        """The operations that torch carries out for `images`, in order, with their shapes."""
+        seen = self._request("activations", {"images": images})
+        if not isinstance(seen, list):
+            raise _nonsense()
+        try:
+            return [Activation.model_validate(one) for one in seen]
+        except ValueError:
+            raise _nonsense() from None
+
+    def gradients(self, images: Tensor, labels: Tensor) -> dict[str, Tensor | None]:
+        """The cross-entropy's gradient for each parameter, in training mode; None where none arrived."""
+        found = self._request("gradients", {"images": images, "labels": labels})
+        if not isinstance(found, dict) or not all(v is None or isinstance(v, Tensor) for v in found.values()):
+            raise _nonsense()
+        return found  # type: ignore[return-value]
+
+    def load_weights(self) -> LoadReport:
+        """Load the submission's checkpoint, names and shapes exactly as the model's, or not at all.
+
+        Raises StudentFailure where there is none or it cannot be opened safely.
+        """
+        found = self._request("load_weights")
+        if not isinstance(found, dict):
+            raise _nonsense()
+        names = {key: tuple(_strings(found.get(key))) for key in ("missing", "unexpected", "mismatched")}
+        return LoadReport(**names)
+
+    def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> Value:
+        """Let the student's `train_classifier` train the model on uint8 images and labels; its history.
+
+        It is asked to keep to `seconds`, and stopped when it overruns them by the limits' call_seconds.
+        """
+        limit = seconds + self._student._limits.call_seconds
+        tensors = {"images": images, "labels": labels}
+        return self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
+
+    def _request(
+        self, op: str, tensors: dict[str, Tensor] | None = None, limit: float | None = None, **fields: Any
+    ) -> Value:
+        if self._student.failure is not None:
+            raise self._student.failure
+        if self._student._worker is not self._worker:
+            raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
+        payload = protocol.pack_tensors(tensors or {})
+        return self._student._exchange(
+            self._worker,
+            op,
+            payload,
+            limit or self._student._limits.call_seconds,
+            {"model": self._number, **fields},
+        )
+
+
+def _nonsense() -> StudentFailure:
+    return StudentFailure("bad_value", "the answer that came back is not one that the request can have")
+
+
+def _tensor(value: Value) -> Tensor:
+    if not isinstance(value, torch.Tensor):
+        raise _nonsense()
+    return value
+
+
+def _tensors(value: Value) -> dict[str, Tensor]:
+    if not isinstance(value, dict) or not all(isinstance(v, torch.Tensor) for v in value.values()):
+        raise _nonsense()
+    return value  # type: ignore[return-value]
+
+
+def _strings(value: object) -> list[str]:
+    """At most 50 safe lines out of what should be a list of strings."""
+    return [safe_line(str(item)) for item in value[:50]] if isinstance(value, list) else []
