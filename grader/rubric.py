@@ -315,6 +315,8 @@ def _accuracy_row(curve: Curve, accuracy: Accuracy | None, problem: Problem | No
     if earned < curve.points:
         full = next(percent for percent, points in curve.knots if points == curve.points)
         reason = f"all {_plain(curve.points)} points from {_plain(full)} % on"
+        if not earned:
+            reason = f"points begin above {_plain(curve.knots[0][0])} %, {reason}"
     outcome = Outcome.PASSED if earned or not curve.points else Outcome.FAILED
     return _row("accuracy", title, earned, curve.points, outcome, reason)
 
