@@ -1,0 +1,235 @@
+"""From a download to `Submission`s: who handed in, which attempt, when, which files. Executes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import struct
+import unicodedata
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from grader.errors import KitError
+from grader.intake.entries import (
+    ARCHIVE_ERRORS,
+    ENCRYPTED,
+    Entry,
+    UnreadableError,
+    decode_file_name,
+    folder_entries,
+    open_zip,
+    short,
+    zip_entries,
+)
+from grader.intake.layout import HandIn, find_hand_ins, looks_like_blackboard
+from grader.intake.limits import (
+    REMARK_CHARACTERS,
+    REMARKS,
+    SOURCE_DIRECTORY_BYTES,
+    SOURCE_FILES,
+    WRAPPED_DOWNLOAD_BYTES,
+)
+from grader.intake.pick import find_answers, find_code, find_weights
+from grader.intake.unpack import Contents, seekable, unpack
+from grader.text import file_stem, safe_line
+from grader.types import Code, Problem, Status, Submission, Weights
+
+__all__ = ["read_submissions"]
+
+
+def read_submissions(source: Path, workdir: Path) -> list[Submission]:
+    """Read a download into one submission a student, sorted by `student_id`.
+
+    `source` is a zip or a folder: Blackboard's download, one folder or zip a
+    student, or a single submission. Of several attempts the latest counts.
+    Checkpoints are copied below `workdir`, which must outlive the submissions'
+    use; all else is read into memory.
+
+    A student's damaged, hostile or empty files become that submission's
+    `problem`; raises `KitError` where the source as a whole cannot be read.
+    """
+    try:
+        with ExitStack() as stack:
+            workdir.mkdir(parents=True, exist_ok=True)
+            entries, name = _open_source(source, workdir, stack)
+            by_student: dict[str, list[HandIn]] = {}
+            for hand_in in find_hand_ins(entries, name):
+                by_student.setdefault(_key(hand_in.student_id), []).append(hand_in)
+            submissions = [_one_student(group, workdir, source) for group in by_student.values()]
+    except OSError as error:  # what fails in a student's files was caught where they are read
+        raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
+    return sorted(submissions, key=lambda submission: submission.student_id)
+
+
+def _key(student_id: str) -> str:
+    """What two ids share when they mean the same student: LMSs and some file systems ignore case."""
+    return unicodedata.normalize("NFC", student_id.casefold())
+
+
+# --- the source ------------------------------------------------------------------------------------
+
+
+def _open_source(source: Path, workdir: Path, stack: ExitStack) -> tuple[list[Entry], str]:
+    """The source's entries and the name that a single submission in it would go by."""
+    try:
+        kind = source.stat().st_mode
+    except FileNotFoundError:
+        raise KitError(
+            f"{source}: there is no such file or folder; give the download's zip or folder"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise KitError(
+            f"{source}: cannot be read ({short(error)}); check the path and its permissions"
+        ) from None
+    if stat.S_ISDIR(kind):
+        try:
+            entries = folder_entries(source, SOURCE_FILES)
+        except OSError as error:
+            raise KitError(f"{source}: cannot be read ({short(error)}); check its permissions") from None
+        name = decode_file_name(source.resolve().name)
+    elif stat.S_ISREG(kind) and source.suffix.lower() not in (".py", ".ipynb"):
+        entries, name = _open_source_zip(source, stack), decode_file_name(source.stem)
+    else:
+        raise KitError(
+            f"{source}: is neither a zip nor a folder; give the download, or the folder it lies in"
+        )
+    if not entries:
+        raise KitError(f"{source}: holds no files; give the download's zip or folder")
+    if len(entries) > SOURCE_FILES:
+        raise KitError(
+            f"{source}: holds more than {SOURCE_FILES:,} files; give one class's download at a time"
+        )
+    files = [entry for entry in entries if not entry.is_folder]
+    inner = (
+        _download_within(files[0], workdir, stack) if len(files) == 1 and files[0].suffix == ".zip" else None
+    )
+    return inner or entries, name
+
+
+def _open_source_zip(source: Path, stack: ExitStack) -> list[Entry]:
+    try:
+        file = stack.enter_context(source.open("rb"))
+        entries = zip_entries(stack.enter_context(open_zip(file, SOURCE_DIRECTORY_BYTES)))
+    except ARCHIVE_ERRORS as error:
+        raise KitError(f"{source}: cannot be read as a zip ({short(error)}); download it again") from None
+    if any(entry.flaw == ENCRYPTED for entry in entries):
+        raise KitError(f"{source}: is encrypted; unpack it with its password and give the folder")
+    return entries
+
+
+def _download_within(entry: Entry, workdir: Path, stack: ExitStack) -> list[Entry] | None:
+    """Blackboard's zip where it is all that the source holds: the folder it was saved in, a zip around it."""
+    try:
+        file = seekable(entry, WRAPPED_DOWNLOAD_BYTES, workdir, stack)
+        inner = zip_entries(stack.enter_context(open_zip(file, SOURCE_DIRECTORY_BYTES)))
+    except (UnreadableError, *ARCHIVE_ERRORS):
+        return None
+    return inner if looks_like_blackboard(inner) else None
+
+
+# --- a student -------------------------------------------------------------------------------------
+
+
+def _one_student(group: Sequence[HandIn], workdir: Path, source: Path) -> Submission:
+    """The one submission that counts, out of all that carry a student's id."""
+    folder = workdir / file_stem(group[0].student_id)
+    if all(hand_in.time for hand_in in group):
+        attempts = sorted(group, key=lambda hand_in: hand_in.time)
+        latest = attempts[-1]
+        if len({hand_in.assignment for hand_in in group}) > 1:
+            latest.unclear = latest.unclear or "the download holds two assignments of this student"
+        latest.remarks[:0] = [
+            f"attempt {number} of {len(attempts)} ({hand_in.submitted_at or hand_in.time}) was set aside"
+            for number, hand_in in enumerate(attempts[:-1], 1)
+        ]
+        return _assemble(latest, len(attempts), folder, source)
+    if len(group) == 1:
+        return _assemble(group[0], 1, folder, source)
+    found = [_assemble(hand_in, 1, folder / str(number), source) for number, hand_in in enumerate(group)]
+    first = found[0]
+    if first.digest and all(other.digest == first.digest for other in found):
+        return first.model_copy(
+            update={"remarks": (*first.remarks, f"this work was found {len(found)} times")}
+        )
+    reason = f"{len(found)} different hand-ins carry this student's name, and nothing says which counts"
+    return _with_problem(first, Status.QUARANTINED, reason)
+
+
+def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Submission:
+    """Open one hand-in, find what is graded, and say what is not; a checkpoint is laid into `folder`."""
+    submission = Submission(
+        student_id=hand_in.student_id,
+        name=hand_in.name,
+        attempt=attempt,
+        submitted_at=hand_in.submitted_at,
+        remarks=_bounded(hand_in.remarks),
+    )
+    if hand_in.unclear:
+        return _with_problem(submission, Status.QUARANTINED, hand_in.unclear)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        contents = unpack(hand_in.entries, folder, stack)
+        if contents.hostile:
+            if contents.is_bomb and hand_in.is_whole_source and source.is_file():
+                raise KitError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
+            return _with_problem(submission, Status.QUARANTINED, contents.hostile)
+        code = find_code(contents.files)
+        weights, about_weights = find_weights(contents.files, folder)
+        answers, about_answers = find_answers(contents.files, code.markdown)
+    notes = [*contents.remarks, *code.remarks, *about_weights, *about_answers]
+    submission = submission.model_copy(
+        update={
+            "code": code.code,
+            "weights": weights,
+            "answer_texts": answers,
+            "remarks": _bounded([*submission.remarks, *notes]),
+            "digest": _digest(code.code, weights, answers),
+        }
+    )
+    if code.code is None and not answers:
+        return _with_problem(submission, Status.NOT_GRADABLE, _why_nothing(contents, notes))
+    return submission
+
+
+def _with_problem(submission: Submission, status: Status, reason: str) -> Submission:
+    """The submission without its parts: none of them is to be run."""
+    problem = Problem(status=status, reason=safe_line(reason, REMARK_CHARACTERS))
+    return submission.model_copy(
+        update={"problem": problem, "code": None, "weights": None, "answer_texts": (), "digest": ""}
+    )
+
+
+def _why_nothing(contents: Contents, notes: Sequence[str]) -> str:
+    if not contents.files and not notes:
+        return "nothing was handed in"
+    labels = [entry.label for entry in contents.files]
+    among = f" among {', '.join(labels[:5])}{' …' if len(labels) > 5 else ''}" if labels else ""
+    return f"no lab8.py or lab8.ipynb was found{among}" + (f": {notes[0]}" if notes else "")
+
+
+def _bounded(remarks: Iterable[str]) -> tuple[str, ...]:
+    lines = [safe_line(remark, REMARK_CHARACTERS) for remark in remarks]
+    if len(lines) <= REMARKS:
+        return tuple(lines)
+    return (*lines[: REMARKS - 1], f"… and {len(lines) - REMARKS + 1} remarks more")
+
+
+def _digest(code: Code | None, weights: Weights | None, answers: Sequence[str]) -> str:
+    """SHA-256 over all that is graded, each part with its kind and length before it."""
+    digest = hashlib.sha256()
+
+    def add(kind: bytes, length: int) -> None:
+        digest.update(kind + struct.pack("<Q", length))
+
+    for kind, texts in ((b"code", code.cells if code else ()), (b"answer", answers)):
+        for text in texts:
+            raw = text.encode("utf-8", "replace")
+            add(kind, len(raw))
+            digest.update(raw)
+    if weights:
+        add(b"weights", weights.path.stat().st_size)
+        with weights.path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,203 @@
+"""Blackboard's download: flat names that carry student and time, and a text file an attempt.
+
+    <assignment>_<username>_<word>_<YYYY-MM-DD-HH-MM-SS>.txt         the attempt's metadata
+    <assignment>_<username>_<word>_<YYYY-MM-DD-HH-MM-SS>_<name>      a file handed in
+
+`<word>` is "attempt" in the interface's language. Assignment, username and
+file name may all hold underscores, so where the username begins is learnt
+from the metadata, or from the other names where that is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from grader.intake.decode import decode_text
+from grader.intake.entries import Entry, UnreadableError, is_junk
+from grader.intake.limits import METADATA_BYTES, NAME_CHARACTERS
+from grader.text import safe_line
+
+_MEMBER = re.compile(
+    r"(?P<stem>(?P<head>.+?)_(?P<word>[^_\d]+)_(?P<time>\d{4}(?:-\d\d){5}))(?:_(?P<original>.+)|(?P<meta>\.txt))",
+    re.ASCII | re.DOTALL,
+)
+_NAME_LINE = re.compile(r"[^:：()]{1,40}[:：](?P<name>.*)\((?P<username>[^()]+)\)")
+_FILE_LINE = re.compile(r"\s+[^:：]{1,60}[:：] ?(?P<value>.*)")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member's name, taken apart as far as it can be without knowing the usernames."""
+
+    stem: str  # all up to the time: what an attempt's members share
+    head: str  # <assignment>_<username>
+    time: str
+    original: str | None  # None: this is the metadata
+
+
+def parse_member(name: str) -> Member | None:
+    """Take a member's name apart, or None if Blackboard did not write it."""
+    match = _MEMBER.fullmatch(name)
+    if not match:
+        return None
+    return Member(match["stem"], match["head"], match["time"], match["original"])
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is believed of an attempt's text file."""
+
+    name: str
+    username: str
+    originals: dict[str, str]  # member's name -> the name that the student gave the file
+
+
+def parse_metadata(text: str, stem: str) -> Metadata | None:
+    """Read the text file of the attempt `stem`; None if its first line names no user.
+
+    Students write parts of it (their comments, their file names), so only the
+    first line says who, and only the indented lines that end the text say
+    which files; there, only names that start with this attempt's own stem count.
+    """
+    lines = text.strip("\ufeff\n ").split("\n")
+    first = _NAME_LINE.fullmatch(lines[0].strip()[:1_000])
+    if not first:
+        return None
+    originals: dict[str, str] = {}
+    stored: str | None = None
+    for line in reversed(lines):
+        match = _FILE_LINE.fullmatch(line[:2_000])
+        if line.strip() and not match:
+            break
+        if not match:
+            continue
+        value = match["value"].rstrip("\n")
+        if stored is None and value.startswith(stem + "_"):
+            stored = value
+        elif stored is not None:  # the line above a stored name gives the original one
+            originals.setdefault(stored, value)
+            stored = None
+    return Metadata(first["name"].strip(), first["username"].strip(), originals)
+
+
+@dataclass
+class Record:
+    """One attempt: its members, and whose it is once that is known."""
+
+    stem: str
+    head: str
+    time: str
+    username: str = ""  # "" until known
+    assignment: str = ""
+    name: str = ""
+    files: list[Entry] = field(default_factory=list)  # under their original names
+    remarks: list[str] = field(default_factory=list)
+    unclear: str = ""  # why nobody can tell whose it is
+
+    @property
+    def submitted_at(self) -> datetime | None:
+        """The server's local time; it carries no zone."""
+        try:
+            return datetime.strptime(self.time, "%Y-%m-%d-%H-%M-%S")
+        except ValueError:
+            return None
+
+
+def records_of(entries: Iterable[Entry]) -> list[Record]:
+    """Group a download's members into attempts and find each attempt's student."""
+    records: dict[str, Record] = {}
+    metadata_entries: dict[str, Entry] = {}
+    for entry in entries:
+        member = parse_member(entry.path)
+        if member is None:
+            continue
+        record = records.setdefault(member.stem, Record(member.stem, member.head, member.time))
+        if member.original is None:
+            metadata_entries[member.stem] = entry
+        elif not is_junk(member.original):
+            record.files.append(entry)
+    for stem, record in records.items():
+        _apply_metadata(record, metadata_entries.get(stem))
+    _guess_the_rest(list(records.values()))
+    return [records[stem] for stem in sorted(records)]
+
+
+def _apply_metadata(record: Record, entry: Entry | None) -> None:
+    metadata = None
+    if entry is not None:
+        try:
+            metadata = parse_metadata(decode_text(entry.read(METADATA_BYTES)), record.stem)
+        except UnreadableError as error:
+            record.remarks.append(f"Blackboard's text file {error}")
+    originals = {}
+    if metadata is not None:
+        end = "_" + metadata.username
+        if record.head.casefold().endswith(end.casefold()) and len(record.head) > len(end):
+            record.username = metadata.username
+            record.assignment = record.head[: -len(end)]
+            record.name = safe_line(metadata.name, NAME_CHARACTERS)
+        else:
+            record.unclear = "Blackboard's text file names another user than the file names do"
+        originals = metadata.originals
+    present = {entry.path for entry in record.files}
+    for missing in sorted(set(originals) - present):
+        if not is_junk(originals[missing]):
+            record.remarks.append(f"Blackboard lists a file that the download lacks: {originals[missing]}")
+    record.files = [_renamed(entry, record.stem, originals) for entry in record.files]
+
+
+def _renamed(entry: Entry, stem: str, originals: dict[str, str]) -> Entry:
+    """The entry under the name that the student gave it."""
+    stored = entry.path[len(stem) + 1 :]
+    original = originals.get(entry.path, stored).replace("\\", "/").rsplit("/", 1)[-1].strip()
+    usable = original not in ("", ".", "..") and "\0" not in original and not is_junk(original)
+    return Entry(
+        original if usable else stored,
+        entry.size,
+        entry.packed,
+        opener=entry.opener,
+        flaw=entry.flaw,
+        hostile=entry.hostile,
+        repeated=entry.repeated,
+    )
+
+
+def _guess_the_rest(records: list[Record]) -> None:
+    """Find the username where no metadata told it: by known users, known assignments, then common splits."""
+    users = {record.username.casefold() for record in records if record.username}
+    assignments = {record.assignment for record in records if record.assignment}
+    unknown = [record for record in records if not record.username and not record.unclear]
+    if not unknown:
+        return
+    known = assignments or _common_assignments(record.head for record in unknown)
+    for record in unknown:
+        splits = _splits(record.head)
+        by_user = {cut for cut, user in splits.items() if user.casefold() in users}
+        by_assignment = {cut for cut in splits if cut in known}
+        for found in (by_user & by_assignment, by_assignment, by_user):
+            if len(found) == 1:
+                (record.assignment,) = found
+                record.username = splits[record.assignment]
+                record.remarks.append(
+                    "Blackboard's text file is missing: the user was read from the file names"
+                )
+                break
+        else:
+            record.unclear = (
+                "Blackboard's text file is missing, and the file names can be read in several ways"
+            )
+
+
+def _splits(head: str) -> dict[str, str]:
+    """Every way to part a head: assignment -> username."""
+    cuts = [at for at, character in enumerate(head) if character == "_" and 0 < at < len(head) - 1]
+    return {head[:at]: head[at + 1 :] for at in cuts}
+
+
+def _common_assignments(heads: Iterable[str]) -> set[str]:
+    """The assignments that all heads can be split to."""
+    every = [set(_splits(head)) for head in set(heads)]
+    return set.intersection(*every) if every else set()

@@ -1,0 +1,174 @@
+"""Whose is what: parts a source's entries into one hand-in a student and attempt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from grader.intake.blackboard import parse_member, records_of
+from grader.intake.entries import Entry
+from grader.intake.limits import NAME_CHARACTERS
+from grader.intake.names import is_code_name, is_lab_name, is_weights_name
+from grader.text import safe_line
+
+
+@dataclass
+class HandIn:
+    """What one student handed in at one time; nothing in it has been opened yet."""
+
+    student_id: str
+    entries: list[Entry]
+    name: str = ""
+    time: str = ""  # sorts; "" where the source does not tell it
+    submitted_at: datetime | None = None
+    assignment: str = ""
+    remarks: list[str] = field(default_factory=list)
+    unclear: str = ""  # why nobody can tell whose it is
+    is_whole_source: bool = False
+
+
+def looks_like_blackboard(entries: Sequence[Entry]) -> bool:
+    """Whether most files at the top carry Blackboard's names."""
+    top = [entry for entry in entries if not entry.is_folder and not entry.depth]
+    ours = sum(parse_member(entry.path) is not None for entry in top)
+    return ours > 0 and ours >= len(top) - ours
+
+
+def find_hand_ins(entries: Sequence[Entry], source_name: str) -> list[HandIn]:
+    """Read a layout: Blackboard's flat names, one folder or zip a student, or one submission.
+
+    A single folder around everything is seen through.
+    """
+    beside = [entry for entry in entries if _leads_out(entry)]
+    entries = [entry for entry in entries if not _leads_out(entry)]
+    while True:
+        if looks_like_blackboard(entries):
+            return _from_blackboard(entries) + _strays(beside)
+        boxes = _boxes(entries)
+        files = [
+            entry for entry in entries if not entry.is_folder and not entry.depth and entry.path not in boxes
+        ]
+        if _is_one_submission(files, boxes):
+            return [HandIn(_id(source_name), [*entries, *beside], is_whole_source=True)]
+        beside += [entry for entry in files if _is_work(entry)]
+        if len(boxes) > 1:
+            return [
+                HandIn(_id(_stem(box)), _unboxed(box, inside)) for box, inside in boxes.items()
+            ] + _strays(beside)
+        ((box, inside),) = boxes.items()
+        name = source_name if _is_generic(_stem(box)) else _stem(box)
+        entries, source_name = _unboxed(box, inside), name
+        if _is_zip(box) or _is_hand_in_folder(entries):
+            return [HandIn(_id(name), entries, is_whole_source=not beside), *_strays(beside)]
+
+
+def _boxes(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """What can hold a student's files: each folder and zip at the top, with what lies in it."""
+    boxes: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.is_folder or entry.depth:
+            boxes.setdefault(entry.top, []).append(entry)
+        elif _is_zip(entry.path) and not entry.flaw:
+            boxes.setdefault(entry.path, []).append(entry)
+    return boxes
+
+
+def _unboxed(box: str, inside: list[Entry]) -> list[Entry]:
+    """A folder's entries as seen from inside it; a zip stays one entry, to be unpacked later."""
+    return [
+        entry.below(box) if entry.depth else entry
+        for entry in inside
+        if not (entry.path == box and entry.is_folder)
+    ]
+
+
+def _is_one_submission(files: list[Entry], boxes: dict[str, list[Entry]]) -> bool:
+    if not boxes or any(is_code_name(entry.path) and is_lab_name(entry.path) for entry in files):
+        return True
+    has_code = any(is_code_name(entry.path) for entry in files)
+    filled = [
+        box for box, inside in boxes.items() if _is_zip(box) or any(is_code_name(e.path) for e in inside)
+    ]
+    if has_code and not filled:  # main.py beside a folder of data
+        return True
+    # src/ and data/ are parts of one submission, not two students.
+    return (has_code or len(boxes) > 1) and all(_is_generic(_stem(box)) for box in boxes)
+
+
+def _is_hand_in_folder(entries: list[Entry]) -> bool:
+    """Whether a lone folder is a student's, rather than a wrapper around the students'."""
+    files = [entry for entry in entries if not entry.is_folder and not entry.depth]
+    folders = [entry for entry in entries if entry.is_folder or entry.depth]
+    return not looks_like_blackboard(entries) and (
+        any(is_code_name(entry.path) for entry in files)
+        or (not folders and sum(_is_zip(entry.path) for entry in files) < 2)
+    )
+
+
+def _from_blackboard(entries: Sequence[Entry]) -> list[HandIn]:
+    found = [
+        HandIn(
+            _id(record.username or record.head),
+            record.files,
+            name=record.name,
+            time=record.time,
+            submitted_at=record.submitted_at,
+            assignment=record.assignment,
+            remarks=record.remarks,
+            unclear=record.unclear,
+        )
+        for record in records_of(entry for entry in entries if not entry.is_folder and not entry.depth)
+    ]
+    others = [
+        entry for entry in entries if not entry.is_folder and not entry.depth and not parse_member(entry.path)
+    ]
+    return found + _strays(others)
+
+
+def _strays(entries: Sequence[Entry]) -> list[HandIn]:
+    """Work that lies beside the students' own places: nobody can tell whose it is."""
+    reason = "it lies beside the students' hand-ins and carries no student's name"
+    return [
+        HandIn(_id(entry.path), [entry], unclear=f"it {entry.flaw}" if entry.flaw else reason)
+        for entry in entries
+        if _is_work(entry)
+    ]
+
+
+def _is_work(entry: Entry) -> bool:
+    return bool(entry.flaw) or is_code_name(entry.path) or is_weights_name(entry.path) or _is_zip(entry.path)
+
+
+def _leads_out(entry: Entry) -> bool:
+    """Whether a hostile name begins outside every student's place."""
+    return entry.hostile and (
+        entry.path.startswith(("/", "../")) or re.match(r"[A-Za-z]:/", entry.path) is not None
+    )
+
+
+def _is_zip(path: str) -> bool:
+    return path.lower().endswith(".zip")
+
+
+def _stem(box: str) -> str:
+    return box[:-4] if _is_zip(box) else box
+
+
+def _id(name: str) -> str:
+    return safe_line(name, NAME_CHARACTERS) or "(no name)"
+
+
+_GENERIC = re.compile(
+    r"(?:lab[\s_-]*0*8|实验[八8]|作业|代码|源码|新建文件夹|new folder|src|source|code|files|old|backup|final"
+    r"|submissions?|assignment|solution|homework|hw\d*|project|uploads?|data|datasets?|images?|models?|weights"
+    r"|checkpoints?|outputs?|results|docs?|reports?|cifar-?10\S{0,20}|mnist|runs|logs|figures?)"
+    r"(?:[\s_-]*(?:\(\d+\)|\d+|final|submission|copy|v\d+))?",
+    re.IGNORECASE,
+)
+
+
+def _is_generic(name: str) -> bool:
+    """Whether a folder or zip is named after the work rather than after a student."""
+    return _GENERIC.fullmatch(name.strip()[:60]) is not None

@@ -1,0 +1,79 @@
+"""The cells of a Jupyter notebook of any format version, taken from hostile JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grader.intake.entries import UnreadableError
+from grader.intake.limits import NOTEBOOK_CELLS, NOTEBOOK_MARKS
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """Code cells and Markdown cells, each in order, outputs and attachments left behind."""
+
+    code: tuple[str, ...]
+    markdown: tuple[str, ...]
+
+
+def parse_notebook(text: str) -> Notebook:
+    """Read a notebook's JSON; raises `UnreadableError` where it is none.
+
+    Format 4 keeps cells at the top with `source`, format 3 in worksheets, code
+    cells there with `input`. A source is a string or a list of lines; a cell
+    without one, or of an unknown kind, is passed over.
+    """
+    # A value costs up to a hundred bytes in memory for three in the file, so their number is bounded first.
+    if sum(text.count(mark) for mark in "{[,") > NOTEBOOK_MARKS:
+        raise UnreadableError("holds too many values for a notebook: clear its outputs")
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise UnreadableError("is nested too deeply to be a notebook") from None
+    except (ValueError, MemoryError):
+        raise UnreadableError("is not a notebook that can be read (its JSON is damaged)") from None
+    if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
+        raise UnreadableError("is not a notebook (it has no cells)")
+    code, markdown = [], []
+    for number, cell in enumerate(_cells(content)):
+        if number >= NOTEBOOK_CELLS:
+            raise UnreadableError(f"has more than {NOTEBOOK_CELLS:,} cells")
+        kind = cell.get("cell_type")
+        if kind == "code":
+            code.append(_source(cell.get("source", cell.get("input"))))
+        elif kind == "markdown":
+            markdown.append(_source(cell.get("source")))
+        elif kind == "heading":  # format 3 had a kind of its own for headings
+            level = cell.get("level")
+            hashes = "#" * level if isinstance(level, int) and 1 <= level <= 6 else "#"
+            markdown.append(f"{hashes} {_source(cell.get('source'))}")
+    return Notebook(
+        code=tuple(cell for cell in code if cell.strip()),
+        markdown=tuple(cell for cell in markdown if cell.strip()),
+    )
+
+
+def _cells(content: dict[str, object]) -> Iterator[dict[str, object]]:
+    cells = content.get("cells")
+    groups: list[object] = [cells]
+    if not isinstance(cells, list):
+        worksheets = content.get("worksheets")
+        groups = [
+            sheet.get("cells") if isinstance(sheet, dict) else None
+            for sheet in (worksheets if isinstance(worksheets, list) else [])
+        ]
+    for group in groups:
+        for cell in group if isinstance(group, list) else []:
+            if isinstance(cell, dict):
+                yield cell
+
+
+def _source(value: object) -> str:
+    if isinstance(value, list):
+        value = "".join(line for line in value if isinstance(line, str))
+    if not isinstance(value, str):
+        return ""
+    # JSON can spell half a surrogate pair, which no file could hold.
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

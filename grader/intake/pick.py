@@ -1,0 +1,320 @@
+"""Finds the code, the checkpoint and the answers among a student's files, by name and by content.
+
+Nothing is parsed as Python here: the trusted side only searches texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.intake.decode import decode_text
+from grader.intake.entries import Entry, UnreadableError
+from grader.intake.limits import ANSWER_BYTES, CODE_BYTES, MIB, NOTEBOOK_BYTES, WEIGHT_BYTES
+from grader.intake.names import (
+    WEIGHTS_SUFFIXES,
+    is_code_name,
+    is_exact_lab_name,
+    is_lab_name,
+    is_weights_name,
+)
+from grader.intake.notebook import parse_notebook
+from grader.intake.unpack import is_torch_zip
+from grader.text import safe_line
+from grader.types import Code, Weights
+
+CONTRACT = (
+    "conv_output_size",
+    "conv_parameter_count",
+    "lenet5",
+    "preprocess",
+    "classifier",
+    "train_classifier",
+)
+_DEFINED = re.compile(
+    rf"^(?:async[ \t]+)?(?:(?:def|class)[ \t]+)?({'|'.join(CONTRACT)})[ \t]*(?:\(|:|=(?!=))", re.MULTILINE
+)
+_STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
+_TRIES = 30  # files that are opened in search of code or weights
+
+# Files whose extension says that they are neither code nor weights nor text.
+_DOCUMENTS = (".doc", ".docx", ".odt", ".rtf", ".pages", ".pdf")
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".svg")
+_DATA = (
+    ".csv",
+    ".xls",
+    ".xlsx",
+    ".npy",
+    ".npz",
+    ".h5",
+    ".onnx",
+    ".gz",
+    ".tar",
+    ".rar",
+    ".7z",
+    ".log",
+    ".html",
+)
+_OTHER_SUFFIXES = frozenset((*_DOCUMENTS, *_IMAGES, *_DATA))
+
+
+# --- code ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be the module `lab8`, read."""
+
+    entry: Entry
+    cells: tuple[str, ...]
+    markdown: tuple[str, ...]
+    is_notebook: bool
+    defined: int  # contract names that it defines
+    filled: int  # ... of which no stub is left
+
+    @property
+    def rank(self) -> tuple[object, ...]:
+        """Smallest first: most functions filled in, then the right name, then the plainest place."""
+        name = 0 if is_exact_lab_name(self.entry.path) else 1 if is_lab_name(self.entry.path) else 2
+        return (-self.filled, name, -self.defined, self.entry.depth, self.is_notebook, self.entry.path)
+
+
+@dataclass(frozen=True)
+class CodeFound:
+    code: Code | None
+    markdown: tuple[str, ...]  # the best notebook's, whichever file the code came from
+    remarks: tuple[str, ...]
+
+
+def find_code(files: Sequence[Entry]) -> CodeFound:
+    """The file that best keeps the contract, and why it was chosen.
+
+    Of several, the one with the most contract functions filled in counts, so
+    that an untouched template beside the work costs nothing; then the name.
+    """
+    named = [entry for entry in files if is_code_name(entry.path)]
+    named.sort(
+        key=lambda entry: (not is_exact_lab_name(entry.path), not is_lab_name(entry.path), entry.depth)
+    )
+    candidates, remarks = _read_candidates(named[:_TRIES])
+    if len(named) > _TRIES:
+        remarks.append(f"there are {len(named)} code files: only {_TRIES} of them were looked at")
+    if not candidates:  # renamed beyond recognition, or with another extension
+        hidden = sorted(filter(_may_hide_code, files), key=lambda entry: not is_lab_name(entry.path))
+        candidates = [found for found in _read_candidates(hidden[:_TRIES])[0] if found.defined >= 2]
+    candidates.sort(key=lambda candidate: candidate.rank)
+    if not candidates:
+        return CodeFound(None, (), tuple(remarks))
+    best = next((candidate for candidate in candidates if candidate.cells), None)
+    notebook = best if best and best.is_notebook else next((c for c in candidates if c.is_notebook), None)
+    if best:
+        others = [candidate.entry.label for candidate in candidates if candidate is not best]
+        if others:
+            why = f"{best.filled} of {len(CONTRACT)} functions filled in"
+            remarks.append(f"{best.entry.label} was taken as the code ({why}); left aside: {_listed(others)}")
+        elif not is_exact_lab_name(best.entry.path):
+            remarks.append(f"{best.entry.label} was taken as the code")
+    code = Code(filename=safe_line(best.entry.name, 200), cells=best.cells) if best else None
+    return CodeFound(code, notebook.markdown if notebook else (), tuple(remarks))
+
+
+def _may_hide_code(entry: Entry) -> bool:
+    """A text of an unexpected extension: `lab8.py.txt`, `lab8.ipynb.json`, `lab8`."""
+    small = 0 < entry.size <= NOTEBOOK_BYTES
+    return (
+        small
+        and entry.suffix not in _OTHER_SUFFIXES
+        and not is_weights_name(entry.path)
+        and not _is_selftest(entry)
+    )
+
+
+def _is_selftest(entry: Entry) -> bool:
+    return entry.suffix == ".py" and not is_code_name(entry.path)
+
+
+def _read_candidates(entries: Iterable[Entry]) -> tuple[list[Candidate], list[str]]:
+    candidates, remarks = [], []
+    for entry in entries:
+        try:
+            candidates.append(_read_candidate(entry))
+        except UnreadableError as error:
+            remarks.append(f"{entry.label} {error}")
+    return candidates, remarks
+
+
+def _read_candidate(entry: Entry) -> Candidate:
+    """Read a Python file or a notebook, whatever its extension says it is."""
+    start = decode_text(entry.head(256)).lstrip("\ufeff\0 \t\n")
+    looks_like_json = start.startswith("{")
+    text = decode_text(entry.read(NOTEBOOK_BYTES if looks_like_json else CODE_BYTES))
+    if not text.strip():
+        raise UnreadableError("is empty")
+    if looks_like_json:
+        notebook = parse_notebook(text)
+        cells, markdown = notebook.code, notebook.markdown
+        if not cells and not markdown:
+            raise UnreadableError("is a notebook without cells")
+    elif entry.suffix == ".ipynb" and not _DEFINED.search(text):
+        raise UnreadableError("is not a notebook that can be read")
+    else:
+        cells, markdown = (text,), ()
+    if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
+        raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
+    source = "\n".join(cells)
+    defined = len(set(_DEFINED.findall(source)))
+    filled = max(0, defined - len(_STUB.findall(source)))
+    return Candidate(entry, cells, markdown, looks_like_json, defined, filled)
+
+
+# --- weights ---------------------------------------------------------------------------------------
+
+_LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of torch's magic number
+_NEVER_WEIGHTS = _OTHER_SUFFIXES | {*WEIGHTS_SUFFIXES, ".py", ".ipynb", ".md"}
+_LFS = b"version https://git-lfs"
+_MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
+
+
+def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, list[str]]:
+    """Copy the classifier's checkpoint into `folder`, which exists.
+
+    A checkpoint is told by its content; of several, names decide, then size.
+    """
+    named = sorted((entry for entry in files if is_weights_name(entry.path)), key=_weights_rank)
+    remarks: list[str] = []
+    for entry in named[:_TRIES]:
+        weights = _take_weights(entry, folder, remarks)
+        if weights:
+            others = [other.label for other in named if other is not entry]
+            if others:
+                remarks.append(f"{entry.label} was taken as the weights; left aside: {_listed(others)}")
+            elif entry.stem.lower() != "classifier":
+                remarks.append(f"{entry.label} was taken as the weights")
+            return weights, remarks
+    hidden = [entry for entry in files if entry.suffix not in _NEVER_WEIGHTS]
+    for entry in sorted(hidden, key=lambda entry: (-entry.size, entry.path))[:_TRIES]:
+        try:
+            start = entry.head(16)
+        except UnreadableError:
+            continue
+        if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, [])):
+            remarks.append(f"{entry.label} was taken as the weights")
+            return weights, remarks
+    return None, remarks
+
+
+def _weights_rank(entry: Entry) -> tuple[object, ...]:
+    stem = entry.stem.lower()
+    named = 0 if stem == "classifier" else 1 if "classifier" in stem else 2
+    kind = WEIGHTS_SUFFIXES.index(entry.suffix)
+    return (named, -entry.size if named == 2 else 0, kind, entry.depth, entry.path)
+
+
+def _take_weights(entry: Entry, folder: Path, remarks: list[str]) -> Weights | None:
+    """Copy a file and look at its content; a remark says why it is no checkpoint."""
+    part = folder / "weights.part"
+    try:
+        with part.open("w+b") as file:
+            size = entry.copy(file, WEIGHT_BYTES)
+            file.seek(0)
+            start = file.read(16)
+            kind = _format_by_head(start, size)
+            if kind == "zip":
+                kind = "torch" if is_torch_zip(file) else ""
+            lfs = start.startswith(_LFS[:16])
+        if not kind:
+            if size == 0:
+                raise UnreadableError("is empty")
+            if lfs:
+                raise UnreadableError("is a Git LFS pointer, not the weights: hand in the file itself")
+            if entry.suffix == ".bin":  # data sets carry this extension too
+                return None
+            raise UnreadableError("is neither a safetensors nor a torch file")
+        path = folder / ("weights.safetensors" if kind == "safetensors" else "weights.pt")
+        part.replace(path)
+        filename = safe_line(entry.name, 200)
+        return Weights(
+            filename=filename, path=path, format="safetensors" if kind == "safetensors" else "torch"
+        )
+    except UnreadableError as error:
+        remarks.append(f"{entry.label} {error}")
+        return None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _format_by_head(start: bytes, size: int) -> str:
+    """ "safetensors", "torch", "zip" (to be looked into), or "" for anything else."""
+    if start.startswith(b"PK\x03\x04"):
+        return "zip"
+    if start.startswith(_LEGACY_TORCH):
+        return "torch"
+    header = int.from_bytes(start[:8], "little")
+    if len(start) > 8 and start[8:9] == b"{" and 2 <= header <= min(size - 8, _MAX_SAFETENSORS_HEADER):
+        return "safetensors"
+    return ""
+
+
+# --- answers ---------------------------------------------------------------------------------------
+
+_ANSWER_NAME = re.compile(r"answer|question|exercise[\s_-]*2|答案|回答|问答|问题|简答", re.IGNORECASE)
+_TEXT_SUFFIXES = (".md", ".markdown", ".txt", "")
+_NOT_ANSWERS = re.compile(r"read[\s_-]*me|requirements|licen[sc]e|contributing|changelog|说明", re.IGNORECASE)
+# The head of an answer: "## Question 1", "Q2:", "第四题", or a bare number as in "**3.**" or "4、".
+_NUMBER = "([1-4１-４一二三四])"
+_ANSWER_HEAD = re.compile(
+    rf"^[ \t#*>_-]{{0,12}}(?:(?:question|answer|q|问题|题|第)[ \t]{{0,3}}{_NUMBER}"
+    rf"|{_NUMBER}[ \t]{{0,3}}[.:：、．)）])",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
+    """The answers' text first, then the notebook's Markdown cells."""
+    texts: list[tuple[int, Entry, str]] = []
+    remarks: list[str] = []
+    for entry in files:
+        named = _ANSWER_NAME.search(entry.stem) is not None
+        fits = entry.suffix in _TEXT_SUFFIXES and not _NOT_ANSWERS.search(entry.stem)
+        if not fits or len(texts) >= _TRIES or not (named or 0 < entry.size <= ANSWER_BYTES):
+            continue
+        try:
+            text = decode_text(entry.read(ANSWER_BYTES))
+        except UnreadableError as error:
+            if named:
+                remarks.append(f"{entry.label} {error}")
+            continue
+        heads = len({first or second for first, second in _ANSWER_HEAD.findall(text)})
+        if text.strip() and "\0" not in text and (named or heads >= 2):
+            texts.append((0 if named else 1, entry, text))
+    # An untouched template beside the work is shorter than the work.
+    texts.sort(key=lambda found: (found[0], -len(found[2].strip()), found[1].path))
+    answers = [found[2] for found in texts[:1]]
+    if texts:
+        chosen = texts[0][1]
+        if len(texts) > 1:
+            others = _listed([found[1].label for found in texts[1:]])
+            remarks.append(f"{chosen.label} was taken as the answers, as the longest; left aside: {others}")
+        elif chosen.stem.lower() != "answers":
+            remarks.append(f"{chosen.label} was taken as the answers")
+    else:
+        documents = [entry.label for entry in files if entry.suffix in _DOCUMENTS]
+        if documents:
+            remarks.append(
+                f"{_listed(documents)} cannot be read: answers belong into answers.md or the notebook"
+            )
+    room = ANSWER_BYTES - sum(len(text.encode("utf-8", "replace")) for text in answers)
+    for cell in markdown:
+        room -= len(cell.encode("utf-8", "replace"))
+        if room < 0:
+            remarks.append("the notebook's Markdown cells are longer than 1 MiB: the rest was not read")
+            break
+        answers.append(cell)
+    return tuple(answers), remarks
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

@@ -1,0 +1,161 @@
+"""Opens the zips that a student handed in, level by level and within bounds."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from grader.errors import KitError
+from grader.intake.entries import (
+    ARCHIVE_ERRORS,
+    Entry,
+    UnreadableError,
+    megabytes,
+    open_zip,
+    short,
+    zip_entries,
+)
+from grader.intake.limits import ARCHIVE_LEVELS, STUDENT_BYTES, STUDENT_DIRECTORY_BYTES, STUDENT_FILES
+
+_OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".xz", ".bz2", ".gz")
+_DATA_SETS = re.compile(r"cifar|mnist|idx\d-ubyte", re.IGNORECASE)
+
+
+@dataclass
+class Contents:
+    """All files of one hand-in, those in its zips included."""
+
+    files: list[Entry] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    hostile: str = ""  # why it is set apart
+    is_bomb: bool = False  # ... because of its size rather than of a trick
+
+
+def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Contents:
+    """List a hand-in's files; zips opened on the way stay open until `stack` closes.
+
+    A zip's path becomes a folder's: `work.zip/lab8.py`. Looking stops at the
+    first sign of hostility.
+    """
+    contents = Contents()
+    pending = [(entry, 0) for entry in entries]
+    count = total = 0
+    too_deep = ""
+    for entry, level in pending:  # grows while it is walked: zips append what is in them
+        if entry.is_folder:
+            continue
+        count += 1
+        total += entry.size
+        if entry.hostile:
+            contents.hostile = f"{entry.label} {entry.flaw}"
+        elif count > STUDENT_FILES:
+            contents.hostile, contents.is_bomb = f"it holds more than {STUDENT_FILES:,} files", True
+        elif total > STUDENT_BYTES:
+            contents.hostile, contents.is_bomb = f"it unpacks to more than {megabytes(STUDENT_BYTES)}", True
+        elif entry.is_bomb:
+            contents.hostile = f"{entry.label} unpacks from {entry.packed:,} to {entry.size:,} bytes"
+            contents.is_bomb = True
+        if contents.hostile:
+            return contents
+        if entry.repeated:
+            contents.remarks.append(f"{entry.label} is in its zip more than once: the last was taken")
+        if entry.flaw:
+            contents.remarks.append(f"{entry.label} {entry.flaw}")
+        elif entry.path.lower().endswith(_OTHER_ARCHIVES) and not _DATA_SETS.search(entry.name):
+            contents.remarks.append(
+                f"{entry.label} is an archive of a kind that is not opened: hand in a zip"
+            )
+        elif not _may_be_zip(entry):
+            contents.files.append(entry)
+        elif level >= ARCHIVE_LEVELS:
+            too_deep = too_deep or entry.label
+            contents.remarks.append(f"{entry.label} is a zip in a zip in a zip, and was not opened")
+        else:
+            pending += [(inner, level + 1) for inner in _open(entry, workdir, stack, contents)]
+    contents.remarks += _case_twins(contents.files)
+    if too_deep and not contents.files:
+        contents.hostile, contents.is_bomb = f"it holds zips within zips and nothing else ({too_deep})", True
+    return contents
+
+
+def _may_be_zip(entry: Entry) -> bool:
+    if entry.suffix == ".zip":
+        return True
+    if entry.suffix:  # office files, checkpoints and arrays are zips too, and stay closed
+        return False
+    try:
+        return entry.head(4) == b"PK\x03\x04"
+    except UnreadableError:
+        return False
+
+
+def _open(entry: Entry, workdir: Path, stack: ExitStack, contents: Contents) -> list[Entry]:
+    """What a zip holds. A checkpoint renamed to .zip is a file; a damaged one leaves a remark."""
+    try:
+        file = seekable(entry, STUDENT_BYTES, workdir, stack)
+        if is_torch_zip(file):
+            contents.files.append(entry)
+            return []
+        archive = stack.enter_context(open_zip(file, STUDENT_DIRECTORY_BYTES))
+        inside = zip_entries(archive)
+    except UnreadableError as error:
+        contents.remarks.append(f"{entry.label} {error}")
+        return []
+    except ARCHIVE_ERRORS as error:
+        contents.remarks.append(f"{entry.label} cannot be opened as a zip ({short(error)})")
+        return []
+    if not any(not inner.is_folder for inner in inside):
+        contents.remarks.append(f"{entry.label} is empty")
+    return [replace(inner, path=f"{entry.path}/{inner.path}") for inner in inside]
+
+
+def seekable(entry: Entry, limit: int, workdir: Path, stack: ExitStack) -> IO[bytes]:
+    """The bytes in a form that can be read at random; a member of a zip is written to disk first.
+
+    Raises `UnreadableError` where there are more than `limit`.
+    """
+    stream = stack.enter_context(entry.open())
+    if isinstance(stream, io.BufferedReader):
+        return stream
+    spool = stack.enter_context(_temporary_file(workdir))
+    entry.copy(spool, limit)
+    spool.seek(0)
+    return spool
+
+
+def _temporary_file(workdir: Path) -> BinaryIO:
+    try:
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=workdir))
+    except OSError as error:
+        raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
+
+
+def is_torch_zip(file: IO[bytes]) -> bool:
+    """Whether a zip is what `torch.save` writes: one folder with `data.pkl` and `version` in it."""
+    try:
+        with open_zip(file, STUDENT_DIRECTORY_BYTES) as archive:
+            names = archive.namelist()
+    except ARCHIVE_ERRORS:
+        return False
+    finally:
+        file.seek(0)
+    folder = names[0].split("/", 1)[0] + "/" if names else "/"
+    return {folder + "data.pkl", folder + "version"} <= set(names) and all(
+        n.startswith(folder) for n in names
+    )
+
+
+def _case_twins(files: list[Entry]) -> list[str]:
+    seen: dict[str, Entry] = {}
+    remarks = []
+    for entry in files:
+        twin = seen.setdefault(entry.path.casefold(), entry)
+        if twin.path != entry.path:
+            remarks.append(f"{twin.label} and {entry.label} differ in case alone")
+    return remarks

@@ -1,0 +1,575 @@
+"""Whole downloads, as zips and folders made here, read into submissions."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import struct
+import unicodedata
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save as to_safetensors
+
+from grader.errors import KitError
+from grader.intake import read_submissions
+from grader.types import Status, Submission
+
+TEMPLATE = "".join(
+    f'def {name}(*args):\n    raise NotImplementedError("{name}")\n\n'
+    for name in ("conv_output_size", "conv_parameter_count", "lenet5", "preprocess", "classifier")
+)
+WORK = TEMPLATE.replace("raise NotImplementedError", "print")
+ANSWERS = "## Question 1\nYes, an autoencoder.\n\n## Question 2\nWith much data.\n"
+ANSWERS_ZH = "## 问题 1\n可以，自编码器就是一个例子。\n\n## 问题 2\n数据很多的时候。\n"
+WEIGHTS = to_safetensors({"weight": torch.arange(4.0)})
+
+
+def torch_file(value: object = None, legacy: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value or {"w": torch.ones(3)}, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+def notebook(*cells: tuple[str, str], version: int = 4) -> str:
+    key = {"code": "input" if version == 3 else "source", "markdown": "source"}
+    made = [{"cell_type": kind, key[kind]: text.splitlines(keepends=True)} for kind, text in cells]
+    content = {"nbformat": version, "metadata": {}}
+    content |= {"worksheets": [{"cells": made}]} if version == 3 else {"cells": made}
+    return json.dumps(content)
+
+
+def zipped(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def lay(folder: Path, files: dict[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def metadata(username: str, name: str, stem: str, files: dict[str, str]) -> str:
+    listed = "\n".join(f"\tOriginal filename: {o}\n\tFilename: {stem}_{s}\n" for s, o in files.items())
+    return (
+        f"Name: {name} ({username})\nAssignment: Lab 8\nDate Submitted: Tuesday, 5 March 2024 23:59:07"
+        " o'clock CST\nCurrent Grade: Needs Grading\n\nSubmission Field:\nThere is no student submission"
+        f" text data for this assignment.\n\nComments:\nThere are no student comments.\n\nFiles:\n{listed}"
+    )
+
+
+def attempt(
+    username: str,
+    files: dict[str, str | bytes],
+    time: str = "2024-03-05-23-59-07",
+    name: str = "Li Wei",
+    assignment: str = "Lab 8",
+    word: str = "attempt",
+) -> dict[str, str | bytes]:
+    """The members that Blackboard writes for one attempt."""
+    stem = f"{assignment}_{username}_{word}_{time}"
+    members = {f"{stem}_{original}": content for original, content in files.items()}
+    return {f"{stem}.txt": metadata(username, name, stem, {o: o for o in files}), **members}
+
+
+class Reader:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workdir = folder / "work"
+
+    def source(self, content: bytes | dict[str, str | bytes], name: str = "source") -> Path:
+        if isinstance(content, dict):
+            return lay(self.folder / name, content)
+        path = self.folder / f"{name}.zip"
+        path.write_bytes(content)
+        return path
+
+    def all(self, content: bytes | dict[str, str | bytes], name: str = "source") -> dict[str, Submission]:
+        found = read_submissions(self.source(content, name), self.workdir)
+        ids = [submission.student_id for submission in found]
+        assert ids == sorted(ids)
+        assert len({id_.casefold() for id_ in ids}) == len(ids)
+        return {submission.student_id: submission for submission in found}
+
+    def one(self, content: bytes | dict[str, str | bytes], name: str = "source") -> Submission:
+        (submission,) = self.all(content, name).values()
+        return submission
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    return Reader(tmp_path)
+
+
+def status(submission: Submission) -> Status | None:
+    return submission.problem.status if submission.problem else None
+
+
+def remarks(submission: Submission) -> str:
+    return "\n".join(submission.remarks)
+
+
+# --- layouts ---------------------------------------------------------------------------------------
+
+FULL = {"lab8.py": WORK, "classifier.safetensors": WEIGHTS, "answers.md": ANSWERS}
+
+
+@pytest.mark.parametrize(
+    ("content", "id_"),
+    [
+        (FULL, "source"),
+        (zipped(FULL), "source"),
+        (zipped({f"pb21/{name}": content for name, content in FULL.items()}), "pb21"),
+        (zipped({f"lab8/{name}": content for name, content in FULL.items()}), "source"),
+        ({f"pb21/{name}": content for name, content in FULL.items()}, "pb21"),
+        ({"pb21.zip": zipped(FULL)}, "pb21"),
+        ({"pb21/my work.zip": zipped(FULL)}, "pb21"),
+        ({"pb21/my work.zip": zipped({"deep/er.zip": zipped(FULL)})}, "pb21"),
+        ({"class/week/pb21/lab8/" + name: content for name, content in FULL.items()}, "pb21"),
+        (zipped(attempt("pb21", FULL)), "pb21"),
+        (attempt("pb21", FULL), "pb21"),
+        ({"gradebook_x.zip": zipped(attempt("pb21", FULL))}, "pb21"),
+        (zipped({"gradebook_x.zip": zipped(attempt("pb21", FULL))}), "pb21"),
+        ({"gradebook_x/" + name: content for name, content in attempt("pb21", FULL).items()}, "pb21"),
+        (zipped(attempt("pb21", {"lab8.zip": zipped({"lab8/" + n: c for n, c in FULL.items()})})), "pb21"),
+    ],
+    ids=[
+        "folder",
+        "zip",
+        "zip of a student's folder",
+        "zip of a folder named after the work",
+        "folder of one student's folder",
+        "folder of one student's zip",
+        "zip in a student's folder",
+        "zip in a zip in a student's folder",
+        "wrapped twice",
+        "blackboard zip",
+        "blackboard unpacked",
+        "blackboard zip in a folder",
+        "blackboard zip zipped again",
+        "blackboard unpacked in a folder",
+        "blackboard with the student's zip",
+    ],
+)
+def test_one_submission_in_every_layout(
+    reader: Reader, content: bytes | dict[str, str | bytes], id_: str
+) -> None:
+    submission = reader.one(content)
+    assert submission.student_id == id_
+    assert submission.problem is None
+    assert submission.code and submission.code.filename == "lab8.py" and submission.code.cells == (WORK,)
+    assert submission.weights and submission.weights.format == "safetensors"
+    assert submission.weights.path.read_bytes() == WEIGHTS
+    assert submission.weights.path.is_relative_to(reader.workdir)
+    assert submission.answer_texts == (ANSWERS,)
+
+
+def test_the_same_work_has_the_same_digest_wherever_it_lies(reader: Reader) -> None:
+    submissions = [
+        reader.one(FULL, "a"),
+        reader.one(zipped(FULL), "b"),
+        reader.one(zipped(attempt("pb21", FULL)), "c"),
+        reader.one({**FULL, "notes.pdf": b"%PDF"}, "d"),
+    ]
+    assert len({submission.digest for submission in submissions}) == 1
+    assert len(submissions[0].digest) == 64
+    for part, content in (
+        ("lab8.py", WORK + "\n"),
+        ("classifier.safetensors", to_safetensors({"weight": torch.arange(4.0) + 1})),
+        ("answers.md", ANSWERS + "!"),
+    ):
+        assert reader.one({**FULL, part: content}, part).digest != submissions[0].digest
+
+
+@pytest.mark.parametrize("pack", [lambda files: files, zipped], ids=["folder", "zip"])
+def test_a_class_of_folders_and_zips(reader: Reader, pack) -> None:  # type: ignore[no-untyped-def]
+    found = reader.all(
+        pack(
+            {
+                "pb21/lab8.py": WORK,
+                "pb22 张三/lab8/lab8.ipynb": notebook(("code", WORK)),
+                "pb23.zip": zipped(FULL),
+                "pb24.zip": zipped({}),
+                "pb25/report.docx": b"PK\x03\x04 not opened",
+                "grades.csv": "a,b",
+                "__MACOSX/pb21/._lab8.py": "x",
+                "pb21/.DS_Store": "x",
+                "pb21/__pycache__/lab8.py": "x",
+            }
+        )
+    )
+    assert list(found) == ["pb21", "pb22 张三", "pb23", "pb24", "pb25"]
+    assert [status(submission) for submission in found.values()] == [
+        None,
+        None,
+        None,
+        Status.NOT_GRADABLE,
+        Status.NOT_GRADABLE,
+    ]
+    assert found["pb24"].problem and "pb24.zip is empty" in found["pb24"].problem.reason
+    assert found["pb25"].problem and "report.docx" in found["pb25"].problem.reason
+    assert remarks(found["pb21"]) == ""
+
+
+def test_an_empty_folder_is_a_student_too(reader: Reader) -> None:
+    source = reader.source({"pb21/lab8.py": WORK})
+    (source / "pb22").mkdir()
+    found = {s.student_id: s for s in read_submissions(source, reader.workdir)}
+    assert found["pb22"].problem and found["pb22"].problem.reason == "nothing was handed in"
+
+
+def test_work_that_lies_beside_the_students_is_set_apart(reader: Reader) -> None:
+    found = reader.all({"pb21/lab8.py": WORK, "pb22/lab8.py": WORK, "solver.py": WORK})
+    assert status(found["solver.py"]) is Status.QUARANTINED
+    assert status(found["pb21"]) is status(found["pb22"]) is None
+
+
+def test_parts_of_one_submission_are_not_students(reader: Reader) -> None:
+    submission = reader.one({"src/lab8.py": WORK, "data/x.csv": "1", "weights/classifier.pt": torch_file()})
+    assert submission.student_id == "source"
+    assert submission.weights and submission.weights.format == "torch"
+
+
+def test_two_hand_ins_under_one_name(reader: Reader) -> None:
+    same = reader.one({"pb21/lab8.py": WORK, "pb21.zip": zipped({"lab8.py": WORK})}, "same")
+    assert status(same) is None and "found 2 times" in remarks(same)
+    other = reader.one({"pb21/lab8.py": WORK, "pb21.zip": zipped({"lab8.py": WORK + "x = 1\n"})}, "other")
+    assert status(other) is Status.QUARANTINED and other.code is None
+    case = reader.one(zipped({"Alice/lab8.py": WORK, "alice/lab8.py": WORK + "#"}), "case")
+    assert status(case) is Status.QUARANTINED
+
+
+# --- blackboard ------------------------------------------------------------------------------------
+
+
+def test_blackboards_facts_reach_the_submission(reader: Reader) -> None:
+    found = reader.all(
+        zipped(
+            attempt("li_wei", {"my_main (1).py": WORK}, name="Li Wei (Vivian)", assignment="Lab 2_new")
+            | attempt(
+                "pb21000001",
+                FULL,
+                name="张三",
+                word="尝试",
+                time="2023-11-21-20-12-54",
+                assignment="Lab 2_new",
+            )
+            | attempt("jan", FULL, word="poging", assignment="Lab 2_new")
+        )
+    )
+    assert list(found) == ["jan", "li_wei", "pb21000001"]
+    li_wei = found["li_wei"]
+    assert li_wei.name == "Li Wei (Vivian)"
+    assert li_wei.submitted_at == datetime(2024, 3, 5, 23, 59, 7)
+    assert li_wei.code and li_wei.code.filename == "my_main (1).py"
+    assert found["pb21000001"].name == "张三"
+
+
+def test_the_latest_attempt_counts_with_all_its_files(reader: Reader) -> None:
+    submission = reader.one(
+        zipped(
+            attempt("pb21", {"lab8.py": WORK, "classifier.pt": torch_file()}, time="2024-03-01-00-00-00")
+            | attempt("pb21", {"lab8.py": WORK + "# third\n"}, time="2024-03-03-00-00-00")
+            | attempt("PB21", {"lab8.py": WORK + "# second\n"}, time="2024-03-02-00-00-00", word="尝试")
+        )
+    )
+    assert submission.attempt == 3
+    assert submission.code and submission.code.cells[0].endswith("# third\n")
+    assert submission.weights is None, "an older attempt's file got in"
+    assert "attempt 1 of 3 (2024-03-01 00:00:00) was set aside" in submission.remarks
+    assert submission.submitted_at == datetime(2024, 3, 3)
+
+
+def test_nothing_but_metadata_is_an_empty_hand_in(reader: Reader) -> None:
+    submission = reader.one(zipped(attempt("pb21", {})))
+    assert status(submission) is Status.NOT_GRADABLE
+    assert submission.problem and submission.problem.reason == "nothing was handed in"
+
+
+def test_metadata_of_another_user_is_set_apart(reader: Reader) -> None:
+    members = attempt("pb21", FULL)
+    (text,) = (name for name in members if name.endswith("07.txt"))
+    members[text] = metadata("pb99", "Eve", text[:-4], {})
+    submission = reader.one(zipped(members))
+    assert status(submission) is Status.QUARANTINED
+    assert submission.student_id == "Lab 8_pb21"
+
+
+def test_without_metadata_the_other_names_tell_the_user(reader: Reader) -> None:
+    members = attempt("li_wei", FULL) | attempt("zhang_san", FULL)
+    del members["Lab 8_zhang_san_attempt_2024-03-05-23-59-07.txt"]
+    found = reader.all(zipped(members), "known assignment")
+    assert list(found) == ["li_wei", "zhang_san"]
+    assert "text file is missing" in remarks(found["zhang_san"])
+
+    bare = {name: content for name, content in members.items() if not name.endswith("07.txt")}
+    assert list(reader.all(zipped(bare), "common assignment")) == ["li_wei", "zhang_san"]
+    alone = {name: content for name, content in bare.items() if "zhang" in name}
+    assert status(reader.one(zipped(alone), "ambiguous")) is Status.QUARANTINED
+
+
+def test_one_hostile_or_broken_member_leaves_the_others_alone(reader: Reader) -> None:
+    bomb = zipped({"zeros.bin": bytes(64 << 20)})
+    trick = zipped({"../../evil.py": WORK, "lab8.py": WORK})
+    found = reader.all(
+        zipped(
+            attempt("a", FULL)
+            | attempt("b", {"lab8.zip": bomb})
+            | attempt("c", {"lab8.zip": trick})
+            | attempt("d", {"lab8.zip": b"PK\x03\x04 broken"})
+            | attempt("e", {"lab8.ipynb": "[" * 1_000_000})
+            | attempt("f", {"zeros.bin": bytes(64 << 20), "lab8.py": WORK})
+        )
+    )
+    assert [status(found[id_]) for id_ in "abcdef"] == [
+        None,
+        Status.QUARANTINED,
+        Status.QUARANTINED,
+        Status.NOT_GRADABLE,
+        Status.NOT_GRADABLE,
+        Status.QUARANTINED,
+    ]
+    assert all(found[id_].code is None and found[id_].digest == "" for id_ in "bcdef")
+
+
+# --- hostile and damaged archives ------------------------------------------------------------------
+
+
+def with_link(target: str) -> bytes:
+    link = zipfile.ZipInfo("lab8.py")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(link, target)
+    return buffer.getvalue()
+
+
+def with_nul() -> bytes:
+    return zipped({"lab8.py#.txt": WORK, "lab8.py": WORK}).replace(b"lab8.py#.txt", b"lab8.py\0.txt")
+
+
+def nested(levels: int) -> bytes:
+    inner = zipped({"lab8.py": WORK})
+    for _ in range(levels):
+        inner = zipped({"inner.zip": inner})
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("hand_in", "reason"),
+    [
+        (zipped({"../lab8.py": WORK}), "leads out"),
+        (zipped({"a/../../lab8.py": WORK}), "leads out"),
+        (zipped({"..\\lab8.py": WORK}), "leads out"),
+        (zipped({"/etc/lab8.py": WORK}), "absolute"),
+        (zipped({"C:\\lab8.py": WORK}), "absolute"),
+        (with_link("/etc/passwd"), "symbolic link"),
+        (with_nul(), "NUL"),
+        (zipped({"lab8.py": WORK, "x" * 5000: "x"}), "too long"),
+        (zipped({"lab8.py": WORK, "zeros": bytes(32 << 20)}), "unpacks from"),
+        (zipped({"lab8.py": WORK} | {f"{n}.txt": "" for n in range(2001)}), "2,000 files"),
+        (nested(4), "zips within zips"),
+    ],
+    ids=[
+        "parent",
+        "parent inside",
+        "parent, backslash",
+        "absolute",
+        "drive",
+        "link",
+        "nul",
+        "long name",
+        "ratio",
+        "count",
+        "nesting",
+    ],
+)
+def test_a_hostile_archive_is_set_apart(reader: Reader, hand_in: bytes, reason: str) -> None:
+    found = reader.all({"pb21.zip": hand_in, "pb22/lab8.py": WORK})
+    bad = found["pb21"]
+    assert status(bad) is Status.QUARANTINED
+    assert bad.problem and reason in bad.problem.reason and "\n" not in bad.problem.reason
+    assert bad.code is None and bad.weights is None and not bad.answer_texts
+    assert status(found["pb22"]) is None
+
+
+def test_a_zip_that_claims_a_gibibyte_in_many_files_is_set_apart(reader: Reader) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("lab8.py", WORK)
+        for number in range(70):
+            archive.writestr(f"{number}.bin", b"x")
+    raw = bytearray(buffer.getvalue())
+    at = 0
+    while (at := raw.find(b"PK\x01\x02", at)) >= 0:  # forge the sizes in the list of members
+        if raw[at + 46 : at + 53] != b"lab8.py":
+            struct.pack_into("<LL", raw, at + 20, 16 << 20, 16 << 20)
+        at += 4
+    found = reader.all({"pb21.zip": bytes(raw), "pb22/lab8.py": WORK})
+    assert found["pb21"].problem and "1024 MiB" in found["pb21"].problem.reason
+
+
+def test_a_member_longer_than_it_claims_is_not_believed(reader: Reader) -> None:
+    raw = bytearray(zipped({"lab8.py": WORK * 1000, "answers.md": ANSWERS}))
+    at = raw.find(b"PK\x01\x02")
+    struct.pack_into("<L", raw, at + 24, 100)
+    submission = reader.one({"pb21.zip": bytes(raw)})
+    assert submission.code is None and "lab8.py cannot be read" in remarks(submission)
+    assert submission.answer_texts == (ANSWERS,)
+
+
+def test_damaged_bytes_are_told_and_the_rest_is_read(reader: Reader) -> None:
+    raw = zipped(
+        {"lab8.py": WORK, "classifier.safetensors": WEIGHTS, "answers.md": ANSWERS}, zipfile.ZIP_STORED
+    )
+    submission = reader.one({"pb21.zip": raw.replace(WEIGHTS[-8:], b"12345678", 1)})
+    assert submission.code and submission.weights is None
+    assert "classifier.safetensors cannot be read" in remarks(submission)
+
+
+def encrypted() -> bytes:
+    raw = bytearray(zipped({"lab8.py": WORK}))
+    raw[6] |= 1
+    raw[raw.find(b"PK\x01\x02") + 8] |= 1
+    return bytes(raw)
+
+
+def test_an_encrypted_hand_in_is_named_as_such(reader: Reader) -> None:
+    submission = reader.one({"pb21.zip": encrypted()})
+    assert status(submission) is Status.NOT_GRADABLE
+    assert submission.problem and "is encrypted" in submission.problem.reason
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_bound_are_refused(reader: Reader, method: int) -> None:
+    submission = reader.one({"pb21.zip": zipped({"lab8.py": WORK}, method)})
+    assert status(submission) is Status.NOT_GRADABLE
+    assert submission.problem and "use an ordinary zip" in submission.problem.reason
+
+
+@pytest.mark.parametrize("name", ["work.rar", "work.7z", "work.tar.gz"])
+def test_other_archives_are_named(reader: Reader, name: str) -> None:
+    submission = reader.one({"pb21/" + name: b"Rar!\x1a\x07"})
+    assert submission.problem and "hand in a zip" in submission.problem.reason
+
+
+def test_the_last_of_members_with_one_name_is_taken(reader: Reader) -> None:
+    with pytest.warns(UserWarning, match="Duplicate"):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("lab8.py", WORK)
+            archive.writestr("lab8.py", WORK + "# again\n")
+    submission = reader.one({"pb21.zip": buffer.getvalue()})
+    assert submission.code and submission.code.cells[0].endswith("# again\n")
+    assert "more than once" in remarks(submission)
+
+
+def test_names_that_differ_in_case_alone_are_told(reader: Reader) -> None:
+    submission = reader.one({"pb21.zip": zipped({"lab8.py": WORK, "Lab8.py": TEMPLATE})})
+    assert submission.code and submission.code.cells == (WORK,)
+    assert "differ in case alone" in remarks(submission)
+
+
+def test_control_characters_in_names_do_not_reach_remarks(reader: Reader) -> None:
+    submission = reader.one(zipped(attempt("pb21", {"\x1b[31mlab8\u202e.py": WORK})))
+    assert submission.code and submission.code.filename == "lab8.py"
+    assert "\x1b" not in remarks(submission) and "\u202e" not in remarks(submission)
+
+
+def test_a_garbled_chinese_name_is_read(reader: Reader) -> None:
+    raw = zipped({"AAAA/lab8.py": WORK, "BBBB/lab8.py": WORK})
+    raw = raw.replace(b"AAAA", "张三".encode("gb18030")).replace(b"BBBB", "李四".encode("gb18030"))
+    assert set(reader.all(raw)) == {"张三", "李四"}
+    decomposed = zipped({unicodedata.normalize("NFD", "José") + "/lab8.py": WORK, "b/lab8.py": WORK})
+    assert "José" in reader.all(decomposed, "nfd")
+
+
+def test_links_in_folders_are_not_followed(reader: Reader) -> None:
+    secret = reader.folder / "secret.py"
+    secret.write_text(WORK)
+    source = reader.source({"pb21/answers.md": ANSWERS, "pb22/lab8.py": WORK})
+    (source / "pb21" / "lab8.py").symlink_to(secret)
+    (source / "pb21" / "loop").symlink_to(source)
+    (source / "pb23").symlink_to(source / "pb22")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(source / "pb21" / "lab8.ipynb")
+    found = {s.student_id: s for s in read_submissions(source, reader.workdir)}
+    assert found["pb21"].code is None
+    assert "lab8.py is a link" in remarks(found["pb21"])
+    assert status(found["pb23"]) is Status.QUARANTINED
+    assert status(found["pb22"]) is None
+
+
+# --- the source as a whole -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "cannot be read as a zip"),
+        (b"not a zip at all", "cannot be read as a zip"),
+        (zipped(FULL)[:-30], "cannot be read as a zip"),
+        (zipped({}), "holds no files"),
+        (zipped({"__MACOSX/x": "x"}), "holds no files"),
+        ({}, "holds no files"),
+        (encrypted(), "is encrypted"),
+        (zipped({"zeros": bytes(64 << 20)}), "unpacks from"),
+        (nested(5), "zips within zips"),
+    ],
+    ids=["no bytes", "text", "torn", "empty zip", "junk", "empty folder", "encrypted", "bomb", "nested bomb"],
+)
+def test_a_source_that_cannot_be_read_is_one_line(
+    reader: Reader, content: bytes | dict[str, str | bytes], reason: str
+) -> None:
+    source = reader.source(content)
+    with pytest.raises(KitError) as caught:
+        read_submissions(source, reader.workdir)
+    message = str(caught.value)
+    assert reason in message and message.startswith(str(source)) and ";" in message and "\n" not in message
+
+
+def test_a_wrong_path_is_one_line(reader: Reader) -> None:
+    for path in (reader.folder / "nowhere", reader.folder / ("x" * 300), reader.folder / "a\0b"):
+        with pytest.raises(KitError, match=r"no such file|cannot be read"):
+            read_submissions(path, reader.workdir)
+    file = lay(reader.folder, {"lab8.py": WORK}) / "lab8.py"
+    with pytest.raises(KitError, match="neither a zip nor a folder"):
+        read_submissions(file, reader.workdir)
+
+
+def test_a_working_folder_that_cannot_be_written_is_ours(reader: Reader) -> None:
+    source = reader.source(FULL)
+    blocker = lay(reader.folder, {"file": "x"}) / "file"
+    with pytest.raises(KitError, match="cannot be written"):
+        read_submissions(source, blocker / "work")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_zip_with_flipped_bytes_never_stops_the_class(tmp_path: Path, data: st.DataObject) -> None:
+    raw = bytearray(zipped({"a/lab8.py": WORK, "答案.md": ANSWERS_ZH, "classifier.pt": torch_file()}))
+    for _ in range(data.draw(st.integers(1, 12))):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        raw[at] = data.draw(st.integers(0, 255))
+    hand_in = bytes(raw[: data.draw(st.integers(0, len(raw)))]) if data.draw(st.booleans()) else bytes(raw)
+    reader = Reader(tmp_path)
+    found = reader.all(zipped({"pb21.zip": hand_in, "pb22/lab8.py": WORK}))
+    assert status(found["pb22"]) is None and set(found) == {"pb21", "pb22"}
+    try:
+        reader.all(hand_in)
+    except KitError as error:
+        assert "\n" not in str(error)
