@@ -197,11 +197,15 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs permissions that bind this user")
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(KitError, match="cannot"):
-        Gradebook.open(tmp_path, settings=SETTINGS)
-    tmp_path.chmod(0o700)
+def test_a_file_or_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    Gradebook.open(tmp_path, settings=SETTINGS).close()
+    for path in (tmp_path / FILE_NAME, tmp_path):
+        mode = path.stat().st_mode
+        path.chmod(0o500)
+        with pytest.raises(KitError, match="cannot be used"):
+            Gradebook.open(tmp_path, settings=SETTINGS)
+        path.chmod(mode)
+    Gradebook.open(tmp_path, settings=SETTINGS).close()
 
 
 def test_a_second_grader_on_the_same_folder_is_refused(tmp_path: Path) -> None:
