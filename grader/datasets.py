@@ -155,6 +155,16 @@ def load(name: Name, split: Split, size: Size = "mini", folder: Path | None = No
     return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
+def load_labelled(images: str) -> tuple[Tensor, Tensor]:
+    """Return the CIFAR-10 test images that accuracy is measured on: "mini", "full", or those of a file.
+
+    A name that is neither of the two words is the path of a file, see `load_images_file`.
+    """
+    if images == "mini" or images == "full":
+        return load("cifar10", "test", images)
+    return load_images_file(Path(images))
+
+
 def load_images_file(path: Path) -> tuple[Tensor, Tensor]:
     """Return an instructor's own held-out set as (images uint8 (N,3,32,32), labels int64 (N,)).
 

@@ -11,7 +11,18 @@ import torch
 from torch import Tensor
 
 from grader import datasets
-from grader.datasets import DATA_SETS, Known, Name, Split, cache_dir, load, load_images_file, sha256, verify
+from grader.datasets import (
+    DATA_SETS,
+    Known,
+    Name,
+    Split,
+    cache_dir,
+    load,
+    load_images_file,
+    load_labelled,
+    sha256,
+    verify,
+)
 from grader.errors import KitError
 
 SETS: list[tuple[Name, Split]] = [(name, split) for name in DATA_SETS for split in ("train", "test")]
@@ -186,6 +197,20 @@ def test_an_instructors_own_images_are_read(filename: str, labels_dtype: torch.d
     images, labels = load_images_file(path)
     assert images.dtype == torch.uint8 and torch.equal(images, arrays["images"])
     assert labels.dtype == torch.int64 and torch.equal(labels, arrays["labels"])
+
+
+def test_the_images_to_grade_on_are_chosen_by_a_word_or_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_is_complete: None
+) -> None:
+    assert torch.equal(load_labelled("mini")[0], load("cifar10", "test", "mini")[0])
+    monkeypatch.setenv("CONVNET_LAB_DATA", str(tmp_path))
+    with pytest.raises(KitError, match="grader data fetch"):
+        load_labelled("full")
+    fill(tmp_path, "cifar10", "test")
+    assert torch.equal(load_labelled("full")[1], load("cifar10", "test")[1])
+    assert len(load_labelled(str(save(tmp_path / "own.npz", held_out())))[0]) == 50
+    with pytest.raises(KitError, match="small"):
+        load_labelled("small")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
