@@ -160,9 +160,8 @@ def load_labelled(images: str) -> tuple[Tensor, Tensor]:
 
     A name that is neither of the two words is the path of a file, see `load_images_file`.
     """
-    if images == "mini" or images == "full":
-        return load("cifar10", "test", images)
-    return load_images_file(Path(images))
+    sizes: dict[str, Size] = {"mini": "mini", "full": "full"}
+    return load("cifar10", "test", sizes[images]) if images in sizes else load_images_file(Path(images))
 
 
 def load_images_file(path: Path) -> tuple[Tensor, Tensor]:
