@@ -49,10 +49,8 @@ def parse_notebook(text: str) -> Notebook:
             level = cell.get("level")
             hashes = "#" * level if isinstance(level, int) and 1 <= level <= 6 else "#"
             markdown.append(f"{hashes} {_source(cell.get('source'))}")
-    return Notebook(
-        code=tuple(cell for cell in code if cell.strip()),
-        markdown=tuple(cell for cell in markdown if cell.strip()),
-    )
+    # Empty code cells stay, so that "cell 3" is the third in the student's notebook too.
+    return Notebook(code=tuple(code), markdown=tuple(cell for cell in markdown if cell.strip()))
 
 
 def _cells(content: dict[str, object]) -> Iterator[dict[str, object]]:

@@ -33,8 +33,11 @@ CONTRACT = (
     "classifier",
     "train_classifier",
 )
+_NAMES = "|".join(CONTRACT)
 _DEFINED = re.compile(
-    rf"^(?:async[ \t]+)?(?:(?:def|class)[ \t]+)?({'|'.join(CONTRACT)})[ \t]*(?:\(|:|=(?!=))", re.MULTILINE
+    rf"^(?:(?:async[ \t]+)?def[ \t]+({_NAMES})[ \t]*\(|class[ \t]+({_NAMES})[ \t]*[(:]"
+    rf"|({_NAMES})[ \t]*(?::[^=\n]*)?=(?!=))",
+    re.MULTILINE,
 )
 _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
 _TRIES = 30  # files that are opened in search of code or weights
@@ -58,6 +61,7 @@ _DATA = (
     ".html",
 )
 _OTHER_SUFFIXES = frozenset((*_DOCUMENTS, *_IMAGES, *_DATA))
+_NEVER_CODE = _OTHER_SUFFIXES | {*WEIGHTS_SUFFIXES, ".py", ".ipynb"}  # the last two were tried by then
 
 
 # --- code ------------------------------------------------------------------------------------------
@@ -107,7 +111,7 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     candidates.sort(key=lambda candidate: candidate.rank)
     if not candidates:
         return CodeFound(None, (), tuple(remarks))
-    best = next((candidate for candidate in candidates if candidate.cells), None)
+    best = next((candidate for candidate in candidates if any(map(str.strip, candidate.cells))), None)
     notebook = best if best and best.is_notebook else next((c for c in candidates if c.is_notebook), None)
     if best:
         others = [candidate.entry.label for candidate in candidates if candidate is not best]
@@ -116,23 +120,23 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
             remarks.append(f"{best.entry.label} was taken as the code ({why}); left aside: {_listed(others)}")
         elif not is_exact_lab_name(best.entry.path):
             remarks.append(f"{best.entry.label} was taken as the code")
-    code = Code(filename=safe_line(best.entry.name, 200), cells=best.cells) if best else None
+    code = Code(filename=_module_name(best), cells=best.cells) if best else None
     return CodeFound(code, notebook.markdown if notebook else (), tuple(remarks))
+
+
+def _module_name(candidate: Candidate) -> str:
+    """The file's name with the extension of what it holds, by which later steps tell a notebook."""
+    name = safe_line(candidate.entry.name, 200)
+    stem, right = (
+        re.sub(r"\.(?:py|ipynb)$", "", name, flags=re.IGNORECASE),
+        ".ipynb" if candidate.is_notebook else ".py",
+    )
+    return stem + right
 
 
 def _may_hide_code(entry: Entry) -> bool:
     """A text of an unexpected extension: `lab8.py.txt`, `lab8.ipynb.json`, `lab8`."""
-    small = 0 < entry.size <= NOTEBOOK_BYTES
-    return (
-        small
-        and entry.suffix not in _OTHER_SUFFIXES
-        and not is_weights_name(entry.path)
-        and not _is_selftest(entry)
-    )
-
-
-def _is_selftest(entry: Entry) -> bool:
-    return entry.suffix == ".py" and not is_code_name(entry.path)
+    return 0 < entry.size <= NOTEBOOK_BYTES and entry.suffix not in _NEVER_CODE
 
 
 def _read_candidates(entries: Iterable[Entry]) -> tuple[list[Candidate], list[str]]:
@@ -155,7 +159,7 @@ def _read_candidate(entry: Entry) -> Candidate:
     if looks_like_json:
         notebook = parse_notebook(text)
         cells, markdown = notebook.code, notebook.markdown
-        if not cells and not markdown:
+        if not markdown and not any(map(str.strip, cells)):
             raise UnreadableError("is a notebook without cells")
     elif entry.suffix == ".ipynb" and not _DEFINED.search(text):
         raise UnreadableError("is not a notebook that can be read")
@@ -164,7 +168,7 @@ def _read_candidate(entry: Entry) -> Candidate:
     if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
         raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
     source = "\n".join(cells)
-    defined = len(set(_DEFINED.findall(source)))
+    defined = len({match[match.lastindex or 0] for match in _DEFINED.finditer(source)})
     filled = max(0, defined - len(_STUB.findall(source)))
     return Candidate(entry, cells, markdown, looks_like_json, defined, filled)
 
@@ -292,6 +296,8 @@ def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tup
     # An untouched template beside the work is shorter than the work.
     texts.sort(key=lambda found: (found[0], -len(found[2].strip()), found[1].path))
     answers = [found[2] for found in texts[:1]]
+    if answers and markdown:  # a heading, so that the file's last answer ends with the file
+        answers.append("# Notebook\n")
     if texts:
         chosen = texts[0][1]
         if len(texts) > 1:
