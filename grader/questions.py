@@ -1,0 +1,223 @@
+"""Are the written questions answered? Presence only: nobody judges what an answer says.
+
+An answer is present when it has enough words of its own: 15, or 30 Chinese
+characters, or a mix to the same effect. Not its own are the question's words,
+the placeholder, what it said before, and what an earlier answer said: of one
+text pasted four times, the first counts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import TypeAlias
+
+from grader.types import AnswerOutcome
+
+ENOUGH_WORDS = 15
+ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
+RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
+MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
+
+Run = tuple[str, ...]
+_HeadingOf: TypeAlias = Callable[[str, int], "tuple[int, str] | None"]  # (line, last number) → number, rest
+
+_SIGN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters, Japanese kana
+_UNIT = re.compile(rf"[{_SIGN}]|[^\W_{_SIGN}]+(?:['’][^\W_{_SIGN}]+)*")
+
+_VALUES = {sign: value for value, sign in enumerate("一二三四五六七八九十", start=1)}
+_VALUES |= {word: value for value, word in enumerate("one two three four five six seven eight".split(), start=1)}
+# A number, whole: not the one of "Q1a", "Question 12" for 1, "Questions 1-4" or "Q 1.5".
+_NUMBER = rf"(\d{{1,2}}|{'|'.join(_VALUES)})(?![^\W_])(?!\s?[-–—~至到.]\s?\d)"
+# All repetitions are bounded, so that no text, however hostile, takes more than linear time.
+_NAMED = re.compile(
+    rf"\b(?:questions?|answer)[ \t]{{0,3}}(?:no\b|number)?[ \t.:#]{{0,3}}{_NUMBER}|\b(?:q[ \t.]?|a){_NUMBER}"
+    rf"|(?:问题|题目|题|答案|回答|问|答)[ \t]{{0,3}}{_NUMBER}"
+    rf"|第[ \t]?(\d{{1,2}}|[一二三四五六七八九十])[ \t]?(?:个问题|道题|小题|问题|题|问)",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(rf"\(?{_NUMBER}[ \t]?[.:、)]", re.IGNORECASE)  # "1.", "(1)", "一、"
+_HEADING_ENDS = re.compile(r"[ \t]*(?:$|[.:,;、)(\]*_—–-])")
+
+_PLACEHOLDER = re.compile(
+    r"(?:write|type|put|enter|insert) (?:your |the |an )?answers? (?:here|below)|your answers? here"
+    r"|answers? goes here|double[- ]?click.{0,40}(?:edit|answer)|\bto ?do\b|\btbd\b|待填|待完成"
+    r"|(?:在此处?|在这里|此处)(?:写下|写|填写|填入|输入|作答|回答)(?:你的|您的)?(?:答案|回答)?",
+    re.IGNORECASE,
+)
+_NOISE = re.compile(r"\bdata:[^\s)]*|https?://\S+|</?[a-z][^<>\n]{0,300}>", re.IGNORECASE)
+
+
+def assess_answers(texts: Sequence[str], questions: Sequence[str]) -> tuple[AnswerOutcome, ...]:
+    """Look for the answer to each of `questions` in `texts`: a file, or a notebook's Markdown cells in order.
+
+    An answer stands under its heading ("## Question 1", "Q1:", "1.", "问题 1", "第一题", or the
+    question itself) up to the next one, across cells. `reason` says why one does not count.
+    """
+    found = _sections(_lines(texts), questions)
+    asked = {run for question in questions for run in _runs(_units(question))}
+    outcomes: list[AnswerOutcome] = []
+    said: dict[Run, int] = {}  # by which answer first
+    for number in range(1, len(questions) + 1):
+        lines = found.get(number, [])
+        written = [line for line in lines if not _is_placeholder(line)]
+        units = _units("\n".join(written))
+        own = _without(units, asked)
+        if own:
+            reason = _objection(own, said)
+        elif units:
+            reason = "only the question itself"
+        elif len(written) < len(lines):
+            reason = "the placeholder is still there"
+        else:
+            reason = "nothing is written there" if number in found else f"no heading for question {number} was found"
+        outcomes.append(AnswerOutcome(number=number, present=not reason, amount=_amount(own), reason=reason))
+        said = {run: number for run in _runs(own)} | said
+    return tuple(outcomes)
+
+
+def _objection(own: list[str], said: dict[Run, int]) -> str:
+    """Why an answer with these words of its own does not count; empty where it does."""
+    if _weight(own) < 1:
+        return f"{_told(own)}; {ENOUGH_WORDS} words or {ENOUGH_CHARACTERS} Chinese characters are enough"
+    if not _is_enough(_once(own)):
+        return "the same words over and over"
+    if not _is_enough(_once(_without(own, said))):
+        return f"the same text as the answer to question {min(said[run] for run in _runs(own) if run in said)}"
+    return ""
+
+
+# Where the answers stand
+
+
+def _lines(texts: Sequence[str]) -> list[str]:
+    """All lines, in plain forms of digits and punctuation (NFKC), without comments, tags and links."""
+    whole = "\n\n".join(texts)[:MOST_CHARACTERS]
+    whole = unicodedata.normalize("NFKC", whole)[:MOST_CHARACTERS]
+    first, *rest = whole.replace("\r\n", "\n").replace("\r", "\n").split("<!--")
+    kept = [first]
+    for part in rest:
+        _, closed, after = part.partition("-->")
+        kept.append(after if closed else part)  # what is never closed hides nothing
+    return _NOISE.sub(" ", "".join(kept)).split("\n")
+
+
+def _sections(lines: Sequence[str], questions: Sequence[str]) -> dict[int, list[str]]:
+    """The lines under each question's heading.
+
+    A bare "1." is a heading only where no question is named in another way: it may begin a list.
+    """
+    asked = [_units(question) for question in questions]
+    named = _collect(lines, lambda line, last: _named(line) or _repeated(line, asked))
+    return named or _collect(lines, _next_numbered)
+
+
+def _collect(lines: Sequence[str], heading_of: _HeadingOf) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    current = depth = last = 0
+    for line in lines:
+        level = len(line) - len(line.lstrip("#"))  # "## …" is 2, a line of text 0
+        number, rest = heading_of(line, last) or (0, line)
+        if number and number != current:
+            current, depth, last = number, level, max(last, number)
+        elif not number and 0 < level <= depth:
+            current = 0  # another chapter
+        if current:
+            found.setdefault(current, []).append(rest)
+    return found
+
+
+def _named(line: str) -> tuple[int, str] | None:
+    """The question's number and the rest of the line: "### Question 2: …", "**Q2** …", "第二题"."""
+    title = line.startswith("#")
+    text = line.lstrip(" \t#>*_-[(")
+    match = _NAMED.search(text) if title else _NAMED.match(text)
+    if not match or not (title or _HEADING_ENDS.match(text, match.end())):
+        return None  # "Question 2 shows that …" is a sentence
+    return _value(match), text[match.end() :]
+
+
+def _repeated(line: str, questions: Sequence[list[str]]) -> tuple[int, str] | None:
+    """The question that the line begins with, word for word or nearly; the line stays whole."""
+    units = _units(line)
+    for number, asked in enumerate(questions, start=1):
+        some, all_ = set(units[: len(asked) + 1]), set(asked)
+        if len(asked) >= RUN and len(some & all_) > 0.8 * len(some | all_):
+            return number, line
+    return None
+
+
+def _next_numbered(line: str, last: int) -> tuple[int, str] | None:
+    """"2. …", where the last heading was 1."""
+    text = line.lstrip(" \t#>*_")
+    match = _NUMBERED.match(text)
+    return (last + 1, text[match.end() :]) if match and _value(match) == last + 1 else None
+
+
+def _value(match: re.Match[str]) -> int:
+    number = next(group for group in match.groups() if group).lower()
+    return _VALUES.get(number) or int(number)
+
+
+# What counts
+
+
+def _is_placeholder(line: str) -> bool:
+    """A line that says little beside "write your answer here"."""
+    match = _PLACEHOLDER.search(line)
+    return match is not None and len(_units(line[: match.start()] + " " + line[match.end() :])) <= 4
+
+
+def _units(text: str) -> list[str]:
+    """Words in small letters, Chinese characters one by one; figures and signs count for nothing."""
+    found = _UNIT.findall(unicodedata.normalize("NFKC", text).lower())
+    return [unit for unit in found if not unit.isdecimal()]
+
+
+def _characters(units: Iterable[str]) -> int:
+    return sum(len(unit) == 1 and "\u3040" <= unit and not "\uac00" <= unit <= "\ud7a3" for unit in units)
+
+
+def _is_enough(units: Sequence[str]) -> bool:
+    """Enough words, half as many of them different: shuffled filler is no text."""
+    return _weight(units) >= 1 and _weight(set(units)) >= 0.5
+
+
+def _weight(units: Sequence[str] | set[str]) -> float:
+    characters = _characters(units)
+    return characters / ENOUGH_CHARACTERS + (len(units) - characters) / ENOUGH_WORDS
+
+
+def _amount(units: Sequence[str]) -> int:
+    """Characters where most of the text is Chinese, else words."""
+    return max(_characters(units), len(units) - _characters(units))
+
+
+def _told(units: Sequence[str]) -> str:
+    characters = _characters(units)
+    counts = [(len(units) - characters, "word"), (characters, "Chinese character")]
+    return " and ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
+
+
+def _runs(units: Sequence[str]) -> list[Run]:
+    return [tuple(units[at : at + RUN]) for at in range(len(units) - RUN + 1)]
+
+
+def _without(units: Sequence[str], known: Container[Run]) -> list[str]:
+    """`units` less all that stands in a run that is known."""
+    copied = [False] * len(units)
+    for at, run in enumerate(_runs(units)):
+        if run in known:
+            copied[at : at + RUN] = [True] * RUN
+    return [unit for unit, gone in zip(units, copied, strict=True) if not gone]
+
+
+def _once(units: Sequence[str]) -> list[str]:
+    """`units`, each run of them only where it stands first."""
+    seen: set[Run] = set()
+    kept = [True] * len(units)
+    for at, run in enumerate(_runs(units)):
+        kept[at + RUN - 1] = run not in seen
+        seen.add(run)
+    return [unit for unit, keep in zip(units, kept, strict=True) if keep]

@@ -1,0 +1,250 @@
+"""Written questions: found under many headings, counted in both languages, not fooled by copies."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.questions import assess_answers
+
+QUESTIONS = (
+    "Is it possible to use neural networks without labels, to cluster data or to reduce its dimension? Explain why.",
+    "What are neural networks good at, and under which conditions do they work well?",
+    "What are neural networks bad at, and under which conditions do they work poorly?",
+    "Suppose you know enough about your data. What then makes a neural network a good choice?",
+)
+ANSWERS = (
+    "Yes. An autoencoder learns to reproduce its input through a narrow layer, and the codes in that layer "
+    "are a representation of fewer dimensions, found without a single label.",
+    "They shine where a lot of data is at hand and the features are hard to write down, as for pictures, "
+    "sound and language, since the layers learn those features themselves.",
+    "With little data they memorise instead of generalising; they cost much energy, their decisions are hard "
+    "to explain, and inputs unlike the training set give confident nonsense.",
+    "A sufficiently wide network approximates any continuous function, so both class probabilities and real "
+    "quantities are within reach, and prior knowledge fits into its architecture.",
+)
+CHINESE = (
+    "可以。自编码器通过一个很窄的中间层重建输入,训练时完全不需要标签,中间层的输出就是降维之后的表示,再对它聚类即可。",
+    "当数据量足够大而特征又很难由人手工设计的时候,例如图像、语音和自然语言,神经网络能自己逐层学出有用的特征。",
+    "数据太少时容易过拟合,训练消耗大量算力和时间,决策过程难以解释,遇到与训练集分布不同的样本会自信地给出错误结果。",
+    "足够宽的网络可以逼近任意连续函数,既能输出类别概率也能输出实数,而且对数据的先验知识可以直接写进网络结构里。",
+)
+TEMPLATE = "".join(
+    f"## Question {number}\n\n> {question}\n\nWrite your answer here.\n\n"
+    for number, question in enumerate(QUESTIONS, start=1)
+)
+
+
+def present(*texts: str) -> list[bool]:
+    return [answer.present for answer in assess_answers(texts, QUESTIONS)]
+
+
+def with_headings(headings: list[str], answers: tuple[str, ...] = ANSWERS) -> str:
+    return "\n".join(f"{heading}\n\n{answer}\n" for heading, answer in zip(headings, answers, strict=True))
+
+
+def test_the_template_with_its_placeholders_filled_in() -> None:
+    text = TEMPLATE
+    for answer in ANSWERS:
+        text = text.replace("Write your answer here.", answer, 1)
+    assert present(text) == [True] * 4
+    assert [a.reason for a in assess_answers([text], QUESTIONS)] == [""] * 4
+
+
+def test_the_untouched_template_answers_nothing() -> None:
+    outcomes = assess_answers([TEMPLATE], QUESTIONS)
+    assert [a.present for a in outcomes] == [False] * 4
+    assert {a.reason for a in outcomes} == {"only the question itself"} or {a.reason for a in outcomes} == {
+        "the placeholder is still there"
+    }
+
+
+@pytest.mark.parametrize("answers", [ANSWERS, CHINESE], ids=["english", "chinese"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "## Question {n}",
+        "### Question {n}: about networks (1 point)",
+        "**Question {n}.**",
+        "Question {n}:",
+        "question {n}",
+        "QUESTION #{n}",
+        "## Exercise 2, question {n}",
+        "Q{n}",
+        "Q{n}.",
+        "Q {n})",
+        "# Answer {n}",
+        "A{n}:",
+        "{n}.",
+        "{n})",
+        "({n})",
+        "{n}、",
+        "**{n}.**",
+        "## {n}. Answer",
+        "问题 {n}",
+        "问题{n}:",
+        "### 问题{z}",
+        "第{z}题",
+        "第 {n} 题:",
+        "## 第{z}个问题",
+        "题目{z}、",
+        "{z}、",
+        "Q{w}",  # full width, as a Chinese keyboard gives it
+    ],
+)
+def test_headings_in_many_forms(heading: str, answers: tuple[str, ...]) -> None:
+    filled = [heading.format(n=n, z="一二三四"[n - 1], w="1234"[n - 1]) for n in (1, 2, 3, 4)]
+    assert present(with_headings(filled, answers)) == [True] * 4
+
+
+def test_an_answer_on_the_heading_line() -> None:
+    assert present("\n".join(f"Q{n}: {answer}" for n, answer in enumerate(ANSWERS, start=1))) == [True] * 4
+    assert present("\n".join(f"{n}. {answer}" for n, answer in enumerate(ANSWERS, start=1))) == [True] * 4
+
+
+def test_the_question_itself_as_a_heading() -> None:
+    assert present("\n\n".join(f"{q}\n{a}" for q, a in zip(QUESTIONS, ANSWERS, strict=True))) == [True] * 4
+    assert present("\n\n".join(f"{q} {a}" for q, a in zip(QUESTIONS, ANSWERS, strict=True))) == [True] * 4
+
+
+def test_notebook_cells_question_and_answer_apart() -> None:
+    cells = ["# Lab 8", "Here is an introduction that says quite a lot about the lab and its network, at length."]
+    for number, answer in enumerate(ANSWERS, start=1):
+        cells += [f"### Question {number}\n> {QUESTIONS[number - 1]}", *answer.split(". ")]
+    assert present(*cells, "## References\n") == [True] * 4
+
+
+def test_a_following_chapter_does_not_answer_the_last_question() -> None:
+    text = with_headings([f"## Question {n}" for n in (1, 2, 3, 4)], (*ANSWERS[:3], ""))
+    assert present(text, "## References\n\n" + ANSWERS[3]) == [True, True, True, False]
+    assert present(text, "### A heading inside the answer\n\n" + ANSWERS[3]) == [True] * 4
+
+
+def test_a_list_inside_an_answer_is_no_heading() -> None:
+    listed = "1. " + ANSWERS[0] + "\n2. They also work as " + "a b c d e f g h i j k l m n o p"
+    outcomes = assess_answers([f"## Question 1\n{listed}\n## Question 2\n"], QUESTIONS)
+    assert [a.present for a in outcomes] == [True, False, False, False]
+    assert outcomes[1].reason == "nothing is written there"
+    assert outcomes[2].reason == "no heading for question 3 was found"
+
+
+def test_a_sentence_about_a_question_is_no_heading() -> None:
+    text = f"## Question 1\n{ANSWERS[0]}\nQuestion 2 shows that this is not all.\n## Question 2\n{ANSWERS[1]}"
+    assert present(text) == [True, True, False, False]
+
+
+def test_two_answers_of_four() -> None:
+    text = TEMPLATE.replace("Write your answer here.", ANSWERS[0], 1)
+    text = text[::-1].replace("Write your answer here."[::-1], ANSWERS[3][::-1], 1)[::-1]
+    assert present(text) == [True, False, False, True]
+
+
+def test_answers_out_of_order() -> None:
+    text = f"## Question 3\n{ANSWERS[2]}\n## Question 1\n{ANSWERS[0]}"
+    assert present(text) == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("", "nothing is written there"),
+        ("<!-- " + ANSWERS[0] + " -->", "nothing is written there"),
+        ("Write your answer here.", "the placeholder is still there"),
+        ("*(your answer here)*", "the placeholder is still there"),
+        ("TODO", "the placeholder is still there"),
+        ("在此处填写你的答案。", "the placeholder is still there"),
+        (QUESTIONS[0], "only the question itself"),
+        (" ".join(QUESTIONS), "only the question itself"),
+        ("> " + QUESTIONS[0].replace(" to cluster", "\n> to cluster"), "only the question itself"),
+        ("Yes, they can.", "3 words; 15 words or 30 Chinese characters are enough"),
+        ("可以,用自编码器。", "7 Chinese characters; 15 words or 30 Chinese characters are enough"),
+        ("Yes 可以", "1 word and 2 Chinese characters; 15 words or 30 Chinese characters are enough"),
+        ("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "nothing is written there"),
+        ("word " * 200, "the same words over and over"),
+        ("好" * 200, "the same words over and over"),
+        ("they can do it " * 30, "the same words over and over"),
+        ("Yes they can, I think. " * 30, "the same words over and over"),
+        ("a b c a c b b a c b c a c a b c b a" * 3, "the same words over and over"),
+    ],
+)
+def test_what_is_no_answer(answer: str, reason: str) -> None:
+    outcome = assess_answers([f"## Question 1\n{answer}\n## Question 2\n"], QUESTIONS)[0]
+    assert (outcome.present, outcome.reason) == (False, reason)
+
+
+def test_one_answer_pasted_four_times_counts_once() -> None:
+    outcomes = assess_answers([with_headings([f"## Question {n}" for n in (1, 2, 3, 4)], (ANSWERS[0],) * 4)], QUESTIONS)
+    assert [a.present for a in outcomes] == [True, False, False, False]
+    assert {a.reason for a in outcomes[1:]} == {"the same text as the answer to question 1"}
+    nearly = (CHINESE[0], CHINESE[0] + "谢谢老师。", "首先," + CHINESE[0], CHINESE[1])
+    assert present(with_headings([f"问题{n}" for n in (1, 2, 3, 4)], nearly)) == [True, False, False, True]
+
+
+def test_mixed_language_counts_both() -> None:
+    mixed = "可以用autoencoder把高维数据压缩成low dimensional code,再用k-means聚类,不需要labels。"
+    outcome = assess_answers([f"Q1: {mixed}"], QUESTIONS)[0]
+    assert outcome.present
+
+
+def test_amount_is_words_or_chinese_characters() -> None:
+    english, chinese = assess_answers([f"Q1: {'one two three four five six'}\nQ2: 神经网络很好"], QUESTIONS)[:2]
+    assert (english.amount, chinese.amount) == (6, 6)
+
+
+def test_an_answer_may_stand_in_a_quote_and_repeat_the_question_first() -> None:
+    assert present(f"## Question 1\n> {ANSWERS[0]}\n")[0]
+    assert present(f"## Question 1\n{QUESTIONS[0]} {ANSWERS[0]}\n")[0]
+
+
+def test_a_comment_that_is_never_closed_hides_nothing() -> None:
+    assert present(f"## Question 1\n<!-- {ANSWERS[0]}\n")[0]
+
+
+def test_questions_in_chinese_are_stripped_too() -> None:
+    asked = ["神经网络能否在没有标签的情况下用于聚类或者降低数据的维度?请说明你的理由和依据是什么。"]
+    assert assess_answers([f"问题一\n> {asked[0]}\n"], asked)[0].reason == "only the question itself"
+    assert assess_answers([f"{asked[0]}\n{CHINESE[0]}\n"], asked)[0].present
+
+
+def test_no_texts_and_no_questions() -> None:
+    assert [a.present for a in assess_answers([], QUESTIONS)] == [False] * 4
+    assert assess_answers(["## Question 1\nhello"], []) == ()
+
+
+words = st.lists(st.sampled_from("alpha beta gamma delta 好 的 网 络 1 ## > ** Q1 Question 2 : . \n".split(" ")), max_size=60)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(words.map(" ".join) | st.text(max_size=200), max_size=5))
+def test_any_text_gives_one_outcome_a_question(texts: list[str]) -> None:
+    outcomes = assess_answers(texts, QUESTIONS)
+    assert [a.number for a in outcomes] == [1, 2, 3, 4]
+    assert all(a.present == (not a.reason) and a.amount >= 0 and "\n" not in a.reason for a in outcomes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 4), st.text(max_size=300))
+def test_what_stands_under_one_question_answers_no_other(number: int, text: str) -> None:
+    outcomes = assess_answers([f"## Question {number}\n" + text.replace("#", "").replace("\n", " ")], QUESTIONS)
+    assert not any(a.present for a in outcomes if a.number != number)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.permutations(ANSWERS + CHINESE), st.integers(2, 6))
+def test_repeating_an_answer_adds_nothing(answers: list[str], times: int) -> None:
+    short = " ".join(answers[0].split()[:6]) if answers[0].isascii() else answers[0][:20]
+    assert not present(f"Q1: {(short + ' ') * times}")[0]
+    assert present(f"Q1: {(answers[1] + ' ') * times}")[0]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["<!--", "<a", "data:", "question ", "# question" + " " * 50, "double click ", "(1", "Q1:\n", "第", "\ufdfa", "word ", "#", "[", "1.\n", "to do "],
+)
+def test_hostile_texts_take_linear_time(unit: str) -> None:
+    began = time.process_time()
+    assess_answers(["## Question 1\n" + unit * (500_000 // len(unit))], QUESTIONS)
+    assert time.process_time() - began < 15
