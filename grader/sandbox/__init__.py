@@ -4,7 +4,6 @@ from grader.sandbox.limits import Limits
 from grader.sandbox.protocol import Value
 from grader.sandbox.slot import SandboxError, Slot
 from grader.sandbox.student import CONTRACT, Activation, LoadReport, Model, Student, StudentFailure
-from grader.sandbox.text import safe_line, safe_text
 
 __all__ = [
     "CONTRACT",
@@ -17,6 +16,4 @@ __all__ = [
     "Student",
     "StudentFailure",
     "Value",
-    "safe_line",
-    "safe_text",
 ]

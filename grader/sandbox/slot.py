@@ -63,7 +63,7 @@ class Worker:
         self._connection = connection
         self._pipe = pipe
         self._output = output
-        self._fault: Death | None = None
+        self.has_checkpoint = False
 
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
@@ -109,8 +109,11 @@ class Worker:
                         outgoing.pop(0)
                 if happened & (select.POLLIN | select.POLLHUP | select.POLLERR):
                     if incoming is None or outgoing:
-                        raise protocol.ProtocolError("something that nobody asked for")
-                    if incoming.receive(self._connection) and incoming.complete:
+                        if self._connection.recv(1):
+                            raise protocol.ProtocolError("something that nobody asked for")
+                        raise EOFError
+                    incoming.receive(self._connection)
+                    if incoming.complete:
                         return
             except (BrokenPipeError, ConnectionResetError, EOFError):
                 raise self._slot.why_it_ended(self) from None
@@ -149,26 +152,21 @@ class _Frame:
         self.payload = bytearray()
         self._current: bytearray = self._start
         self._filled = 0
+        self.complete = False
 
-    complete = False
-
-    def receive(self, connection: socket.socket) -> bool:
-        """Take what has arrived. Raises ProtocolError, or EOFError at the end of the stream."""
-        while True:
-            if self._filled == len(self._current):
-                if not self._advance():
-                    return True
-                continue
-            try:
+    def receive(self, connection: socket.socket) -> None:
+        """Take what has arrived, up to the frame's end. Raises ProtocolError, BlockingIOError, EOFError."""
+        while not self.complete:
+            if self._filled < len(self._current):
                 amount = connection.recv_into(memoryview(self._current)[self._filled :])
-            except BlockingIOError:
-                return False
-            if amount == 0:
-                raise EOFError
-            self._filled += amount
+                if amount == 0:
+                    raise EOFError
+                self._filled += amount
+            else:
+                self._advance()
 
-    def _advance(self) -> bool:
-        """Go on to the frame's next part; False after the last."""
+    def _advance(self) -> None:
+        """Go on to the frame's next part."""
         if self._current is self._start:
             header, payload = protocol.unpack_start(
                 bytes(self._start), protocol.REPLY_HEADER_BYTES, self._max_payload
@@ -179,9 +177,7 @@ class _Frame:
             self._current = self.payload
         else:
             self.complete = True
-            return False
         self._filled = 0
-        return True
 
 
 class Slot:
@@ -324,6 +320,7 @@ class Slot:
             "cpu_seconds": limits.wall_seconds * max(threads, 1) + 10,
             "threads": threads,
             "device": self.device,
+            "reply_mib": limits.reply_mib,
         }
 
     def _start(self) -> None:
@@ -354,13 +351,13 @@ class Slot:
             words = bubblewrap.command(program, self.limits, self.device, uid, seccomp.fileno(), their_info)
             self._process = subprocess.Popen(
                 words,
-                stdin=control,
+                stdin=control.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(seccomp.fileno(), their_info),
             )
         os.close(their_info)
-        with open(info, "rb") as file:
+        with os.fdopen(info, "rb") as file:  # ends when bubblewrap has told it, or has given up
             text = file.read(65536)
         try:
             self._pid1 = os.pidfd_open(int(json.loads(text)["child-pid"]))
@@ -375,7 +372,7 @@ class Slot:
         words, environment = bubblewrap.open_command(self._folder / "kit", scratch)
         self._process = subprocess.Popen(
             words,
-            stdin=control,
+            stdin=control.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=environment,
@@ -402,6 +399,12 @@ class Slot:
             failure = self._no_wall()
             self._stop()
             raise failure
+        if message["holes"]:
+            self._stop()
+            raise KitError(
+                f"the wall around the students' code does not hold here: {'; '.join(message['holes'])}; "
+                "tell the kit's authors, or give up the wall by --sandbox none"
+            )
         self._ready = True
 
     def _message(self, deadline: float) -> dict[str, Any] | None:

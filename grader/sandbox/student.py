@@ -15,7 +15,7 @@ from torch import Tensor
 
 from grader.sandbox import protocol
 from grader.sandbox.protocol import Value
-from grader.sandbox.text import safe_line, safe_text
+from grader.text import safe_line, safe_text
 from grader.types import Record, Submission
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ CONTRACT = (
     "classifier",
     "train_classifier",
 )
+MESSAGE_CHARACTERS = 400
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
     "missing": "missing",
@@ -43,7 +44,7 @@ class StudentFailure(Exception):  # noqa: N818 - it is the student's failure, no
 
     def __init__(self, kind: Kind, message: str) -> None:
         self.kind: Kind = kind
-        self.message = safe_line(message)
+        self.message = safe_line(message, MESSAGE_CHARACTERS)
         super().__init__(self.message)
 
 
@@ -82,6 +83,7 @@ class Student:
         self.device = slot.device
         self.remarks: list[str] = []
         self.failure: StudentFailure | None = None  # why the module could not be loaded
+        self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
         self._slot = slot
         self._limits = slot.limits
         self._submission = submission
@@ -92,19 +94,21 @@ class Student:
         self._seconds_used = 0.0
         self._deaths = 0
         self._requests = 0
+        self._closed = False
         self._output = slot.new_output()
 
     @property
     def log(self) -> str:
         """The end of what the code printed, made safe."""
-        return safe_text(self._output.text(), self._limits.output_kib_kept * 1024)
+        text = self._output.text()
+        return safe_text(text, len(text))
 
     def load(self) -> None:
         """Load the module now. Raises StudentFailure if that cannot be done."""
         self._ready_worker()
 
     def defines(self, name: str) -> bool:
-        """Whether the module has this function of the contract. Raises StudentFailure if it cannot be loaded."""
+        """Whether the module has this function of the contract. Raises StudentFailure if not loadable."""
         self.load()
         return name in self._defined
 
@@ -149,11 +153,9 @@ class Student:
 
     def _ready_worker(self) -> Worker:
         """The worker with the module loaded. Raises StudentFailure if there can be none."""
-        if self.failure is not None:
-            raise self.failure
+        self._raise_if_over()
         if self._worker is None:
-            worker = self._slot.start_worker(self._output)
-            self._worker = worker
+            worker = self._worker = self._slot.start_worker(self._output)
             try:
                 self._load(worker)
             except StudentFailure as failure:
@@ -161,32 +163,35 @@ class Student:
                 raise
         return self._worker
 
+    def _raise_if_over(self) -> None:
+        if self._closed:
+            raise RuntimeError("this submission was closed")
+        if over := self.failure or self.exhausted:
+            raise StudentFailure(over.kind, over.message)
+
     def _load(self, worker: Worker) -> None:
         code = self._submission.code
         if code is None:
             raise StudentFailure("missing", "no code was handed in")
-        weights = self._submission.weights
-        if weights is not None and weights.path.stat().st_size <= self._limits.checkpoint_mib * 2**20:
-            header = {"op": "checkpoint", "format": weights.format, "filename": weights.filename}
-            self._timed(worker, header, weights.path.read_bytes(), self._limits.load_seconds, reply=False)
-        loaded = self._exchange(
-            worker,
-            "load",
-            b"",
-            self._limits.load_seconds,
-            {
-                "filename": code.filename,
-                "cells": list(code.cells),
-                "names": list(self._names),
-                "device": self.device,
-            },
-        )
+        fields = {"filename": code.filename, "cells": code.cells, "names": self._names, "device": self.device}
+        loaded = self._exchange(worker, "load", b"", self._limits.load_seconds, fields)
         if not isinstance(loaded, dict):
             raise _nonsense()
         if loaded.get("cuda") is False:
             raise self._slot.no_gpu()
         self._defined = frozenset(_strings(loaded.get("defined"))) & set(self._names)
         self.remarks = _strings(loaded.get("remarks"))
+
+    def _send_checkpoint(self, worker: Worker) -> None:
+        weights = self._submission.weights
+        if weights is None or worker.has_checkpoint:
+            return
+        worker.has_checkpoint = True
+        too_large = weights.path.stat().st_size > self._limits.checkpoint_mib * 2**20
+        fault = f"larger than {self._limits.checkpoint_mib} MiB" if too_large else ""
+        header = {"op": "checkpoint", "format": weights.format, "filename": weights.filename, "fault": fault}
+        payload = b"" if too_large else weights.path.read_bytes()
+        self._timed(worker, header, payload, self._limits.load_seconds, reply=False)
 
     def _exchange(
         self, worker: Worker, op: str, payload: bytes, seconds: float, fields: dict[str, Any]
@@ -212,26 +217,24 @@ class Student:
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply)
         except Death as death:
-            self._deaths += 1
-            self._slot.end_worker(worker)
             self._worker = None
+            self._slot.end_worker(worker)
+            self._deaths += 1
             if left <= seconds and death.kind == "timeout":
-                message = f"the whole submission used up its {self._limits.wall_seconds:g} seconds"
-                death = Death("timeout", message)
-                self.failure = death
+                death = Death("timeout", f"its code used up all of its {self._limits.wall_seconds:g} seconds")
+                self.exhausted = death
             elif self._deaths > self._limits.deaths:
-                self.failure = death
+                self.exhausted = death
             raise death from None
         finally:
             self._seconds_used += time.monotonic() - began
 
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
+        self._closed = True
         if self._worker is not None:
             self._slot.end_worker(self._worker)
             self._worker = None
-        if self.failure is None:
-            self.failure = StudentFailure("crashed", "the submission was closed already")
 
 
 class Model:
@@ -247,7 +250,7 @@ class Model:
         return _tensors(self._request("parameters"))
 
     def forward(self, images: Tensor, *, training: bool = False) -> Tensor:
-        """The model's output for `images` as they are, in evaluation mode without gradients, or in training mode."""
+        """The model's output for `images` as they are: in evaluation mode without gradients, or training."""
         return _tensor(self._request("forward", {"images": images}, training=training))
 
     def classify(self, images: Tensor, *, seconds: float | None = None) -> Tensor:
@@ -279,7 +282,10 @@ class Model:
 
         Raises StudentFailure where there is none or it cannot be opened safely.
         """
-        found = self._request("load_weights")
+        self._check()
+        self._student._send_checkpoint(self._worker)
+        limit = self._student._limits.load_seconds
+        found = self._request("load_weights", limit=limit)
         if not isinstance(found, dict):
             raise _nonsense()
         names = {key: tuple(_strings(found.get(key))) for key in ("missing", "unexpected", "mismatched")}
@@ -297,10 +303,7 @@ class Model:
     def _request(
         self, op: str, tensors: dict[str, Tensor] | None = None, limit: float | None = None, **fields: Any
     ) -> Value:
-        if self._student.failure is not None:
-            raise self._student.failure
-        if self._student._worker is not self._worker:
-            raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
+        self._check()
         payload = protocol.pack_tensors(tensors or {})
         return self._student._exchange(
             self._worker,
@@ -309,6 +312,12 @@ class Model:
             limit or self._student._limits.call_seconds,
             {"model": self._number, **fields},
         )
+
+    def _check(self) -> None:
+        """Raises StudentFailure unless the model is still there."""
+        self._student._raise_if_over()
+        if self._student._worker is not self._worker:
+            raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
 
 
 def _nonsense() -> StudentFailure:
@@ -329,4 +338,6 @@ def _tensors(value: Value) -> dict[str, Tensor]:
 
 def _strings(value: object) -> list[str]:
     """At most 50 safe lines out of what should be a list of strings."""
-    return [safe_line(str(item)) for item in value[:50]] if isinstance(value, list) else []
+    return (
+        [safe_line(str(item), MESSAGE_CHARACTERS) for item in value[:50]] if isinstance(value, list) else []
+    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import errno
+import json
 import linecache
 import os
 import pickle
@@ -35,9 +36,10 @@ from . import definitions, protocol
 MODULE = "lab8"
 REQUEST_BYTES = 2**31  # the trusted side may send any batch; memory is bounded anyway
 CHUNK = 2**20
+CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What the student is told instead of a result; `kind` as in StudentFailure."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -51,18 +53,24 @@ class State:
     def __init__(self) -> None:
         self.module: types.ModuleType | None = None
         self.filename = "lab8.py"
+        self.remarks: list[str] = []
+        self.broken: dict[str, str] = {}  # names whose definition failed, and how
         self.device = torch.device("cpu")
-        self.checkpoint = Path()
+        self.checkpoint_name = ""
         self.checkpoint_format = ""
+        self.checkpoint_fault = ""
         self.models: dict[int, nn.Module] = {}
+        self.reply_bytes = 2**20
 
     def function(self, name: str) -> Callable[..., Any]:
         found = getattr(self.module, name, None)
         if found is None:
-            raise Refusal("missing", f"{name} is not defined in {self.filename}")
+            why = self.broken.get(name) or "; ".join(self.remarks)
+            message = f"{name} is not defined in {self.filename}" + (f" ({why})" if why else "")
+            raise RefusalError("missing", message)
         if not callable(found):
-            raise Refusal(
-                "missing", f"{name} in {self.filename} is not a function but of type {_type(found)}"
+            raise RefusalError(
+                "missing", f"{name} in {self.filename} is of type {_type(found)}, not a function"
             )
         return found  # type: ignore[no-any-return]
 
@@ -70,68 +78,101 @@ class State:
         return self.models[request["model"]]
 
 
+def rehearse() -> None:
+    """Do once, in the zygote, what is slow the first time. No backward pass: that may start threads."""
+    network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1), nn.ReLU(), nn.Flatten(), nn.Linear(36, 2))
+    with torch.no_grad():
+        logits = network.eval()(torch.zeros(2, 1, 8, 8))
+    protocol.decode_value(*protocol.encode_value([logits]))
+    torch.manual_seed(0)
+    definitions.extract(["import torch\ndef f():\n    return torch\n"], ["f"], MODULE)
+
+
 def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     """Answer requests until the other end closes."""
-    torch.set_num_threads(limits["threads"])
+    if limits["threads"] > 1:
+        torch.set_num_threads(limits["threads"])
     state = State()
+    state.reply_bytes = limits["reply_mib"] * 2**20
 
     def read(amount: int) -> bytes:
-        pieces = bytearray()
-        while len(pieces) < amount:
-            piece = connection.recv(min(amount - len(pieces), CHUNK * 4))
-            if not piece:
+        whole = memoryview(bytearray(amount))
+        filled = 0
+        while filled < amount:
+            received = connection.recv_into(whole[filled:])
+            if received == 0:
                 os._exit(0)
-            pieces += piece
-        return bytes(pieces)
+            filled += received
+        return bytes(whole)
 
     while True:
-        request, payload = protocol.receive(read, protocol.REQUEST_HEADER_BYTES, REQUEST_BYTES)
+        request, length = protocol.receive(read, protocol.REQUEST_HEADER_BYTES, REQUEST_BYTES)
         if request["op"] == "checkpoint":
-            _store(state, request, payload, read)
+            _store(state, request, length, read)
             continue  # no reply: a failure to write is told when the weights are asked for
-        reply, tensors = _answer(state, request, read(payload))
-        reply["n"] = request["n"]
+        header, payload = _answer(state, request, read(length))
+        header["n"] = request["n"]
         _flush()
-        for piece in protocol.pack(reply, tensors):
+        for piece in protocol.pack(header, payload):
             connection.sendall(piece)
 
 
 def _answer(state: State, request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
     """The reply to a request: `value`, or `failed` with a kind and a line."""
     try:
-        _seed(request["seed"])
+        _seed(state, request["seed"])
         value = _OPERATIONS[request["op"]](state, request, payload)
         tree, tensors = protocol.encode_value(value)
+        if len(tensors) > state.reply_bytes or len(json.dumps(tree)) > protocol.REPLY_HEADER_BYTES // 2:
+            raise protocol.UnsupportedValueError("more data than is accepted")
         return {"value": tree}, tensors
-    except Refusal as refusal:
+    except RefusalError as refusal:
         return {"failed": refusal.kind, "message": str(refusal)}, b""
     except protocol.UnsupportedValueError as error:
         subject = request.get("function") or request.get("factory") or "the model"
         return {"failed": "bad_value", "message": f"{subject} returned {error}"}, b""
     except BaseException as error:  # SystemExit and KeyboardInterrupt are as much the student's as any
         kind = "out_of_memory" if _is_memory(error) else "raised"
-        return {"failed": kind, "message": _describe(error, state.filename)}, b""
+        return {"failed": kind, "message": _describe(error, state)}, b""
 
 
 def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
-    """Read the module in: only what the contract's functions need runs."""
+    """Read the module in: only what the contract's functions need runs.
+
+    A statement that fails takes its own names with it and no others, so that an
+    import that is not there costs the functions that use it. Where nothing of the
+    contract is left, the first failure is the module's.
+    """
     state.filename = request["filename"]
     if request["device"] == "cuda":
         if not torch.cuda.is_available():
             return {"cuda": False}
         state.device = torch.device("cuda")
     extracted = definitions.extract(request["cells"], request["names"], state.filename)
-    module = types.ModuleType(MODULE)
+    state.remarks = list(extracted.remarks)
+    state.module = module = types.ModuleType(MODULE)
     module.__file__ = state.filename
     sys.modules[MODULE] = module
-    for part in extracted.sources:
-        linecache.cache[part.filename] = (len(part.text), None, part.text.splitlines(True), part.filename)
-    for part in extracted.sources:
-        tree = ast.Module(list(part.body), type_ignores=[])
-        exec(compile(tree, part.filename, "exec", extracted.flags, dont_inherit=True), module.__dict__)
-    state.module = module
+    first: Exception | None = None
+    for source in extracted.sources:
+        lines = source.text.splitlines(keepends=True)
+        linecache.cache[source.filename] = (len(source.text), None, lines, source.filename)
+        for statement in source.body:
+            try:
+                tree = ast.Module([statement], type_ignores=[])
+                code = compile(tree, source.filename, "exec", extracted.flags, dont_inherit=True)
+                exec(code, module.__dict__)
+            except MemoryError:
+                raise
+            except (Exception, SystemExit) as error:
+                what = _describe(error, state)
+                state.remarks.append(f"a definition failed: {what}")
+                state.broken.update(dict.fromkeys(definitions.names_bound(statement), what))
+                first = first or (error if isinstance(error, Exception) else RuntimeError(what))
     defined = [name for name in request["names"] if callable(getattr(module, name, None))]
-    return {"cuda": True, "defined": defined, "remarks": list(extracted.remarks)}
+    if first and not defined:
+        raise first
+    return {"cuda": True, "defined": defined, "remarks": state.remarks}
 
 
 def _call(state: State, request: dict[str, Any], payload: bytes) -> object:
@@ -149,7 +190,7 @@ def _build(state: State, request: dict[str, Any], payload: bytes) -> int:
     factory = request["factory"]
     model = state.function(factory)()
     if not isinstance(model, nn.Module):
-        raise Refusal(
+        raise RefusalError(
             "bad_value", f"{factory} returned a value of type {_type(model)}, not a torch.nn.Module"
         )
     number = len(state.models) + 1
@@ -182,7 +223,8 @@ def _activations(state: State, request: dict[str, Any], payload: bytes) -> list[
     model = state.model(request)
     with _mode(model, training=False), _Recorder() as recorder:
         model(images)
-    return recorder.seen
+    seen: list[dict[str, Any]] = recorder.seen
+    return seen
 
 
 def _gradients(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Tensor | None]:
@@ -195,7 +237,7 @@ def _gradients(state: State, request: dict[str, Any], payload: bytes) -> dict[st
         nn.functional.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
         gradients = {name: p.grad for name, p in model.named_parameters()}
         model.zero_grad(set_to_none=True)
-    return gradients  # type: ignore[return-value]
+    return gradients
 
 
 def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict[str, list[str]]:
@@ -245,13 +287,13 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
 }
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operation on tensors that torch carries out, with the shapes in and out."""
 
     LIMIT = 2000
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: list[dict[str, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -295,63 +337,62 @@ def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 def _read_checkpoint(state: State) -> dict[str, Tensor]:
-    """The submitted weights as a state dict on the CPU. Raises Refusal with a reason."""
-    if not state.checkpoint_format:
-        raise Refusal("missing", "no weights were handed in")
-    if not state.checkpoint.is_file():
-        raise Refusal("bad_value", "the weights are larger than the scratch space")
-    name = state.checkpoint.name
-    if state.checkpoint_format == "safetensors":
-        try:
-            return safetensors.torch.load_file(state.checkpoint)
-        except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-            raise Refusal("bad_value", f"{name} cannot be read as safetensors: {error}") from None
+    """The submitted weights as a state dict on the CPU. Raises RefusalError with a reason."""
+    name = state.checkpoint_name
+    if not name:
+        raise RefusalError("missing", "no weights were handed in")
+    if state.checkpoint_fault:
+        raise RefusalError("bad_value", f"{name}: {state.checkpoint_fault}")
     try:
-        found = torch.load(state.checkpoint, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error) or "Unsupported" in str(error):
-            reason = "a whole pickled model cannot be opened safely: save model.state_dict()"
-        else:
-            reason = "not a file that torch.save wrote"
-        raise Refusal("bad_value", f"{name}: {reason}") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError) as error:
+        if state.checkpoint_format == "safetensors":
+            return safetensors.torch.load_file(CHECKPOINT)
+        found = torch.load(CHECKPOINT, map_location="cpu", weights_only=True)
+    except Exception as error:  # the readers raise a dozen kinds on a damaged file
         if _is_memory(error):
             raise
-        raise Refusal("bad_value", f"{name}: not a file that torch.save wrote") from None
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-            break
-    if not isinstance(found, dict) or not all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()
-    ):
-        raise Refusal("bad_value", f"{name} holds no state dict: save model.state_dict()")
+        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+            reason = "a whole pickled model cannot be opened safely: save model.state_dict()"
+        elif state.checkpoint_format == "safetensors":
+            reason = f"not a safetensors file ({error})"
+        else:
+            reason = "not a file that torch.save wrote"
+        raise RefusalError("bad_value", f"{name}: {reason}") from None
+    if isinstance(found, dict) and not _is_state_dict(found):
+        # A training checkpoint: the weights beside the epoch and the optimizer's state.
+        inner = [value for value in found.values() if _is_state_dict(value)]
+        found = inner[0] if len(inner) == 1 else found
+    if not _is_state_dict(found):
+        raise RefusalError("bad_value", f"{name} holds no state dict: save model.state_dict()")
     return dict(found)
 
 
-def _store(state: State, request: dict[str, Any], payload: int, read: Callable[[int], bytes]) -> None:
+def _is_state_dict(value: object) -> bool:
+    if not isinstance(value, dict) or not value:
+        return False
+    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+
+
+def _store(state: State, request: dict[str, Any], length: int, read: Callable[[int], bytes]) -> None:
     """Write the checkpoint that comes as the payload into the scratch, piece by piece."""
+    state.checkpoint_name = request["filename"]
     state.checkpoint_format = request["format"]
-    state.checkpoint = Path(request["filename"]).resolve()
-    try:
-        file = state.checkpoint.open("wb")
-    except OSError:
-        file = Path(os.devnull).open("wb")
-    with contextlib.suppress(OSError), file:
-        while payload:
-            piece = read(min(payload, CHUNK))
-            payload -= len(piece)
-            if not file.closed:
-                try:
-                    file.write(piece)
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        state.checkpoint.unlink()
-                    file = Path(os.devnull).open("wb")
+    state.checkpoint_fault = request["fault"]
+    with CHECKPOINT.open("wb", buffering=0) as file:
+        while length:
+            piece = memoryview(read(min(length, CHUNK)))
+            length -= len(piece)
+            try:
+                while piece and not state.checkpoint_fault:
+                    piece = piece[file.write(piece) :]
+            except OSError as error:
+                state.checkpoint_fault = f"it does not fit into the scratch space ({error.strerror})"
 
 
-def _seed(seed: int) -> None:
-    torch.manual_seed(seed)
+def _seed(state: State, seed: int) -> None:
+    # Not torch.manual_seed: it looks for every kind of device and notes a stack trace, 30 ms a process.
+    torch.default_generator.manual_seed(seed)
+    if state.device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
 
@@ -362,7 +403,7 @@ def _to(device: torch.device, value: Any) -> Any:
 
 def _tensor(value: object, subject: str) -> Tensor:
     if not isinstance(value, Tensor):
-        raise Refusal("bad_value", f"{subject} returned a value of type {_type(value)}, not a tensor")
+        raise RefusalError("bad_value", f"{subject} returned a value of type {_type(value)}, not a tensor")
     return value
 
 
@@ -378,26 +419,27 @@ def _flush() -> None:
 
 
 def _is_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     text = str(error) if isinstance(error, RuntimeError) else ""
-    return "can't allocate memory" in text or "bad_alloc" in text or "Cannot allocate memory" in text
+    return any(words in text for words in ("can't allocate memory", "bad_alloc", "Cannot allocate memory"))
 
 
-def _describe(error: BaseException, filename: str) -> str:
-    """One line: type, message, and where in the student's code it happened, or last passed through."""
+def _describe(error: BaseException, state: State) -> str:
+    """One line: type, message, and the deepest place in the student's code that it passed through."""
     try:
-        message = str(error)
+        message = str(error)[:1000]
     except Exception:
         message = "(its message cannot be shown)"
+    place = ""
     if isinstance(error, SyntaxError):
-        place = f" ({error.filename or filename}, line {error.lineno})"
-        message = error.msg or ""
-    else:
-        place = ""
-        for frame, line in traceback.walk_tb(error.__traceback__):
-            if frame.f_code.co_filename.startswith(filename):
-                place = f" ({frame.f_code.co_filename}, line {line})"
-    return f"{type(error).__name__}: {message[:1000]}{place}"
+        message = str(error.msg)
+        place = f" ({error.filename or state.filename}, line {error.lineno})"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith(state.filename):
+            place = f" ({frame.f_code.co_filename}, line {line})"
+    if isinstance(error, NameError) and error.name in state.broken:
+        message += f", because its definition failed: {state.broken[error.name]}"
+    return f"{_type(error)}: {message}{place}" if message else f"{_type(error)}{place}"

@@ -11,6 +11,7 @@ This file runs inside the box and imports nothing of the kit but its neighbours.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -18,10 +19,8 @@ import json
 import os
 import resource
 import select
-import shutil
 import signal
 import socket
-import stat
 import sys
 import time
 from pathlib import Path
@@ -29,17 +28,23 @@ from typing import Any, NoReturn
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+CAPABILITY_VERSION_3 = 0x20080522
+CLONE_NEWUSER = 0x10000000
 MIB = 2**20
 WATCH_SECONDS = 0.05  # how often the memory of a running submission is added up
+KILL_SECONDS = 2.0
+LINUX = sys.platform == "linux"
 
 
 def main() -> NoReturn:
     """Set up, load torch, say so, and serve until the trusted side hangs up.
 
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
-    null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision shim).
+    null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
+    shim), `hidden` (paths that must not be there).
     """
     config = json.loads(sys.argv[1])
+    os.closerange(3, 1024)  # bubblewrap passes on what it was given
     control = socket.socket(fileno=os.dup(0))
     _drop_root(config["uid"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let the inside interrupt pid 1
@@ -53,9 +58,33 @@ def main() -> NoReturn:
     box.wipe()
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    box.say(event="ready")
+    box.say(event="ready", holes=holes(config["hidden"]) if config["walled"] else [])
     box.serve()
     os._exit(0)
+
+
+def holes(hidden: list[str]) -> list[str]:
+    """What the wall does not hold, tried from inside; an empty list is as it should be."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    wrong = [] if os.getpid() == 1 else ["other processes are in reach"]
+    if any(int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")):
+        wrong.append("capabilities are left")
+    if status["NoNewPrivs"].strip() != "1" or status["Seccomp"].strip() != "2":
+        wrong.append("system calls are not filtered")
+    if ctypes.CDLL(None).unshare(CLONE_NEWUSER) == 0:
+        wrong.append("new namespaces can be made")
+    with contextlib.suppress(OSError):
+        socket.socket(socket.AF_INET).close()
+        wrong.append("network sockets can be opened")
+    links = [line.split(":")[0].strip() for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]]
+    if set(links) - {"lo"}:
+        wrong.append("the network is in reach")
+    wrong += [f"{path} can be read" for path in hidden if Path(path).exists()]
+    for folder in ("/", "/dev", "/usr", "/kit", sys.prefix):
+        with contextlib.suppress(OSError):
+            Path(folder, ".written").touch()
+            wrong.append(f"{folder} can be written")
+    return wrong
 
 
 class Box:
@@ -67,8 +96,8 @@ class Box:
         self.walled = walled
         self.worker = 0  # process id, 0: none
         self.memory_bytes = 0  # of the running submission at most
-        self.own_bytes = _status_bytes(Path("/proc/self/status"))
-        if not walled and sys.platform == "linux":
+        self.own_bytes = _status_bytes("self", "RssAnon:", "RssShmem:")
+        if not walled:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def say(self, **message: Any) -> None:
@@ -79,9 +108,8 @@ class Box:
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         while True:
-            waiting = self.worker != 0
-            ready = poll.poll(int(WATCH_SECONDS * 1000) if waiting else None)
-            if waiting:
+            ready = poll.poll(WATCH_SECONDS * 1000 if self.worker else None)
+            if self.worker:
                 self.look_after_worker()
             if not ready:
                 continue
@@ -93,18 +121,14 @@ class Box:
             if command["do"] == "start":
                 self.start(command["limits"], descriptors)
             elif command["do"] == "end":
-                self.end()
+                clean = self.kill_all()
+                self.say(event="clean", clean=self.wipe() and clean)
 
     def start(self, limits: dict[str, Any], descriptors: list[int]) -> None:
+        """Fork a worker that serves the socket and prints to the pipe that came along."""
         connection, output = descriptors
         self.memory_bytes = limits["memory_mib"] * MIB
-        try:
-            child = os.fork()
-        except OSError as error:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            self.say(event="exit", status=-1, why=f"no worker could be started: {error.strerror}")
-            return
+        child = os.fork()
         if child == 0:
             try:
                 self.control.close()
@@ -117,83 +141,68 @@ class Box:
 
     def look_after_worker(self) -> None:
         """Report the worker's end; stop the submission if it takes too much memory."""
-        while True:
-            try:
+        with contextlib.suppress(ChildProcessError):
+            while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == 0:
-                break
-            if pid == self.worker:
-                self.worker = 0
-                self.say(event="exit", status=os.waitstatus_to_exitcode(status), why="")
+                if pid == 0:
+                    break
+                if pid == self.worker:
+                    self.worker = 0
+                    self.say(event="exit", status=os.waitstatus_to_exitcode(status), why="")
         if self.worker and self.used_bytes() > self.memory_bytes:
-            worker = self.worker
-            self.worker = 0
             self.kill_all()
-            self.say(event="exit", status=-signal.SIGKILL, why="memory", pid=worker)
+            self.say(event="exit", status=-signal.SIGKILL, why="memory")
 
     def used_bytes(self) -> int:
-        """Memory of all processes but this one.
+        """Memory of all processes but this one, or 0 where it is surely little.
 
-        First what costs little: resident private and shared memory, in which pages shared
-        with the zygote count once a process. Only where that is too much, proportional
-        shares are read, which is exact and slow; a process that cannot be read that way
-        counts in full.
+        First what costs little to read: resident private and shared memory, in which pages
+        that are shared with the zygote count once a process. Only where that is too much,
+        proportional shares are read, which is exact and slow; a process that cannot be read
+        that way counts in full.
         """
-        processes = self.processes()
-        rough = {pid: _status_bytes(Path(f"/proc/{pid}/status")) for pid in processes}
-        # The worker's own share of the zygote's pages, which the limit does not include.
+        rough = {pid: _status_bytes(pid, "RssAnon:", "RssShmem:") for pid in self.processes()}
         if sum(rough.values()) <= self.memory_bytes + self.own_bytes:
             return 0
-        return sum(_proportional_bytes(pid, rough[pid]) for pid in processes)
+        return sum(_proportional_bytes(pid, full) for pid, full in rough.items())
 
-    def processes(self) -> list[int]:
+    def processes(self) -> list[str]:
         """Process ids of everything that this box has started."""
         if self.walled:
-            return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+            return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]  # noqa: PTH208
         return _descendants(os.getpid())
 
     def kill_all(self) -> bool:
         """Kill and reap everything but this process. True once nothing is left."""
-        deadline = time.monotonic() + 2.0
-        while True:
+        deadline = time.monotonic() + KILL_SECONDS
+        while time.monotonic() < deadline:
             if self.walled:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             else:
-                for pid in _descendants(os.getpid()):
-                    _kill(pid)
-                if self.worker:
-                    _kill(-self.worker)
-                    _kill(self.worker)
-            while True:
-                try:
-                    # Waiting is right in the box: all that is left there is our child and killed.
-                    pid, _ = os.waitpid(-1, 0 if self.walled else os.WNOHANG)
-                except ChildProcessError:
-                    return not self.processes()
-                if pid == 0:
-                    break
-            if time.monotonic() > deadline:
-                return False
+                for pid in [
+                    *self.processes(),
+                    *([f"-{self.worker}", str(self.worker)] if self.worker else []),
+                ]:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(int(pid), signal.SIGKILL)
+            try:
+                # In a box all that is left is killed and our child, so that waiting comes to an end.
+                while os.waitpid(-1, 0 if self.walled else os.WNOHANG)[0] != 0:
+                    pass
+            except ChildProcessError:
+                self.worker = 0
+                return not self.processes()
             time.sleep(0.001)
-
-    def end(self) -> None:
-        dead = self.kill_all()
-        self.worker = 0
-        empty = self.wipe()
-        self.say(event="clean", clean=dead and empty)
+        return False
 
     def wipe(self) -> bool:
         """Remove every file that a submission could have left. True once nothing is there."""
-        for folder in self.scratch:
-            try:
-                _wipe_folder(folder)
-            except (OSError, RecursionError):
-                return False
+        try:
+            for folder in self.scratch:
+                _wipe(folder)
+        except (OSError, RecursionError):
+            return False
         return True
 
 
@@ -208,11 +217,10 @@ def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _prctl(PR_SET_DUMPABLE, 1)  # so that the zygote can read this process's share of memory
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # rather this process than the zygote
-    except OSError:
-        pass
     _limit(limits)
     from . import worker
 
@@ -220,32 +228,24 @@ def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None
 
 
 def _limit(limits: dict[str, Any]) -> None:
+    """Set this process's own limits, which its children inherit and cannot raise."""
     bounds = {
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": int(limits["cpu_seconds"]),
         "RLIMIT_FSIZE": limits["file_mib"] * MIB,
         "RLIMIT_NOFILE": limits["open_files"],
         "RLIMIT_MSGQUEUE": 0,
-        "RLIMIT_MEMLOCK": 0,
     }
     if limits["processes"]:  # without a wall it would count all that the person at the keyboard runs
         bounds["RLIMIT_NPROC"] = limits["processes"]
-    if limits["device"] == "cpu":  # CUDA reserves address space far beyond what it uses
-        bounds["RLIMIT_AS"] = (
-            _status_bytes(Path("/proc/self/status"), ("VmSize:",)) + limits["memory_mib"] * MIB
-        )
+    if LINUX and limits["device"] == "cpu":  # CUDA reserves address space far beyond what it uses
+        bounds["RLIMIT_AS"] = _status_bytes("self", "VmSize:") + limits["memory_mib"] * MIB
     for name, bound in bounds.items():
-        number = getattr(resource, name, None)
-        if number is None:
-            continue
-        _, hard = resource.getrlimit(number)
-        if hard != resource.RLIM_INFINITY:
-            bound = min(bound, hard)
-        try:
+        number = getattr(resource, name, None)  # macOS has fewer
+        if number is not None:
+            hard = resource.getrlimit(number)[1]
+            bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
             resource.setrlimit(number, (bound, bound))
-        except (OSError, ValueError):
-            if sys.platform == "linux":
-                raise
 
 
 def _drop_root(uid: int | None) -> None:
@@ -254,6 +254,8 @@ def _drop_root(uid: int | None) -> None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+        ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())  # the inheritable ones are left: those too
 
 
 def _preload(shim: str) -> None:
@@ -262,105 +264,87 @@ def _preload(shim: str) -> None:
 
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
-    import numpy
-    import torch.utils._python_dispatch
-    import torch.utils.data
+    from . import worker
 
-    from . import definitions, worker
-
-    del numpy, definitions, worker
     if shim:
         sys.path.insert(0, str(Path(shim).parent))
-        try:
+        with contextlib.suppress(ImportError):  # then a student's import fails too, and says so
             importlib.import_module(Path(shim).stem).import_torchvision()
             importlib.import_module("torchvision.transforms.v2")
-        except ImportError:
-            pass  # then a student's import fails too, and says so
-        finally:
-            sys.path.pop(0)
+        sys.path.pop(0)
     sys.path.pop(0)  # where this file's neighbours lie
+    worker.rehearse()
 
 
-def _wipe_folder(folder: Path) -> None:
-    """Empty a folder, and put its own permissions and attributes back. Raises OSError if it cannot be."""
-    ours = folder.stat().st_uid == os.geteuid()  # else it belongs to root, and only its contents could change
-    if ours:
-        os.chmod(folder, 0o700)
-    for name in os.listdir(folder):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, onerror=_open_up)
-        else:
-            path.unlink()
-    if os.listdir(folder):
-        raise OSError("not empty")
-    if ours:
-        if hasattr(os, "listxattr"):
-            for attribute in os.listxattr(folder):
-                os.removexattr(folder, attribute)
-        os.utime(folder, (0, 0))
-
-
-def _open_up(remove: Any, name: str, error: Any) -> None:
-    """Let shutil.rmtree into a folder that its owner has closed."""
-    for path in (os.path.dirname(name), name):
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            os.chmod(path, 0o700)
-    if os.path.isdir(name) and not os.path.islink(name):
-        shutil.rmtree(name)
-    else:
-        os.unlink(name)
-
-
-def _descendants(ancestor: int) -> list[int]:
-    """Process ids below `ancestor`, from /proc; empty where there is none (macOS)."""
-    parents: dict[int, int] = {}
+def _wipe(folder: Path) -> None:
+    """Empty a folder and take off it what a student may have put on it. Raises OSError if it cannot be."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        names = [name for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return []
-    for name in names:
-        try:
-            text = Path(f"/proc/{name}/stat").read_text(errors="replace")
-            parents[int(name)] = int(text.rpartition(")")[2].split()[1])
-        except OSError:
+        ours = os.fstat(descriptor).st_uid == os.geteuid()  # else it is root's: only its contents can change
+        if ours:
+            os.chmod(descriptor, 0o700)  # noqa: PTH101
+        _empty(descriptor)
+        if ours:
+            if hasattr(os, "listxattr"):
+                for attribute in os.listxattr(descriptor):
+                    os.removexattr(descriptor, attribute)
+            os.utime(descriptor, (0, 0))
+    finally:
+        os.close(descriptor)
+
+
+def _empty(descriptor: int) -> None:
+    """Remove all that is in an open folder. Nothing else runs here now, so that names stay what they are."""
+    with os.scandir(descriptor) as entries:
+        found = list(entries)
+    for entry in found:
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.name, dir_fd=descriptor)
             continue
-    found: list[int] = []
-    wanted = {ancestor}
-    while True:
-        new = {pid for pid, parent in parents.items() if parent in wanted and pid not in wanted}
-        if not new:
-            return found
-        found += new
-        wanted |= new
+        os.chmod(entry.name, 0o700, dir_fd=descriptor)
+        inner = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+        try:
+            _empty(inner)
+        finally:
+            os.close(inner)
+        os.rmdir(entry.name, dir_fd=descriptor)
 
 
-def _status_bytes(path: Path, fields: tuple[str, ...] = ("RssAnon:", "RssShmem:")) -> int:
-    """The sum of some fields of a /proc/PID/status, in bytes; 0 for a process that has ended."""
+def _descendants(ancestor: int) -> list[str]:
+    """Process ids below `ancestor`, from /proc; none where there is no /proc (macOS)."""
+    children: dict[str, list[str]] = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):  # noqa: PTH208
+            if name.isdigit():
+                with contextlib.suppress(OSError):
+                    text = Path("/proc", name, "stat").read_text(errors="replace")
+                    children.setdefault(text.rpartition(")")[2].split()[1], []).append(name)
+    found: list[str] = []
+    waiting = [str(ancestor)]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def _status_bytes(pid: str, *fields: str) -> int:
+    """The sum of some fields of /proc/PID/status, in bytes; 0 for a process that has ended."""
+    return _sum_of_fields(Path("/proc", pid, "status"), fields, 0)
+
+
+def _proportional_bytes(pid: str, full: int) -> int:
+    return _sum_of_fields(Path("/proc", pid, "smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"), full)
+
+
+def _sum_of_fields(path: Path, fields: tuple[str, ...], otherwise: int) -> int:
     try:
-        text = path.read_text(errors="replace")
+        lines = path.read_text(errors="replace").splitlines()
     except OSError:
-        return 0
-    lines = (line.split() for line in text.splitlines() if line.startswith(fields))
-    return sum(int(words[1]) * 1024 for words in lines)
-
-
-def _proportional_bytes(pid: int, full: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(errors="replace")
-    except OSError:
-        return full
-    lines = (line.split() for line in text.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
-    return sum(int(words[1]) * 1024 for words in lines)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+        return otherwise
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(fields))
 
 
 def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
+    if LINUX:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
