@@ -91,13 +91,7 @@ def _csv_cell(column: Column, cell: Cell) -> str:
 
 def _xlsx(head: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> bytes:
     file = io.BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_numbers": False,
-        "strings_to_urls": False,
-    }
-    with xlsxwriter.Workbook(file, options) as book:
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
         book.set_properties({"created": _CREATED})
         formats = {kind: book.add_format({"num_format": number}) for kind, number in _NUMBER_FORMATS.items()}
         formats["text"] = book.add_format({"num_format": "@"})
