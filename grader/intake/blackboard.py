@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from grader.intake.decode import decode_text
@@ -154,15 +154,7 @@ def _renamed(entry: Entry, stem: str, originals: dict[str, str]) -> Entry:
     stored = entry.path[len(stem) + 1 :]
     original = originals.get(entry.path, stored).replace("\\", "/").rsplit("/", 1)[-1].strip()
     usable = original not in ("", ".", "..") and "\0" not in original and not is_junk(original)
-    return Entry(
-        original if usable else stored,
-        entry.size,
-        entry.packed,
-        opener=entry.opener,
-        flaw=entry.flaw,
-        hostile=entry.hostile,
-        repeated=entry.repeated,
-    )
+    return replace(entry, path=original if usable else stored)
 
 
 def _guess_the_rest(records: list[Record]) -> None:

@@ -235,8 +235,12 @@ def folder_entries(folder: Path, limit: int) -> list[Entry]:
                 found.append(Entry(path, is_folder=True))
                 pending.append((Path(item.path), path + "/"))
             elif item.is_file(follow_symlinks=False):
-                size = item.stat(follow_symlinks=False).st_size
-                found.append(Entry(path, size, size, opener=_file_opener(Path(item.path))))
+                try:
+                    size = item.stat(follow_symlinks=False).st_size
+                except OSError as error:
+                    found.append(Entry(path, flaw=f"cannot be read ({short(error)})"))
+                else:
+                    found.append(Entry(path, size, size, opener=_file_opener(Path(item.path))))
             else:
                 found.append(Entry(path, flaw="is not an ordinary file"))
     return sorted(found, key=lambda entry: entry.path)

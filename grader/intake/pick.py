@@ -42,24 +42,10 @@ _DEFINED = re.compile(
 _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
 _TRIES = 30  # files that are opened in search of code or weights
 
-# Files whose extension says that they are neither code nor weights nor text.
+# Extensions that say: neither code nor weights nor text.
 _DOCUMENTS = (".doc", ".docx", ".odt", ".rtf", ".pages", ".pdf")
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".svg")
-_DATA = (
-    ".csv",
-    ".xls",
-    ".xlsx",
-    ".npy",
-    ".npz",
-    ".h5",
-    ".onnx",
-    ".gz",
-    ".tar",
-    ".rar",
-    ".7z",
-    ".log",
-    ".html",
-)
+_DATA = (".csv", ".xls", ".xlsx", ".npy", ".npz", ".h5", ".onnx", ".gz", ".tar", ".rar", ".7z", ".log")
 _OTHER_SUFFIXES = frozenset((*_DOCUMENTS, *_IMAGES, *_DATA))
 _NEVER_CODE = _OTHER_SUFFIXES | {*WEIGHTS_SUFFIXES, ".py", ".ipynb"}  # the last two were tried by then
 
@@ -81,8 +67,14 @@ class Candidate:
     @property
     def rank(self) -> tuple[object, ...]:
         """Smallest first: most functions filled in, then the right name, then the plainest place."""
-        name = 0 if is_exact_lab_name(self.entry.path) else 1 if is_lab_name(self.entry.path) else 2
-        return (-self.filled, name, -self.defined, self.entry.depth, self.is_notebook, self.entry.path)
+        return (
+            -self.filled,
+            _name_rank(self.entry),
+            -self.defined,
+            self.entry.depth,
+            self.is_notebook,
+            self.entry.path,
+        )
 
 
 @dataclass(frozen=True)
@@ -99,9 +91,7 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     that an untouched template beside the work costs nothing; then the name.
     """
     named = [entry for entry in files if is_code_name(entry.path)]
-    named.sort(
-        key=lambda entry: (not is_exact_lab_name(entry.path), not is_lab_name(entry.path), entry.depth)
-    )
+    named.sort(key=lambda entry: (_name_rank(entry), entry.depth, entry.path))
     candidates, remarks = _read_candidates(named[:_TRIES])
     if len(named) > _TRIES:
         remarks.append(f"there are {len(named)} code files: only {_TRIES} of them were looked at")
@@ -124,14 +114,15 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     return CodeFound(code, notebook.markdown if notebook else (), tuple(remarks))
 
 
+def _name_rank(entry: Entry) -> int:
+    return 0 if is_exact_lab_name(entry.path) else 1 if is_lab_name(entry.path) else 2
+
+
 def _module_name(candidate: Candidate) -> str:
     """The file's name with the extension of what it holds, by which later steps tell a notebook."""
     name = safe_line(candidate.entry.name, 200)
-    stem, right = (
-        re.sub(r"\.(?:py|ipynb)$", "", name, flags=re.IGNORECASE),
-        ".ipynb" if candidate.is_notebook else ".py",
-    )
-    return stem + right
+    stem = re.sub(r"\.(?:py|ipynb)$", "", name, flags=re.IGNORECASE)
+    return stem + (".ipynb" if candidate.is_notebook else ".py")
 
 
 def _may_hide_code(entry: Entry) -> bool:
