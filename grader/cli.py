@@ -85,7 +85,7 @@ def grade(
     out: Path,
     rubric_file: Path | None,
     images: str,
-    weights: str,
+    weights: Literal["submitted", "train", "auto"],
     device: str,
     jobs: int | None,
     only: tuple[str, ...],
@@ -100,7 +100,6 @@ def grade(
     from grader.gradebook import Gradebook
     from grader.intake import read_submissions
     from grader.rubric import load_rubric
-    from grader.sandbox import check_sandbox
     from grader.setup import Setup
 
     rubric = load_rubric(rubric_file)
@@ -114,14 +113,15 @@ def grade(
             "the hidden checks; the gradebook records it",
             style="bold yellow",
         )
-    check_sandbox(sandbox)
     with tempfile.TemporaryDirectory(prefix="grader-") as workdir:
         submissions = read_submissions(source, Path(workdir))
         chosen = _chosen(submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
         threads = max(1, _cores() // jobs)
-        setup = Setup(rubric=rubric, images=images, sandbox=sandbox, device=device, threads=threads)
+        setup = Setup(
+            rubric=rubric, images=images, weights=weights, sandbox=sandbox, device=device, threads=threads
+        )
         with Gradebook.open(out, settings=setup.settings()) as book:
             known = {} if only else _known(chosen, book)
             todo = [submission for submission in chosen if submission.student_id not in known]
@@ -149,9 +149,15 @@ def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Subm
 
 
 def _known(submissions: Iterable[Submission], book: Gradebook) -> dict[str, Verdict]:
-    """What the gradebook already says of the very same work."""
-    found = {s.student_id: book.find(s.student_id, s.digest) for s in submissions}
-    return {student: verdict for student, verdict in found.items() if verdict}
+    """What the gradebook already says of the very same work, handed in as it is now."""
+    found = {}
+    for submission in submissions:
+        verdict = book.find(submission.student_id, submission.digest)
+        if verdict:
+            handed_in = submission.model_dump(include={"name", "attempt", "submitted_at"})
+            found[submission.student_id] = verdict.model_copy(update=handed_in)
+            book.record(found[submission.student_id])
+    return found
 
 
 def _cores() -> int:

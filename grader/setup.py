@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Literal
 
 from grader import __version__
+from grader.errors import KitError
 from grader.rubric import Rubric
 from grader.types import Record
 
@@ -16,13 +19,27 @@ class Setup(Record):
     images: str  # "mini", "full", or a file of the instructor's own
     sandbox: Literal["bubblewrap", "none"] = "bubblewrap"
     device: Literal["cpu", "cuda"] = "cpu"
+    weights: Literal["submitted", "auto"] = "auto"
     threads: int = 1  # a submission's
+
+    def _images_digest(self) -> str:
+        """The name of a set of ours; a file of the instructor's by its content, which may change."""
+        if self.images in ("mini", "full"):
+            return self.images
+        try:
+            return hashlib.sha256(Path(self.images).read_bytes()).hexdigest()
+        except OSError as error:
+            raise KitError(
+                f"--images {self.images}: cannot be read ({error.strerror}): give mini, full, or a .npz or "
+                ".safetensors file with images and labels"
+            ) from error
 
     def settings(self) -> dict[str, str]:
         """What two verdicts must have in common to stand in one gradebook."""
         return {
             "version": __version__,
             "rubric": self.rubric.digest,
-            "images": self.images,
+            "images": self._images_digest(),
+            "weights": self.weights,
             "sandbox": self.sandbox,
         }

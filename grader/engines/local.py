@@ -105,18 +105,16 @@ def _context() -> BaseContext:
 
 
 def _work(connection: Connection, setup: Setup) -> None:
-    """A job's life: open the bench once, then grade what comes until nothing comes any more."""
+    """A job's life: open the bench once, then grade what comes until nothing more comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends us
     from grader.grade import Bench  # here, for it imports torch, which the parent does without
 
-    bench: Bench | KitError
-    try:
-        bench = Bench(setup)
-    except KitError as error:
-        bench = error
-    except Exception as error:
-        bench = KitError(f"the grader cannot start: {type(error).__name__}: {error}")
+    bench = None
     with suppress(EOFError, OSError):
         while True:
             submission = connection.recv()
-            connection.send(bench if isinstance(bench, KitError) else bench.grade(submission))
+            try:
+                bench = bench or Bench(setup)
+                connection.send(bench.grade(submission))
+            except KitError as error:
+                connection.send(error)
