@@ -27,7 +27,7 @@ _SIGN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chines
 _UNIT = re.compile(rf"[{_SIGN}]|[^\W_{_SIGN}]+(?:['’][^\W_{_SIGN}]+)*")
 
 _VALUES = {sign: value for value, sign in enumerate("一二三四五六七八九十", start=1)}
-_VALUES |= {word: value for value, word in enumerate("one two three four five six seven eight".split(), start=1)}
+_VALUES |= {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
 # A number, whole: not the one of "Q1a", "Question 12" for 1, "Questions 1-4" or "Q 1.5".
 _NUMBER = rf"(\d{{1,2}}|{'|'.join(_VALUES)})(?![^\W_])(?!\s?[-–—~至到.]\s?\d)"
 # All repetitions are bounded, so that no text, however hostile, takes more than linear time.
@@ -71,9 +71,13 @@ def assess_answers(texts: Sequence[str], questions: Sequence[str]) -> tuple[Answ
         elif len(written) < len(lines):
             reason = "the placeholder is still there"
         else:
-            reason = "nothing is written there" if number in found else f"no heading for question {number} was found"
+            reason = (
+                "nothing is written there"
+                if number in found
+                else f"no heading for question {number} was found"
+            )
         outcomes.append(AnswerOutcome(number=number, present=not reason, amount=_amount(own), reason=reason))
-        said = {run: number for run in _runs(own)} | said
+        said = dict.fromkeys(_runs(own), number) | said
     return tuple(outcomes)
 
 
@@ -84,7 +88,9 @@ def _objection(own: list[str], said: dict[Run, int]) -> str:
     if not _is_enough(_once(own)):
         return "the same words over and over"
     if not _is_enough(_once(_without(own, said))):
-        return f"the same text as the answer to question {min(said[run] for run in _runs(own) if run in said)}"
+        return (
+            f"the same text as the answer to question {min(said[run] for run in _runs(own) if run in said)}"
+        )
     return ""
 
 
@@ -149,7 +155,7 @@ def _repeated(line: str, questions: Sequence[list[str]]) -> tuple[int, str] | No
 
 
 def _next_numbered(line: str, last: int) -> tuple[int, str] | None:
-    """"2. …", where the last heading was 1."""
+    """ "2. …", where the last heading was 1."""
     text = line.lstrip(" \t#>*_")
     match = _NUMBERED.match(text)
     return (last + 1, text[match.end() :]) if match and _value(match) == last + 1 else None
@@ -176,7 +182,7 @@ def _units(text: str) -> list[str]:
 
 
 def _characters(units: Iterable[str]) -> int:
-    return sum(len(unit) == 1 and "\u3040" <= unit and not "\uac00" <= unit <= "\ud7a3" for unit in units)
+    return sum(len(unit) == 1 and unit >= "\u3040" and not "\uac00" <= unit <= "\ud7a3" for unit in units)
 
 
 def _is_enough(units: Sequence[str]) -> bool:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from grader.questions import assess_answers
 
 QUESTIONS = (
-    "Is it possible to use neural networks without labels, to cluster data or to reduce its dimension? Explain why.",
+    "Is it possible to use neural networks without labels, to cluster data or to reduce its dimension? "
+    "Explain why.",
     "What are neural networks good at, and under which conditions do they work well?",
     "What are neural networks bad at, and under which conditions do they work poorly?",
     "Suppose you know enough about your data. What then makes a neural network a good choice?",
@@ -111,7 +112,10 @@ def test_the_question_itself_as_a_heading() -> None:
 
 
 def test_notebook_cells_question_and_answer_apart() -> None:
-    cells = ["# Lab 8", "Here is an introduction that says quite a lot about the lab and its network, at length."]
+    cells = [
+        "# Lab 8",
+        "Here is an introduction that says quite a lot about the lab and its network, at length.",
+    ]
     for number, answer in enumerate(ANSWERS, start=1):
         cells += [f"### Question {number}\n> {QUESTIONS[number - 1]}", *answer.split(". ")]
     assert present(*cells, "## References\n") == [True] * 4
@@ -176,7 +180,9 @@ def test_what_is_no_answer(answer: str, reason: str) -> None:
 
 
 def test_one_answer_pasted_four_times_counts_once() -> None:
-    outcomes = assess_answers([with_headings([f"## Question {n}" for n in (1, 2, 3, 4)], (ANSWERS[0],) * 4)], QUESTIONS)
+    outcomes = assess_answers(
+        [with_headings([f"## Question {n}" for n in (1, 2, 3, 4)], (ANSWERS[0],) * 4)], QUESTIONS
+    )
     assert [a.present for a in outcomes] == [True, False, False, False]
     assert {a.reason for a in outcomes[1:]} == {"the same text as the answer to question 1"}
     nearly = (CHINESE[0], CHINESE[0] + "谢谢老师。", "首先," + CHINESE[0], CHINESE[1])
@@ -190,7 +196,9 @@ def test_mixed_language_counts_both() -> None:
 
 
 def test_amount_is_words_or_chinese_characters() -> None:
-    english, chinese = assess_answers([f"Q1: {'one two three four five six'}\nQ2: 神经网络很好"], QUESTIONS)[:2]
+    english, chinese = assess_answers([f"Q1: {'one two three four five six'}\nQ2: 神经网络很好"], QUESTIONS)[
+        :2
+    ]
     assert (english.amount, chinese.amount) == (6, 6)
 
 
@@ -214,7 +222,29 @@ def test_no_texts_and_no_questions() -> None:
     assert assess_answers(["## Question 1\nhello"], []) == ()
 
 
-words = st.lists(st.sampled_from("alpha beta gamma delta 好 的 网 络 1 ## > ** Q1 Question 2 : . \n".split(" ")), max_size=60)
+words = st.lists(
+    st.sampled_from(
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "好",
+            "的",
+            "网",
+            "1",
+            "##",
+            ">",
+            "**",
+            "Q1",
+            "Question",
+            "2",
+            ":",
+            ".",
+            "\n",
+        ]
+    ),
+    max_size=60,
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -228,7 +258,9 @@ def test_any_text_gives_one_outcome_a_question(texts: list[str]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 4), st.text(max_size=300))
 def test_what_stands_under_one_question_answers_no_other(number: int, text: str) -> None:
-    outcomes = assess_answers([f"## Question {number}\n" + text.replace("#", "").replace("\n", " ")], QUESTIONS)
+    outcomes = assess_answers(
+        [f"## Question {number}\n" + text.replace("#", "").replace("\n", " ")], QUESTIONS
+    )
     assert not any(a.present for a in outcomes if a.number != number)
 
 
@@ -242,7 +274,23 @@ def test_repeating_an_answer_adds_nothing(answers: list[str], times: int) -> Non
 
 @pytest.mark.parametrize(
     "unit",
-    ["<!--", "<a", "data:", "question ", "# question" + " " * 50, "double click ", "(1", "Q1:\n", "第", "\ufdfa", "word ", "#", "[", "1.\n", "to do "],
+    [
+        "<!--",
+        "<a",
+        "data:",
+        "question ",
+        "# question" + " " * 50,
+        "double click ",
+        "(1",
+        "Q1:\n",
+        "第",
+        "\ufdfa",
+        "word ",
+        "#",
+        "[",
+        "1.\n",
+        "to do ",
+    ],
 )
 def test_hostile_texts_take_linear_time(unit: str) -> None:
     began = time.process_time()

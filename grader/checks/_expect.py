@@ -1,0 +1,100 @@
+"""What a check is written with: the mark that makes it one, and the ways to say what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from torch import Tensor
+
+TEXT_LIMIT = 200  # characters of an expected or actual value that a report shows
+
+_Test = TypeVar("_Test", bound=Callable[..., None])
+
+
+class CheckFailed(Exception):  # noqa: N818 (an outcome, not a fault)
+    """The student's result is not what it should be. All texts are one line and safe to print."""
+
+    def __init__(self, reason: str, *, expected: str = "", actual: str = "", hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.expected, self.actual, self.hint = reason, expected, actual, hint
+
+
+def check(*, seconds: float, needs: tuple[str, ...] = ()) -> Callable[[_Test], _Test]:
+    """Mark a pytest function as a hidden check: its name is the id, its docstring the student's line.
+
+    `needs` names the checks without which this one would say nothing. `seconds` is the backstop
+    should the sandbox's own limits ever fail: when it fires, the fault is the grader's. So it lies
+    well above what those limits let the slowest student take.
+    """
+
+    def mark(function: _Test) -> _Test:
+        for name in needs:
+            if not name.isidentifier():
+                raise ValueError(f"{function.__name__} needs {name!r}, which is no check's name")
+        marked: _Test = pytest.mark.check(needs=needs)(pytest.mark.timeout(seconds)(function))
+        return marked
+
+    return mark
+
+
+def expect(condition: bool, reason: str, *, expected: str = "", actual: str = "", hint: str = "") -> None:
+    """Fail with `reason` unless `condition` holds."""
+    if not condition:
+        raise CheckFailed(reason, expected=expected, actual=actual, hint=hint)
+
+
+def expect_equal(actual: object, expected: object, *, of: str, hint: str = "") -> None:
+    """`actual` has the value and the type of `expected`; a list passes for a tuple.
+
+    A bool is no int here and 2.0 is not 2, although Python calls them equal.
+    """
+    if not _same(actual, expected):
+        wanted, got = show(expected), show(actual)
+        raise CheckFailed(
+            f"{of}: expected {wanted}, got {got}", expected=wanted, actual=f"{of} gave {got}", hint=hint
+        )
+
+
+def expect_close(
+    actual: Tensor, expected: Tensor, *, atol: float, rtol: float = 0.0, of: str, hint: str = ""
+) -> None:
+    """Two tensors of one shape agree within the tolerance; NaN agrees with nothing."""
+    expect_equal(tuple(actual.shape), tuple(expected.shape), of=f"the shape of {of}", hint=hint)
+    a, b = actual.detach().double(), expected.detach().double()
+    try:
+        torch.testing.assert_close(a, b, rtol=rtol, atol=atol)
+    except AssertionError:
+        off = (a - b).abs().max().item() if a.isfinite().all() else float("nan")
+        gap = "not all finite" if off != off else f"off by up to {off:.2g}, where {atol:.1g} is rounding"
+        raise CheckFailed(
+            f"{of}: {gap}", expected=f"values up to {b.abs().max().item():.3g}", actual=gap, hint=hint
+        ) from None
+
+
+def show(value: object) -> str:
+    """`value` in one short, printable line: student's values are never trusted to be either."""
+    if isinstance(value, str):
+        text = repr(value[:TEXT_LIMIT])  # escapes all that is not printable
+    elif isinstance(value, Tensor):
+        text = f"tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
+    elif isinstance(value, int) and value.bit_length() > 200:  # repr of a huge int raises
+        text = f"an integer of {value.bit_length()} bits"
+    elif isinstance(value, (list, tuple)):
+        text = ", ".join(show(part) for part in value[:20]) + (", …" if len(value) > 20 else "")
+        text = f"[{text}]" if isinstance(value, list) else f"({text}{',' if len(value) == 1 else ''})"
+    else:
+        text = repr(value) if not isinstance(value, dict) else f"a dict of {len(value)} entries"
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+def _same(actual: Any, expected: Any) -> bool:
+    if isinstance(expected, (tuple, list)):
+        return (
+            isinstance(actual, (tuple, list))
+            and len(actual) == len(expected)
+            and all(_same(a, b) for a, b in zip(actual, expected, strict=True))
+        )
+    return type(actual) is type(expected) and bool(actual == expected)

@@ -1,0 +1,526 @@
+"""The hidden checks, run on real submissions in a real sandbox: what passes, what fails, and why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grader.checks import _session as session_module
+from grader.checks import check_catalogue, not_run, run_checks
+from grader.sandbox import Limits, Slot, Student
+from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
+
+REFERENCE = """
+import time
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+def pair(value):
+    return value if isinstance(value, tuple) else (value, value)
+
+def conv_output_size(input_size, kernel_size, stride=1, padding=0):
+    arguments = (input_size, kernel_size, stride, padding)
+    sizes = []
+    for i, k, s, p in zip(*map(pair, arguments)):
+        if min(i, k, s) < 1 or p < 0 or k > i + 2 * p:
+            raise ValueError("cannot be")
+        sizes.append((i + 2 * p - k) // s + 1)
+    return tuple(sizes) if any(isinstance(a, tuple) for a in arguments) else sizes[0]
+
+def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
+    height, width = pair(kernel_size)
+    return out_channels * in_channels * height * width + (out_channels if bias else 0)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = x.flatten(1)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x)
+
+def lenet5():
+    return Net()
+
+def preprocess(images):
+    return images.float() / 255 - 0.5
+
+def classifier():
+    return nn.Sequential(nn.AvgPool2d(4), nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.1),
+        nn.Flatten(), nn.Linear(576, 10))
+
+def train_classifier(model, images, labels, *, device, seconds, seed):
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    ready = preprocess(images)
+    for _ in range(8):
+        optimizer.zero_grad()
+        F.cross_entropy(model(ready), labels).backward()
+        optimizer.step()
+    return {"loss": []}
+"""
+IDS = [
+    *("conv_size_formula", "conv_size_floor", "conv_size_pairs", "conv_size_impossible"),
+    *("conv_params_bias", "conv_params_nonsquare"),
+    *("lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps", "lenet_same_function"),
+    "lenet_gradients",
+    *("classifier_preprocess", "classifier_logits", "classifier_trains", "classifier_weights_load"),
+]
+
+Grade = Callable[..., dict[str, CheckOutcome]]
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    torch.set_num_threads(1)
+    with Slot(mode="bubblewrap", limits=Limits(call_seconds=6.0)) as slot:
+        yield slot
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    module: dict[str, Any] = {}
+    exec(REFERENCE, module)
+    path = tmp_path_factory.mktemp("weights") / "classifier.pt"
+    torch.save(module["classifier"]().state_dict(), path)
+    return Weights(filename="classifier.pt", path=path, format="torch")
+
+
+@pytest.fixture
+def grade(slot: Slot, weights: Weights) -> Grade:
+    """Grade the reference with some of its text replaced; the outcomes by id."""
+
+    def grade(
+        *changes: tuple[str, str], seed: int = 1, weights: Weights | None = weights, only: str = ""
+    ) -> dict[str, CheckOutcome]:
+        source = REFERENCE
+        for old, new in changes:
+            assert old in source
+            source = source.replace(old, new)
+        for function in ("conv_output_size", "conv_parameter_count", "lenet5", "preprocess", "classifier"):
+            if only and not function.startswith(only) and only != "classifier":
+                source = source.replace(f"def {function}(", f"def no_{function}(")  # fails fast
+        code = Code(filename="lab8.py", cells=(source,))
+        with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+            return {o.id: o for o in run_checks(student, seed) if o.id.startswith(only)}
+
+    return grade
+
+
+def not_passed(outcomes: dict[str, CheckOutcome]) -> dict[str, str]:
+    return {id: o.outcome.value for id, o in outcomes.items() if o.outcome is not Outcome.PASSED}
+
+
+def failed(*ids: str) -> dict[str, str]:
+    return dict.fromkeys(ids, "failed")
+
+
+def unrun(*ids: str) -> dict[str, str]:
+    return dict.fromkeys(ids, "not_run")
+
+
+def body(function: str, code: str) -> tuple[str, str]:
+    """A change that makes the function do `code` at once."""
+    start = REFERENCE.index(f"def {function}(")
+    line = REFERENCE[start : REFERENCE.index("\n", start)]
+    return line, f"{line}\n    {code}"
+
+
+# The whole
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_right_work_passes_every_check(grade: Grade, seed: int) -> None:
+    outcomes = grade(seed=seed)
+    assert list(outcomes) == IDS
+    assert not_passed(outcomes) == {}
+    assert all(o.title and not o.reason and not o.expected for o in outcomes.values())
+
+
+def test_the_catalogue_names_every_check_without_a_student() -> None:
+    catalogue = check_catalogue()
+    assert [info.id for info in catalogue] == IDS
+    assert all(info.title.endswith(".") and len(info.title) < 110 for info in catalogue)
+    assert {need for info in catalogue for need in info.needs} < set(IDS)
+    assert [o.id for o in not_run("no code")] == IDS
+    assert {(o.outcome, o.reason) for o in not_run("no code")} == {(Outcome.NOT_RUN, "no code")}
+
+
+def test_the_same_seed_gives_the_same_outcomes_and_another_seed_other_cases(grade: Grade) -> None:
+    wrong = body("conv_output_size", "return 0")
+    assert grade(wrong, seed=5) == grade(wrong, seed=5)
+    assert grade(wrong, seed=5) != grade(wrong, seed=6)
+
+
+def test_an_untouched_template_fails_with_the_reason_of_each_stub(grade: Grade) -> None:
+    functions = (
+        "conv_output_size",
+        "conv_parameter_count",
+        "lenet5",
+        "preprocess",
+        "classifier",
+        "train_classifier",
+    )
+    outcomes = grade(*(body(name, f"raise NotImplementedError('write {name}')") for name in functions))
+    assert {o.outcome for o in outcomes.values()} == {Outcome.FAILED, Outcome.NOT_RUN}
+    assert "NotImplementedError: write lenet5" in outcomes["lenet_output_shape"].reason
+    assert outcomes["conv_size_floor"].reason == "needs conv_size_formula"
+
+
+def test_missing_functions_fail_their_checks_alone(grade: Grade) -> None:
+    outcomes = grade(("def conv_parameter_count(", "def another("))
+    assert not_passed(outcomes) == failed("conv_params_bias") | unrun("conv_params_nonsquare")
+    assert "conv_parameter_count" in outcomes["conv_params_bias"].reason
+
+
+# Convolution arithmetic
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (("// s + 1", "/ s + 1"), failed("conv_size_floor")),
+        (("(i + 2 * p - k) // s + 1", "round((i + 2 * p - k) / s) + 1"), failed("conv_size_floor")),
+        (("(i + 2 * p - k) // s + 1", "-(-(i + 2 * p - k) // s) + 1"), failed("conv_size_floor")),
+        (("(i + 2 * p - k) // s + 1", "float((i + 2 * p - k) // s + 1)"), failed("conv_size_floor")),
+        (("(i + 2 * p - k) // s + 1", "(i + 2 * p - k) // s"), failed("conv_size_formula")),
+        (("(i + 2 * p - k) // s + 1", "(i + p - k) // s + 1"), failed("conv_size_formula")),
+        (("return tuple(sizes) if any", "return sizes[0] if any"), failed("conv_size_pairs")),
+        (("return tuple(sizes) if any", "return tuple(reversed(sizes)) if any"), failed("conv_size_pairs")),
+        (("return tuple(sizes) if any", "return list(sizes) if any"), {}),
+        (
+            (
+                "return tuple(sizes) if any(isinstance(a, tuple) for a in arguments)",
+                "return tuple(sizes) if isinstance(input_size, tuple)",
+            ),
+            failed("conv_size_pairs"),
+        ),
+        (('raise ValueError("cannot be")', "pass"), failed("conv_size_impossible")),
+        (('raise ValueError("cannot be")', "raise TypeError('no')"), failed("conv_size_impossible")),
+        (("k > i + 2 * p", "k > i"), failed("conv_size_formula")),
+        (("or k > i + 2 * p", ""), failed("conv_size_impossible")),
+        (("min(i, k, s) < 1 or", "min(i, k) < 1 or"), failed("conv_size_impossible")),
+        (("or p < 0", ""), failed("conv_size_impossible")),
+        (body("conv_output_size", "return True"), failed("conv_size_formula")),
+        (body("conv_output_size", "return '8'"), failed("conv_size_formula")),
+        (body("conv_output_size", "return None"), failed("conv_size_formula")),
+        (body("conv_output_size", "return 10**4000"), failed("conv_size_formula")),
+        (body("conv_output_size", "return float('nan')"), failed("conv_size_formula")),
+        (body("conv_output_size", "return torch.zeros(9, 9)"), failed("conv_size_formula")),
+        (("(out_channels if bias else 0)", "out_channels"), failed("conv_params_bias")),
+        (("(out_channels if bias else 0)", "(in_channels if bias else 0)"), failed("conv_params_bias")),
+        (("height * width +", "height * height +"), failed("conv_params_nonsquare")),
+    ],
+)
+def test_convolution_arithmetic(grade: Grade, change: tuple[str, str], lost: dict[str, str]) -> None:
+    if "conv_size_formula" in lost:
+        lost = lost | unrun("conv_size_floor", "conv_size_pairs", "conv_size_impossible")
+    if "conv_params_bias" in lost:
+        lost = lost | unrun("conv_params_nonsquare")
+    outcomes = grade(change, only="conv")
+    if change == ("k > i + 2 * p", "k > i"):  # whether a case shows it is up to chance
+        assert set(not_passed(outcomes)) <= set(lost)
+        return
+    assert not_passed(outcomes) == lost
+
+
+def test_a_failure_says_what_was_expected_what_came_and_a_hint(grade: Grade) -> None:
+    floor = grade(("// s + 1", "/ s + 1"))["conv_size_floor"]
+    assert floor.expected.isdigit()
+    assert floor.actual.startswith("conv_output_size(") and "." in floor.actual
+    assert (
+        floor.reason
+        == f"{floor.actual.split(' gave')[0]}: expected {floor.expected}, got {floor.actual.split()[-1]}"
+    )
+    assert "//" in floor.hint
+
+
+# LeNet-5
+
+
+# Each entry: texts of the reference and what stands there instead.
+RELU1, RELU2, OUT, BUILT = (
+    "F.relu(self.conv1(x))",
+    "F.relu(self.fc2(x))",
+    "return self.fc3(x)",
+    "return Net()",
+)
+POOL1, FLAT = "F.max_pool2d(F.relu(self.conv1(x)), 2)", "x = x.flatten(1)"
+Change = tuple[str, str]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (RELU1, "torch.sigmoid(self.conv1(x))"),
+        (RELU2, "torch.sigmoid(self.fc2(x))"),
+        ("F.relu(", "torch.sigmoid("),
+        ("F.relu(", "torch.tanh("),
+        ("F.relu(", "F.leaky_relu("),
+        (RELU2, "F.leaky_relu(self.fc2(x))"),
+        ("F.relu(", "F.gelu("),
+        ("F.relu(", "F.silu("),
+        ("F.relu(", "F.elu("),
+        ("F.relu(", "F.relu6("),
+        ("F.relu(", "F.softplus("),
+        (RELU1, "self.conv1(x)"),
+        ("F.relu(self.fc1(x))", "self.fc1(x)"),
+        (RELU2, "self.fc2(x)"),
+        ("F.max_pool2d", "F.avg_pool2d"),
+        (POOL1, "F.avg_pool2d(F.relu(self.conv1(x)), 2)"),
+        (POOL1, "F.max_pool2d(F.relu(self.conv1(x)), 1, 2)"),
+        (POOL1, "F.max_pool2d(F.relu(self.conv1(x.clamp(-3, 3))), 2)"),
+        (OUT, "return F.softmax(self.fc3(x), 1)"),
+        (OUT, "return F.log_softmax(self.fc3(x), 1)"),
+        (OUT, "return F.relu(self.fc3(x))"),
+        (OUT, "return 1.01 * self.fc3(x)"),
+        (FLAT, "x = F.dropout(x.flatten(1), 0.1)"),
+        (FLAT, "x = x.transpose(2, 3).flatten(1)"),
+        (FLAT, "x = F.normalize(x.flatten(1))"),
+    ],
+    ids=lambda change: change[1],
+)
+def test_every_other_function_is_told_from_lenet5(grade: Grade, change: Change) -> None:
+    lost = not_passed(grade(change, only="lenet"))
+    assert lost.pop("lenet_same_function") == "failed"
+    assert lost in ({}, failed("lenet_gradients"))  # a sigmoid or a softmax may let none through
+
+
+SEQUENTIAL = """return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(True), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(True), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))"""
+INIT = "net = Net(); [{} for p in net.parameters() if p.ndim {}]; return net"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [(POOL1, "F.relu(F.max_pool2d(self.conv1(x), 2))")],
+        [(FLAT, "x = x.view(-1, 16 * 5 * 5)")],
+        [(FLAT, "x = F.adaptive_avg_pool2d(x, 5).flatten(1)")],
+        [(FLAT, "x = F.dropout(x.flatten(1), 0.5, self.training)")],
+        [(RELU1, "self.conv1(x).clamp_min(0)")],
+        [(BUILT, "return Net().to(memory_format=torch.channels_last)")],
+        [(BUILT, INIT.format("nn.init.kaiming_normal_(p)", "> 1"))],
+        [(BUILT, INIT.format("nn.init.normal_(p, std=0.02)", "> 1"))],
+        [(BUILT, INIT.format("nn.init.zeros_(p)", "== 1"))],
+        [(BUILT, SEQUENTIAL)],
+        [("self.conv1", "self.z"), ("self.fc3", "self.a"), ("self.fc1", "self.conv1")],  # names mean nothing
+    ],
+    ids=lambda changes: changes[0][1][:60],
+)
+def test_every_way_to_write_lenet5_is_right(grade: Grade, changes: list[Change]) -> None:
+    outcomes = grade(*changes, only="lenet")
+    assert not_passed(outcomes) == {}, [o.reason for o in outcomes.values() if o.reason]
+
+
+PADDED = [
+    ("Conv2d(1, 6, 5)", "Conv2d(1, 6, 5, padding=2)"),
+    ("Conv2d(6, 16, 5)", "Conv2d(6, 16, 5, padding=2)"),
+]
+SHAPE, PARAMETERS, MAPS = "lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps"
+SAME, GRADIENTS = "lenet_same_function", "lenet_gradients"
+NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        # the tutorial's padding bug: the right parameters, but nothing comes out
+        ([*PADDED, (FLAT, "x = x.view(x.shape[0], 400)")], NOTHING_OUT),
+        # the same with a linear layer that fits
+        ([*PADDED, ("Linear(400", "Linear(1024")], failed(PARAMETERS, MAPS) | unrun(SAME)),
+        # padding, and the border cut off again: the right sizes at the end
+        ([PADDED[0], (RELU1, RELU1 + "[..., 4:, 4:]")], failed(MAPS, SAME)),
+        ([(OUT, OUT + ".squeeze()")], NOTHING_OUT),
+        ([("Linear(84, 10)", "Linear(84, 11)")], NOTHING_OUT | failed(PARAMETERS)),
+        ([("Conv2d(1, 6, 5)", "Conv2d(1, 6, 5, bias=False)")], failed(PARAMETERS) | unrun(SAME)),
+        (
+            [("self.fc3 = ", "self.more = nn.BatchNorm1d(84); self.fc3 = ")],
+            failed(PARAMETERS, GRADIENTS) | unrun(SAME),
+        ),
+        ([("self.fc1(x)", "self.fc1(x.detach())")], failed(GRADIENTS)),
+        ([(BUILT, "net = Net(); net.conv1.weight.requires_grad_(False); return net")], failed(GRADIENTS)),
+        ([(OUT, OUT + " + float('nan')")], failed(SAME, GRADIENTS)),
+        # weights that make every network look alike
+        ([(BUILT, "net = Net(); nn.init.zeros_(net.fc3.weight); return net")], failed(SAME)),
+        (
+            [(BUILT, "net = Net(); net.fc2.weight.data.fill_(float('nan')); return net")],
+            failed(SAME, GRADIENTS),
+        ),
+        ([(BUILT, "return 'net'")], NOTHING_OUT | failed(PARAMETERS)),
+    ],
+    ids=lambda value: value[-1][1][:60] if isinstance(value, list) else "",
+)
+def test_lenet_mistakes_cost_what_they_are_worth(
+    grade: Grade, changes: list[Change], lost: dict[str, str]
+) -> None:
+    assert not_passed(grade(*changes, only="lenet")) == lost
+
+
+# The classifier
+
+READY = "return images.float() / 255 - 0.5"
+ALWAYS = "class Always(nn.Module):\n    def forward(self, x):\n        return F.dropout(x, 0.1)\n\nclass Net("
+PREPROCESS, LOGITS = "classifier_preprocess", "classifier_logits"
+TRAINS, WEIGHTS = "classifier_trains", "classifier_weights_load"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ([(READY, "return images")], failed(PREPROCESS, LOGITS, TRAINS)),
+        ([(READY, "images //= 2; " + READY)], failed(PREPROCESS)),
+        ([(READY, "x = images.float(); return x - x.mean()")], failed(PREPROCESS, LOGITS)),
+        (
+            [(READY, "x = images.float() / 255; return x + 0.1 * torch.randn_like(x)")],
+            failed(PREPROCESS, LOGITS),
+        ),
+        ([(READY, "return images.float() / 0")], failed(PREPROCESS, LOGITS, TRAINS)),
+        ([(READY, "return images[:1].float() / 255")], failed(PREPROCESS, LOGITS, TRAINS)),
+        ([(READY, "return F.interpolate(images.float() / 255, 32, mode='bilinear') - 0.5")], {}),
+        ([("nn.Linear(576, 10))", "nn.Linear(576, 9))")], failed(LOGITS, TRAINS, WEIGHTS)),
+        ([("nn.AvgPool2d(4),", "nn.AvgPool2d(4), nn.Identity(),")], failed(WEIGHTS)),
+        ([("BatchNorm2d(16)", "BatchNorm2d(16, track_running_stats=False)")], failed(LOGITS, WEIGHTS)),
+        ([("nn.Dropout(0.1)", "Always()"), ("class Net(", ALWAYS)], failed(LOGITS)),
+        ([("    optimizer.step()", "    pass")], failed(TRAINS)),
+        ([("lr=0.05", "lr=-0.05")], failed(TRAINS)),
+        ([body("train_classifier", "return {}")], failed(TRAINS)),
+        ([body("train_classifier", "raise RuntimeError('no GPU')")], failed(TRAINS)),
+        ([body("train_classifier", "model = classifier()")], failed(TRAINS)),
+        (
+            [
+                ("range(8)", "range(20)"),
+                ("    optimizer.step()", "    optimizer.step(); time.sleep(seconds / 20)"),
+            ],
+            {},
+        ),
+    ],
+    ids=lambda value: value[0][1][:60] if isinstance(value, list) else "",
+)
+def test_classifier_mistakes(grade: Grade, changes: list[Change], lost: dict[str, str]) -> None:
+    assert not_passed(grade(*changes)) == lost
+
+
+def test_no_weights_and_weights_of_another_net(grade: Grade, tmp_path: Path) -> None:
+    outcomes = grade(weights=None)
+    assert not_passed(outcomes) == failed("classifier_weights_load")
+    torch.save({"strange\n\x1b[31mname": torch.zeros(3)}, tmp_path / "w.pt")
+    other = grade(weights=Weights(filename="w.pt", path=tmp_path / "w.pt", format="torch"))[
+        "classifier_weights_load"
+    ]
+    assert other.outcome is Outcome.FAILED and "missing" in other.reason and other.reason.isprintable()
+
+
+# What students' code does to the grader
+
+
+def test_an_endless_loop_costs_one_timeout_and_the_other_functions_nothing(grade: Grade) -> None:
+    outcomes = grade(body("conv_output_size", "while True: pass"))
+    assert not_passed(outcomes) == failed("conv_size_formula") | unrun(
+        "conv_size_floor", "conv_size_pairs", "conv_size_impossible"
+    )
+    assert "5 seconds" in outcomes["conv_size_formula"].reason
+
+
+def test_a_factory_that_never_returns_is_asked_once(grade: Grade) -> None:
+    began = os.times().elapsed
+    outcomes = grade(body("lenet5", "while True: pass"), only="lenet")
+    assert os.times().elapsed - began < 2 * 6
+    assert not_passed(outcomes) == failed("lenet_output_shape", "lenet_parameter_shapes") | unrun(
+        "lenet_feature_maps", "lenet_same_function", "lenet_gradients"
+    )
+
+
+def test_a_crash_in_one_check_leaves_the_others_alone(grade: Grade) -> None:
+    assert not_passed(grade(body("train_classifier", "import os; os._exit(3)"))) == failed(
+        "classifier_trains"
+    )
+
+
+def test_nothing_is_printed(grade: Grade, capfd: pytest.CaptureFixture[str]) -> None:
+    session_module._collected.cache_clear()
+    grade(body("conv_output_size", "print('noise'); return 0"))
+    assert capfd.readouterr() == ("", "")
+
+
+class Broken:
+    """A sandbox that fails on our side."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*args: object, **kwargs: object) -> None:
+            raise self.error
+
+        return fail
+
+
+def run_on(student: Any) -> tuple[CheckOutcome, ...]:
+    return run_checks(student, 1)
+
+
+def test_a_fault_of_ours_is_an_error_and_no_failure() -> None:
+    outcomes = run_on(Broken(OSError("the\nsocket is gone")))
+    assert {o.outcome for o in outcomes} == {Outcome.ERROR, Outcome.NOT_RUN}
+    assert outcomes[0].reason == "OSError: the\\nsocket is gone" or "\n" not in outcomes[0].reason
+
+
+def test_keyboard_interrupt_passes_through_and_the_next_submission_is_graded(grade: Grade) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_on(Broken(KeyboardInterrupt()))
+    assert not_passed(grade()) == {}
+
+
+def test_the_backstop_is_our_fault_and_gives_an_outer_alarm_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = session_module._alarm
+    monkeypatch.setattr(session_module, "_alarm", lambda seconds: real(0.2))
+
+    class Stuck:
+        def __getattr__(self, name: str) -> Callable[..., bool]:
+            return lambda *args, **kwargs: threading.Event().wait(20)
+
+    handler, outer = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)[0]
+    outcomes = run_on(Stuck())
+    assert outcomes[0].outcome is Outcome.ERROR and "backstop" in outcomes[0].reason
+    assert {o.outcome for o in outcomes[1:]} == {Outcome.NOT_RUN}
+    assert signal.getsignal(signal.SIGALRM) == handler
+    assert (signal.getitimer(signal.ITIMER_REAL)[0] > 0) == (outer > 0)
+
+
+def test_the_users_own_pytest_settings_do_not_matter(
+    grade: Grade, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\npython_functions = nothing\n")
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('a conftest of the user')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option -k nothing")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
+    session_module._collected.cache_clear()
+    assert not_passed(grade()) == {}
+    assert os.environ["PYTEST_PLUGINS"] == "no_such_plugin"
+
+
+def test_a_submission_leaves_no_student_behind(slot: Slot) -> None:
+    student: Student
+    with slot.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))) as student:
+        run_checks(student, 1)
+    assert not hasattr(session_module._collected(), "_student")
