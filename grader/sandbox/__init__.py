@@ -2,8 +2,16 @@
 
 from grader.sandbox.limits import Limits
 from grader.sandbox.protocol import Value
-from grader.sandbox.slot import SandboxError, Slot
-from grader.sandbox.student import CONTRACT, Activation, LoadReport, Model, Student, StudentFailure
+from grader.sandbox.slot import Slot
+from grader.sandbox.student import (
+    CONTRACT,
+    Activation,
+    LoadReport,
+    Model,
+    SandboxError,
+    Student,
+    StudentFailure,
+)
 
 __all__ = [
     "CONTRACT",

@@ -9,6 +9,7 @@ to the real root, so there is none; the zygote drops to a user id that owns noth
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import platform
@@ -120,6 +121,7 @@ def command(
         "uid": uid,
         "walled": True,
         "shim": str(KIT / SHIM.name),
+        "packages": [str(folder) for folder in _package_folders()],
         # What the worker must never see: the kit's secrets, and what tells of other people.
         "hidden": [str(HERE.parent / "types.py"), str(HERE.parent / "checks"), "/etc/passwd", "/etc/shadow"],
     }
@@ -128,7 +130,14 @@ def command(
 
 def open_command(kit: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
     """Command and environment of a zygote without a wall; `kit` holds copies of the inside files."""
-    config = {"scratch": [str(scratch)], "uid": None, "walled": False, "shim": str(SHIM), "hidden": []}
+    config = {
+        "scratch": [str(scratch)],
+        "uid": None,
+        "walled": False,
+        "shim": str(SHIM),
+        "packages": [str(folder) for folder in _package_folders()],
+        "hidden": [],
+    }
     words = [sys.executable, "-I", "-B", "-W", "ignore", "-c", START.format(kit=str(kit)), json.dumps(config)]
     return words, environment(str(scratch)) | {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
 
@@ -184,6 +193,16 @@ def _file_system(limits: Limits, device: str) -> list[str]:
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
+def _package_folders() -> list[Path]:
+    """Where torch and its companions are installed, which need not be a folder of this interpreter's own."""
+    folders = []
+    for name in ("torch", "numpy", "torchvision", "safetensors"):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            folders.append(Path(spec.origin).resolve().parent.parent)
+    return list(dict.fromkeys(folders))
+
+
 def _runtime() -> list[Path]:
     """What the interpreter reads: its programs and libraries, and the environment's packages."""
     found: list[Path] = []
@@ -193,6 +212,7 @@ def _runtime() -> list[Path]:
     for key in ("stdlib", "platstdlib", "purelib", "platlib"):
         found.append(Path(sysconfig.get_path(key)))
     found += [Path(folder) for folder in site.getsitepackages()]
+    found += _package_folders()
     kept: list[Path] = []
     for path in found:
         if path.is_symlink() and path.name == "lib64":
@@ -205,7 +225,8 @@ def _runtime() -> list[Path]:
 def _kit_inside(mounts: list[tuple[Path, Path]]) -> list[Path]:
     """The kit's own package where a mount would show it: it holds the hidden checks and the labels."""
     package = HERE.parent
-    folders = {Path(folder) / package.name for folder in site.getsitepackages()} | {package}
+    sites = [*map(Path, site.getsitepackages()), *_package_folders()]
+    folders = {package, *(folder / package.name for folder in sites)}
     return [f for f in sorted(folders) if f.is_dir() and any(f.is_relative_to(t) for _, t in mounts)]
 
 

@@ -21,16 +21,12 @@ from typing import Any, Literal
 from grader.errors import KitError
 from grader.sandbox import bubblewrap, protocol
 from grader.sandbox.limits import Limits
-from grader.sandbox.student import CONTRACT, Death, Student
+from grader.sandbox.student import CONTRACT, Death, SandboxError, Student
 from grader.types import Submission
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 5.0  # longer than this to clean up, and the box is replaced
 _slots = itertools.count()
-
-
-class SandboxError(Exception):
-    """The box failed, through no fault of the student: the submission is to be graded again."""
 
 
 class Output:
@@ -287,21 +283,17 @@ class Slot:
 
     def why_it_ended(self, worker: Worker) -> Death:
         """How the worker ended, as the zygote saw it. Raises SandboxError if the box itself is gone."""
+        with contextlib.suppress(Death):
+            worker.read_output()
         try:
             message = self._message(time.monotonic() + 1.0)
         except OSError:
-            message = None
-        with contextlib.suppress(Death):
-            worker.read_output()
+            raise SandboxError("the sandbox came to an end by itself") from None
         if message is None:
-            if self._process.poll() is not None:
-                raise SandboxError("the sandbox came to an end by itself")
             return Death("crashed", "the code closed its process's connection")
         status, why = int(message.get("status", 0)), message.get("why")
         if why == "memory":
             return Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
-        if why:
-            raise SandboxError(str(why))
         if status >= 0:
             return Death("crashed", f"the code ended its own process, with exit status {status}")
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
@@ -429,7 +421,7 @@ class Slot:
 
     def _stop(self) -> None:
         """Kill the box by its pid 1, and wait until all of it is gone."""
-        self._ready = False
+        ready, self._ready = self._ready, False
         self._lines = b""
         self.control.close()
         if self._pid1 is not None:
@@ -441,7 +433,7 @@ class Slot:
             poll.poll(10_000)
             os.close(self._pid1)
             self._pid1 = None
-        elif self._folder is not None:
+        elif self._folder is not None and ready:
             # Closing the control socket lets the zygote kill what it started before it ends.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=3)

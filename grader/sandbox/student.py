@@ -52,6 +52,10 @@ class Death(StudentFailure):
     """A failure with which the worker ended, so that the next request needs a fresh one."""
 
 
+class SandboxError(Exception):
+    """The box failed, through no fault of the student: the submission is to be graded again."""
+
+
 class Activation(Record):
     """One operation that torch carried out: its name, and the shapes of its input and output."""
 
@@ -155,13 +159,26 @@ class Student:
         """The worker with the module loaded. Raises StudentFailure if there can be none."""
         self._raise_if_over()
         if self._worker is None:
-            worker = self._worker = self._slot.start_worker(self._output)
             try:
-                self._load(worker)
-            except StudentFailure as failure:
-                self.failure = failure
-                raise
+                return self._start()
+            except SandboxError:  # the box may have died before this submission: once more in a new one
+                self._end()
+                return self._start()
         return self._worker
+
+    def _start(self) -> Worker:
+        worker = self._worker = self._slot.start_worker(self._output)
+        try:
+            self._load(worker)
+        except StudentFailure as failure:
+            self.failure = failure
+            raise
+        return worker
+
+    def _end(self) -> None:
+        if self._worker is not None:
+            worker, self._worker = self._worker, None
+            self._slot.end_worker(worker)
 
     def _raise_if_over(self) -> None:
         if self._closed:
@@ -217,8 +234,7 @@ class Student:
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply)
         except Death as death:
-            self._worker = None
-            self._slot.end_worker(worker)
+            self._end()
             self._deaths += 1
             if left <= seconds and death.kind == "timeout":
                 death = Death("timeout", f"its code used up all of its {self._limits.wall_seconds:g} seconds")
@@ -232,9 +248,7 @@ class Student:
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
         self._closed = True
-        if self._worker is not None:
-            self._slot.end_worker(self._worker)
-            self._worker = None
+        self._end()
 
 
 class Model:

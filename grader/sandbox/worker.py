@@ -92,6 +92,7 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     """Answer requests until the other end closes."""
     if limits["threads"] > 1:
         torch.set_num_threads(limits["threads"])
+    process = os.getpid()
     state = State()
     state.reply_bytes = limits["reply_mib"] * 2**20
 
@@ -111,6 +112,8 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
             _store(state, request, length, read)
             continue  # no reply: a failure to write is told when the weights are asked for
         header, payload = _answer(state, request, read(length))
+        if os.getpid() != process:  # the code forked, and this is the copy: one answer is enough
+            os._exit(0)
         header["n"] = request["n"]
         _flush()
         for piece in protocol.pack(header, payload):

