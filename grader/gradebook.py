@@ -168,6 +168,11 @@ def _lock_and_check(path: Path, connection: sqlite3.Connection, settings: Mappin
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
+        if connection.execute("SELECT 1 FROM verdicts LIMIT 1").fetchone() is None:
+            # Nothing was recorded under the old settings, as after a run that could not start.
+            connection.execute("DELETE FROM settings")
+            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+            return
         before = dict(connection.execute("SELECT name, value FROM settings"))
         for name in sorted(before.keys() | settings.keys()):
             old, new = before.get(name, "nothing"), settings.get(name, "nothing")

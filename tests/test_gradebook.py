@@ -51,6 +51,15 @@ def test_what_was_recorded_is_read_back_by_the_next_run(tmp_path: Path) -> None:
         assert str(book.latest()[0].total) == "71.34"
 
 
+def test_a_gradebook_without_verdicts_takes_on_new_settings(tmp_path: Path) -> None:
+    with Gradebook.open(tmp_path, settings=SETTINGS):
+        pass
+    with Gradebook.open(tmp_path, settings=SETTINGS | {"sandbox": "none"}) as book:
+        book.record(verdict("pb1"))
+    with pytest.raises(KitError, match="another sandbox"):
+        Gradebook.open(tmp_path, settings=SETTINGS)
+
+
 def test_a_whole_verdict_survives_unchanged(tmp_path: Path) -> None:
     whole = score(
         load_rubric(),
