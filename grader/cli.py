@@ -251,7 +251,33 @@ def data_verify(cache: Path | None) -> None:
 @main.command()
 @click.option("--check", is_flag=True, help="Change nothing; fail if assignment/ is out of date.")
 def build(check: bool) -> None:
-    """Make assignment/ from solution/."""
+    """Make assignment/ from solution/, in the current folder.
+
+    Refused unless the solution earns full marks on every check and the untouched template earns zero.
+    """
+    from grader.grade import Bench
+    from grader.intake import read_submissions
+    from grader import kit
+    from grader.rubric import load_rubric
+    from grader.setup import Setup
+
+    def grade(folder: Path) -> Verdict:
+        with tempfile.TemporaryDirectory(prefix="grader-") as workdir:
+            (submission,) = read_submissions(folder, Path(workdir))
+            return bench.grade(submission)
+
+    solution, assignment = Path("solution"), Path("assignment")
+    if check:
+        outdated = kit.check(solution, assignment)
+        if outdated:
+            raise KitError(
+                f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
+            )
+        _say("assignment/ is what solution/ gives")
+        return
+    with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
+        changed = kit.build(solution, assignment, grade)
+    _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
 
 
 def _say(line: str, style: str = "") -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from types import TracebackType
 
 import torch
-from torch import Tensor
 
 from grader import datasets
 from grader.accuracy import measure_accuracy
@@ -32,7 +30,7 @@ class Bench:
         self.slot = Slot(
             mode=setup.sandbox, limits=setup.rubric.limits, device=setup.device, threads=setup.threads
         )
-        self.images, self.labels = _labelled(setup.images)
+        self.images, self.labels = datasets.load_labelled(setup.images)
 
     def __enter__(self) -> Bench:
         return self
@@ -101,17 +99,11 @@ def _examine(
         return not_run(problem.reason), nothing, problem
     checks = run_checks(student, seed_of(submission))
     accuracy = measure_accuracy(student, bench.images, bench.labels)
-    return checks, accuracy, student.exhausted and _problem(student.exhausted)
+    return checks, accuracy, _problem(student.exhausted) if student.exhausted else None
 
 
 def _problem(failure: StudentFailure, prefix: str = "") -> Problem:
     return Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=prefix + failure.message)
-
-
-def _labelled(images: str) -> tuple[Tensor, Tensor]:
-    if images in ("mini", "full"):
-        return datasets.load("cifar10", "test", images)
-    return datasets.load_images_file(Path(images))
 
 
 def seed_of(submission: Submission) -> int:
