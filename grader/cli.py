@@ -255,9 +255,9 @@ def build(check: bool) -> None:
 
     Refused unless the solution earns full marks on every check and the untouched template earns zero.
     """
+    from grader import kit
     from grader.grade import Bench
     from grader.intake import read_submissions
-    from grader import kit
     from grader.rubric import load_rubric
     from grader.setup import Setup
 
