@@ -47,17 +47,8 @@ def conv_size_pairs(student: Student, rng: random.Random) -> None:
 def conv_size_impossible(student: Student, rng: random.Random) -> None:
     """A size that cannot be is refused with ValueError."""
     n, p = rng.randint(8, 40), rng.randint(1, 3)
-    too_large: list[Case] = [(n, n + 1), (n, n + 2 * p + 1, 1, p), ((2 * n, n), (n, n + 1))]
-    no_size: list[Case] = [
-        (n, 0),
-        (n, -3),
-        (n, 3, 0),
-        (n, 3, -1),
-        (0, 1),
-        (-n, 3),
-        (n, 3, 1, -1),
-        ((n, 0), 1),
-    ]
+    too_large: list[Case] = [(n, n + 1), (n, n + 2 * p + 1, 1, p)]
+    no_size: list[Case] = [(n, 0), (n, -3), (n, 3, 0), (n, 3, -1), (0, 1), (-n, 3), (n, 3, 1, -1)]
     for case in [*too_large, *no_size]:
         _expect_refused(student, case)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -70,13 +69,14 @@ def lenet_feature_maps(lenet: Model, noise: torch.Generator) -> None:
 @check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes"))
 def lenet_same_function(lenet: Model, noise: torch.Generator) -> None:
     """`lenet5()` computes what LeNet-5 computes with the same weights: ReLU, max-pooling, no more."""
-    weights, batches = _by_shape(lenet.parameters()), _batches(noise)
-    _expect_visible(_lenet(images.double(), weights) for images in batches)
-    for images in batches:
-        expected = _lenet(images.double(), weights)
+    weights = _by_shape(lenet.parameters())
+    batches = [scale * torch.randn(8, 1, 32, 32, generator=noise) for scale in SCALES]
+    expected = [_lenet(images.double(), weights) for images in batches]
+    _expect_visible(expected)
+    for images, right in zip(batches, expected, strict=True):
         hint = "ReLU and 2×2 max-pooling after each convolution, ReLU between linear layers, no more"
-        atol = ROUNDING * expected.abs().max().item()
-        expect_close(lenet.forward(images), expected, atol=atol, of="the outputs on random images", hint=hint)
+        atol = ROUNDING * right.abs().max().item()
+        expect_close(lenet.forward(images), right, atol=atol, of="the outputs on random images", hint=hint)
 
 
 @check(seconds=BACKSTOP, needs=("lenet_output_shape",))
@@ -106,11 +106,7 @@ def _by_shape(parameters: dict[str, Tensor]) -> dict[tuple[int, ...], Tensor]:
     return {tuple(parameter.shape): parameter.detach().double() for parameter in parameters.values()}
 
 
-def _batches(noise: torch.Generator) -> list[Tensor]:
-    return [scale * torch.randn(8, 1, 32, 32, generator=noise) for scale in SCALES]
-
-
-def _expect_visible(outputs: Iterable[Tensor]) -> None:
+def _expect_visible(outputs: list[Tensor]) -> None:
     """Weights of zero, or not finite, would make all networks look alike: then nothing is shown."""
     if not any(output.std(0).max() > 50 * ROUNDING * output.abs().max() for output in outputs):
         raise CheckFailed(

@@ -1,0 +1,237 @@
+"""Accuracy: the right count for a real network in a real sandbox, else a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from grader import datasets
+from grader.accuracy import Z, measure_accuracy, wilson_interval
+from grader.sandbox import Limits, Slot, StudentFailure
+from grader.types import Accuracy, Code, Submission, Weights
+
+NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(192, 10)
+
+    def forward(self, x):
+        x = self.linear(nn.functional.avg_pool2d(x, 4).flatten(1))
+        return x
+
+def preprocess(images):
+    return images.float() / 255
+
+def classifier():
+    return Net()
+"""
+
+Measure = Callable[..., Accuracy]
+
+
+@pytest.fixture(scope="module")
+def images() -> Iterator[tuple[Tensor, Tensor]]:
+    torch.set_num_threads(1)
+    yield datasets.load("cifar10", "test", "mini")
+
+
+@pytest.fixture(scope="module")
+def module(images: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """The network in this process, its weights solved for by least squares: some 30 % right."""
+    module: dict[str, Any] = {}
+    exec(NETWORK, module)
+    net = module["net"] = module["classifier"]()
+    x, y = datasets.load("cifar10", "train", "mini")
+    features = torch.nn.functional.avg_pool2d(x.float() / 255, 4).flatten(1)
+    solved = torch.linalg.lstsq(features, torch.nn.functional.one_hot(y, 10).float()).solution
+    net.load_state_dict({"linear.weight": solved.T.contiguous(), "linear.bias": torch.zeros(10)})
+    return module
+
+
+@pytest.fixture(scope="module")
+def weights(module: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    path = tmp_path_factory.mktemp("weights") / "classifier.pt"
+    torch.save(module["net"].state_dict(), path)
+    return Weights(filename="classifier.pt", path=path, format="torch")
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    with Slot(mode="bubblewrap", limits=Limits(call_seconds=5.0, memory_mib=1500)) as slot:
+        yield slot
+
+
+@pytest.fixture
+def measure(slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]) -> Measure:
+    def measure(
+        old: str = "", new: str = "", *, weights: Weights | None = weights, n: int = 1000
+    ) -> Accuracy:
+        assert old in NETWORK
+        code = Code(filename="lab8.py", cells=(NETWORK.replace(old, new) if old else NETWORK,))
+        with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+            return measure_accuracy(student, images[0][:n], images[1][:n])
+
+    return measure
+
+
+def test_the_count_is_that_of_a_plain_loop(
+    measure: Measure, module: dict[str, Any], images: tuple[Tensor, Tensor]
+) -> None:
+    with torch.no_grad():
+        predicted = module["net"](module["preprocess"](images[0])).argmax(1)
+    correct = int((predicted == images[1]).sum())
+    assert 200 < correct < 600
+    result = measure()
+    assert (result.correct, result.images, result.accuracy) == (correct, 1000, correct / 1000)
+    assert (result.low, result.high) == wilson_interval(correct, 1000)
+    assert (result.source, result.reason) == ("submitted", "")
+
+
+@pytest.mark.parametrize("n", [1, 31, 33, 997])
+def test_every_image_counts_whatever_their_number(
+    measure: Measure, module: dict[str, Any], images: tuple[Tensor, Tensor], n: int
+) -> None:
+    with torch.no_grad():
+        predicted = module["net"](module["preprocess"](images[0][:n])).argmax(1)
+    assert measure(n=n).correct == int((predicted == images[1][:n]).sum())
+
+
+@pytest.mark.parametrize(
+    "to", ["x.half()", "x.bfloat16()", "x.double()", "x.softmax(1)", "x - 100 + x.log() * 0"]
+)
+def test_other_floats_and_softmax_are_logits_too(measure: Measure, to: str) -> None:
+    result = measure("return x", f"return {to}", n=300)
+    assert result.reason == "" and result.correct is not None
+    right = measure(n=300).correct
+    assert right is not None and abs(result.correct - right) <= 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("return x", "return x * float('nan')", "the classifier gave NaN (not a number) among its logits"),
+        (
+            "return x",
+            "return x[:, :9]",
+            "the classifier gave logits of shape (32, 9) for 32 images, where (32, 10) is right",
+        ),
+        ("return x", "return x[1:]", "the classifier gave logits of shape (31, 10)"),
+        ("return x", "return x.argmax(1)", "the classifier gave logits of type int64, where floats"),
+        ("return x", "return x > 0", "the classifier gave logits of type bool, where floats are right"),
+        ("return x", "return x.sum()", "the classifier gave logits of shape () for 32 images"),
+        ("return x", "return x.to(torch.complex64)", "complex64"),
+        ("return x", "return (x, x)", "tuple"),
+        ("return x", "return None", "None"),
+        ("return x", "raise ValueError('no idea')", "ValueError: no idea"),
+        ("return x", "import os; os._exit(1)", "exit status 1"),
+        ("return images.float() / 255", "return 'images'", "preprocess"),
+        ("return Net()", "return 5", "classifier"),
+        ("return Net()", "return nn.Linear(2, 10)", "2 tensors missing (first: weight)"),
+        ("nn.Linear(192, 10)", "nn.Linear(192, 11)", "2 tensors of another shape (first: linear.weight)"),
+        ("def classifier", "def another", "classifier"),
+        ("return x", "while True: pass", "5 seconds"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_a_reason_and_no_crash(measure: Measure, old: str, new: str, reason: str) -> None:
+    result = measure(old, new, n=100)
+    assert (result.correct, result.accuracy, result.low, result.high) == (None,) * 4
+    assert result.images == 100
+    assert reason in result.reason and "\n" not in result.reason
+
+
+def test_a_fault_in_a_later_batch_leaves_no_partial_count(measure: Measure) -> None:
+    result = measure("return x", "return x / 0 * 0 if len(x) > 32 else x")
+    assert result.correct is None and "NaN" in result.reason
+
+
+def test_no_weights(measure: Measure) -> None:
+    result = measure(weights=None)
+    assert result.correct is None and "weights" in result.reason
+
+
+def test_names_in_a_checkpoint_are_shown_harmlessly(measure: Measure, tmp_path: Path) -> None:
+    torch.save({"\x1b[2J\n" + "名" * 500: torch.zeros(1)}, tmp_path / "w.pt")
+    result = measure(weights=Weights(filename="w.pt", path=tmp_path / "w.pt", format="torch"))
+    assert result.reason.startswith("the weights do not fit classifier(): 2 tensors missing")
+    assert result.reason.isprintable() and len(result.reason) < 300
+
+
+def test_a_network_too_hungry_for_large_batches_gets_smaller_ones(measure: Measure) -> None:
+    hungry = "y = x[:, :1, :1, :1].expand(-1, 1, 1, 8_000_000).contiguous(); "  # 32 MB an image
+    result = measure("x = self.linear", hungry + "x = self.linear", n=150)
+    assert result.correct == measure(n=150).correct, result.reason
+
+
+class Slow:
+    """A network whose time is proportional to the number of images, and that notes its batches."""
+
+    def __init__(self, seconds_an_image: float, clock: list[float]) -> None:
+        self.seconds, self.clock, self.batches = seconds_an_image, clock, list[int]()
+
+    def build(self, factory: str) -> Slow:
+        return self
+
+    def load_weights(self) -> Any:
+        from grader.sandbox import LoadReport
+
+        return LoadReport(missing=(), unexpected=(), mismatched=())
+
+    def classify(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        self.clock[0] += self.seconds * len(images)
+        if self.seconds * len(images) > 20:
+            raise StudentFailure("timeout", "the code took longer than 20 seconds")
+        return torch.zeros(len(images), 10)
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.01, 0.1, 0.5])
+def test_a_slow_network_stays_below_the_limit_of_one_call(
+    seconds: float, monkeypatch: pytest.MonkeyPatch, images: tuple[Tensor, Tensor]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("grader.accuracy.time.monotonic", lambda: clock[0])
+    student = Slow(seconds, clock)
+    result = measure_accuracy(student, *images)  # type: ignore[arg-type]
+    assert result.correct == 100 and sum(student.batches) == 1000  # class 0 is a tenth
+    assert max(student.batches) <= 250 and student.batches[0] == 32
+
+
+def test_wilson_interval_of_known_cases() -> None:
+    low, high = wilson_interval(50, 100)  # as R's prop.test(50, 100, correct = FALSE) gives it
+    assert (round(low, 7), round(high, 7)) == (0.4038315, 0.5961685)
+    assert wilson_interval(0, 10)[0] == 0 and round(wilson_interval(0, 10)[1], 7) == 0.2775328
+    assert wilson_interval(10, 10)[1] == 1
+
+
+@given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+@settings(max_examples=200, deadline=None)
+def test_wilson_interval_solves_its_equation(case: tuple[int, int]) -> None:
+    correct, n = case
+    low, high = wilson_interval(correct, n)
+    share = Fraction(correct, n)
+    assert 0 <= low <= share <= high <= 1
+    for end in (low, high):  # the ends are where the share lies Z standard errors off
+        if 0 < end < 1:
+            assert abs(float(share) - end) == pytest.approx(
+                Z * (end * (1 - end) / n) ** 0.5, rel=1e-6, abs=1e-9
+            )
+    mirrored = wilson_interval(n - correct, n)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+@pytest.mark.parametrize("case", [(1, 0), (-1, 10), (11, 10)])
+def test_wilson_interval_refuses_what_cannot_be(case: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        wilson_interval(*case)
