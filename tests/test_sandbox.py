@@ -707,7 +707,7 @@ class TestDiscovery:
         refusing = tmp_path / "bwrap"
         refusing.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
         refusing.chmod(0o755)
-        monkeypatch.setattr(bubblewrap, "find_bubblewrap", lambda: (refusing,))
+        monkeypatch.setattr(bubblewrap, "find_bubblewrap", lambda: refusing)
         with pytest.raises(
             KitError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
         ) as caught:

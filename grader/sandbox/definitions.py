@@ -77,7 +77,7 @@ def extract(cells: Iterable[str], names: Iterable[str], filename: str) -> Extrac
         except (SyntaxError, ValueError) as error:
             if not notebook:
                 raise
-            line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
             message = error.msg if isinstance(error, SyntaxError) else str(error)
             remarks.append(f"{label}{line} is not Python and was left out: {message}")
             continue
@@ -102,6 +102,8 @@ def parse_cell(cell: str, filename: str) -> tuple[str, ast.Module]:
     for _ in range(MAGIC_LINES):
         try:
             return text, ast.parse(text, filename)
+        except (RecursionError, MemoryError):
+            raise SyntaxError("nested too deeply") from None
         except SyntaxError as error:
             # A line is taken for a magic only where Python cannot read it, so a "%" that
             # continues an expression, or a "?" in a string, is left alone.
@@ -268,14 +270,12 @@ def _references(node: ast.stmt | ast.expr, flags: int) -> set[str]:
     The compiler knows which of a function's names are its own, so it is asked: a local
     variable `model` must not bring in a training run that happens to be called `model`.
     """
-    tree: ast.Module | ast.Expression
-    if isinstance(node, ast.expr):
-        tree = ast.Expression(node)
-        code = compile(tree, "<references>", "eval", flags, dont_inherit=True)
-    else:
-        tree = ast.Module([node], type_ignores=[])
-        code = compile(tree, "<references>", "exec", flags, dont_inherit=True)
-    return _code_names(code)
+    try:
+        if isinstance(node, ast.expr):
+            return _code_names(compile(ast.Expression(node), "", "eval", flags, dont_inherit=True))
+        return _code_names(compile(ast.Module([node], []), "", "exec", flags, dont_inherit=True))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()  # as `def f(a, a)`, which can be read but not compiled: it fails when it is run
 
 
 _NAME_OPCODES = frozenset(

@@ -120,7 +120,9 @@ def unpack_tensors(payload: bytes) -> dict[str, Tensor]:
         return {}
     try:
         return safetensors.torch.load(payload)
-    except Exception as error:  # whatever the parser meets in hostile bytes, it is one thing to us
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
         raise ProtocolError("tensors that cannot be read") from error
 
 

@@ -439,7 +439,7 @@ def _describe(error: BaseException, state: State) -> str:
     place = ""
     if isinstance(error, SyntaxError):
         message = str(error.msg)
-        place = f" ({error.filename or state.filename}, line {error.lineno})"
+        place = f" ({error.filename or state.filename}{f', line {error.lineno}' if error.lineno else ''})"
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.startswith(state.filename):
             place = f" ({frame.f_code.co_filename}, line {line})"

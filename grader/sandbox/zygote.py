@@ -114,16 +114,17 @@ class Box:
                 self.look_after_worker()
             if not ready:
                 continue
-            line, descriptors, _, _ = socket.recv_fds(self.control, 65536, 2)
-            if not line:
+            lines, descriptors, _, _ = socket.recv_fds(self.control, 65536, 2)
+            if not lines:
                 self.kill_all()
                 return
-            command = json.loads(line)
-            if command["do"] == "start":
-                self.start(command["limits"], descriptors)
-            elif command["do"] == "end":
-                clean = self.kill_all()
-                self.say(event="clean", clean=self.wipe() and clean)
+            for line in lines.splitlines():
+                command = json.loads(line)
+                if command["do"] == "start":
+                    self.start(command["limits"], descriptors)
+                else:
+                    clean = self.kill_all()
+                    self.say(event="clean", clean=self.wipe() and clean)
 
     def start(self, limits: dict[str, Any], descriptors: list[int]) -> None:
         """Fork a worker that serves the socket and prints to the pipe that came along."""
@@ -335,14 +336,17 @@ def _status_bytes(pid: str, *fields: str) -> int:
 
 
 def _proportional_bytes(pid: str, full: int) -> int:
+    """A process's own memory and its share of what it shares; `full` where that may not be read."""
     return _sum_of_fields(Path("/proc", pid, "smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"), full)
 
 
-def _sum_of_fields(path: Path, fields: tuple[str, ...], otherwise: int) -> int:
+def _sum_of_fields(path: Path, fields: tuple[str, ...], refused: int) -> int:
     try:
         lines = path.read_text(errors="replace").splitlines()
-    except OSError:
-        return otherwise
+    except PermissionError:
+        return refused
+    except OSError:  # it has ended
+        return 0
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(fields))
 
 
