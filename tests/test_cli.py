@@ -1,0 +1,232 @@
+"""The command as its users type it: exit statuses, one-line errors, and what survives an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.gradebook import FILE_NAME
+from grader.rubric import RUBRIC
+
+TRIVIAL = """
+from torch import nn
+
+
+def lenet5():
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )
+"""
+ENDLESS = """
+def conv_output_size(input_size, kernel_size, stride=1, padding=0):
+    while True:
+        pass
+"""
+
+
+def grader(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "grader", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture(scope="module")
+def class_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two students, one of them with a Chinese name and an endless loop."""
+    folder = tmp_path_factory.mktemp("class")
+    for student, code in (("alice", TRIVIAL), ("张三", ENDLESS)):
+        (folder / student).mkdir()
+        (folder / student / "lab8.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graded(class_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The class, graded once: the results folder, and what was printed."""
+    out = tmp_path_factory.mktemp("graded") / "结果"
+    done = grader("grade", class_folder, "--out", out, "--images", "mini")
+    assert done.returncode == 0, done.stderr
+    yield out, done.stdout
+
+
+def test_all_graded_whatever_the_results_is_success(graded: tuple[Path, str]) -> None:
+    out, printed = graded
+    assert "alice" in printed and "张三" in printed and str(out / "scores.xlsx") in printed
+    verdict = json.loads((out / "students" / "alice.json").read_text(encoding="utf-8"))
+    rows = {row["id"]: row for row in verdict["rows"]}
+    assert verdict["status"] == "graded"
+    assert sum(row["points"] for id, row in rows.items() if id.startswith("lenet_")) == 15
+    assert rows["conv_size_formula"]["outcome"] == "failed"
+    assert "not defined" in rows["conv_size_formula"]["reason"]
+
+
+def test_an_endless_loop_costs_its_own_checks_and_says_so(graded: tuple[Path, str]) -> None:
+    verdict = json.loads((graded[0] / "students" / "张三.json").read_text(encoding="utf-8"))
+    rows = {row["id"]: row for row in verdict["rows"]}
+    assert verdict["status"] == "graded"
+    assert "took longer than" in rows["conv_size_formula"]["reason"]
+    assert rows["conv_size_floor"]["outcome"] == "not_run"
+
+
+def test_the_same_work_is_not_graded_twice_and_gives_the_same_files(
+    graded: tuple[Path, str], class_folder: Path
+) -> None:
+    out, _ = graded
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.suffix in (".csv", ".xlsx", ".json")}
+    again = grader("grade", class_folder, "--out", out, "--images", "mini")
+    assert again.returncode == 0 and "2 unchanged" in again.stderr
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_grading_anew_gives_the_same_files_byte_for_byte(
+    graded: tuple[Path, str], class_folder: Path, tmp_path: Path
+) -> None:
+    out, _ = graded
+    again = grader(
+        "grade", class_folder, "--out", tmp_path / "b", "--images", "mini", "--jobs", "1", "--json"
+    )
+    assert again.returncode == 0, again.stderr
+    assert [one["student_id"] for one in json.loads(again.stdout)] == ["alice", "张三"]
+    for name in ("scores.csv", "scores.xlsx", "students/alice.json", "students/张三.json"):
+        assert (tmp_path / "b" / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def test_only_grades_one_again(graded: tuple[Path, str], class_folder: Path) -> None:
+    out, _ = graded
+    again = grader("grade", class_folder, "--out", out, "--images", "mini", "--only", "alice")
+    assert again.returncode == 0 and "1/1 alice" in again.stderr and "张三" in again.stdout
+
+
+def _bad_calls(folder: Path, class_folder: Path, graded: Path) -> dict[str, tuple[list[object], str]]:
+    broken, locked, other = folder / "broken.zip", folder / "locked.zip", folder / "other.toml"
+    broken.write_bytes(b"PK\x03\x04 and nothing of use")
+    with zipfile.ZipFile(locked, "w") as archive:
+        archive.writestr("alice/lab8.py", TRIVIAL)
+    raw = bytearray(locked.read_bytes())
+    raw[6] |= 1  # the flag "encrypted", in the local header and in the directory
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    locked.write_bytes(raw)
+    wrong = folder / "wrong.toml"
+    wrong.write_text(
+        RUBRIC.read_text(encoding="utf-8").replace("out_of = 104", "out_of = 105"), encoding="utf-8"
+    )
+    other.write_text(RUBRIC.read_text(encoding="utf-8").replace("[36, 14]", "[36, 15]"), encoding="utf-8")
+    (folder / "file").write_text("not a folder")
+    out = ["--out", folder / "out"]
+    return {
+        "no such source": ([folder / "none.zip", *out], "none.zip: there is no such file or folder"),
+        "unreadable zip": ([broken, *out], "broken.zip: cannot be read as a zip"),
+        "encrypted zip": ([locked, *out], "locked.zip: is encrypted"),
+        "no such rubric": ([class_folder, *out, "--rubric", folder / "no.toml"], "no.toml: cannot be read"),
+        "points do not add up": ([class_folder, *out, "--rubric", wrong], "out_of: says 105"),
+        "unwritable output": ([class_folder, "--out", folder / "file" / "out"], "choose another --out"),
+        "another rubric's results": (
+            [class_folder, "--out", graded, "--images", "mini", "--rubric", other],
+            "another rubric",
+        ),
+        "no such student": ([class_folder, *out, "--only", "alicia"], "did you mean alice?"),
+        "no such images": ([class_folder, *out, "--images", folder / "x.npz"], "x.npz"),
+        "training": ([class_folder, *out, "--weights", "train"], "not possible yet"),
+    }
+
+
+CASES = (
+    "no such source",
+    "unreadable zip",
+    "encrypted zip",
+    "no such rubric",
+    "points do not add up",
+    "unwritable output",
+    "another rubric's results",
+    "no such student",
+    "no such images",
+    "training",
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_call_is_one_line_and_changes_nothing(
+    case: str, tmp_path: Path, class_folder: Path, graded: tuple[Path, str]
+) -> None:
+    words, message = _bad_calls(tmp_path, class_folder, graded[0])[case]
+    before = {path: path.read_bytes() for path in graded[0].rglob("*") if path.is_file()}
+    done = grader("grade", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert message in done.stderr and done.stdout == ""
+    assert before == {path: path.read_bytes() for path in before}
+    assert not (tmp_path / "out" / "scores.csv").exists()
+
+
+def test_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
+    done = grader("--traceback", "grade", tmp_path / "none", "--out", tmp_path / "out")
+    assert done.returncode != 0 and "Traceback" in done.stderr and "KitError" in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_graded_and_the_next_run_goes_on(class_folder: Path, tmp_path: Path) -> None:
+    words = ["grade", class_folder, "--out", tmp_path, "--images", "mini", "--jobs", "1"]
+    command = [sys.executable, "-m", "grader", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        assert run.stderr is not None
+        first = run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+    assert first.startswith("1/2 alice: graded")
+    assert run.returncode == 130 and "Traceback" not in rest
+    assert "alice" in (tmp_path / "scores.csv").read_text(encoding="utf-8")
+    again = grader(*words)
+    assert again.returncode == 0 and "1 unchanged" in again.stderr and "1/1 张三" in again.stderr
+
+
+def test_a_killed_grading_process_is_a_grader_error_and_costs_nobody_a_mark(
+    class_folder: Path, tmp_path: Path
+) -> None:
+    words = ["grade", class_folder, "--out", tmp_path, "--images", "mini", "--jobs", "1", "--only", "张三"]
+    command = [sys.executable, "-m", "grader", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        killed: set[int] = set()
+        deadline = time.monotonic() + 200
+        while run.poll() is None and len(killed) < 2 and time.monotonic() < deadline:
+            for pid in _graders(run.pid) - killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            time.sleep(0.05)
+        _, stderr = run.communicate(timeout=200)
+    assert len(killed) == 2
+    assert run.returncode == 3, stderr
+    assert "grader_error, no mark" in stderr
+    verdict = json.loads((tmp_path / "students" / "张三.json").read_text(encoding="utf-8"))
+    assert verdict["total"] is None and "exit status -9" in verdict["reason"]
+    assert (tmp_path / FILE_NAME).exists()
+
+
+def _graders(parent: int) -> set[int]:
+    """The grading processes of a running command: those below it that have started a sandbox."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    below, new = set(), {parent}
+    while new:
+        below |= new
+        new = {pid for pid, above in parents.items() if above in below} - below
+    boxes = {pid for pid in below if _name(pid) == "bwrap"}
+    return {parents[pid] for pid in boxes if parents[pid] not in boxes}
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
