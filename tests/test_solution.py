@@ -1,0 +1,280 @@
+"""The reference solution: right, reproducible, and what its weights were made by."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+
+from grader import datasets
+from grader.errors import KitError
+from grader.questions import assess_answers
+from grader.rubric import load_rubric
+
+SOLUTION = Path(__file__).parents[1] / "solution"
+
+
+def load_module(name: str) -> ModuleType:
+    """A module of solution/, without leaving it among the imported ones."""
+    spec = importlib.util.spec_from_file_location(name, SOLUTION / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def lab8() -> ModuleType:
+    torch.set_num_threads(1)
+    return load_module("lab8")
+
+
+@pytest.fixture(scope="module")
+def tools() -> ModuleType:
+    return load_module("lab8_tools")
+
+
+@pytest.fixture
+def small_set() -> tuple[torch.Tensor, torch.Tensor]:
+    images, labels = datasets.load("cifar10", "train", "mini")
+    return images[::20], labels[::20]
+
+
+def test_every_function_has_a_worked_example_that_holds(lab8: ModuleType) -> None:
+    tests = [test for test in doctest.DocTestFinder().find(lab8, "lab8") if test.examples]
+    runner = doctest.DocTestRunner()
+    for test in tests:
+        runner.run(test)
+    assert runner.failures == 0
+    assert {test.name.removeprefix("lab8.") for test in tests} == {
+        "conv_output_size",
+        "conv_parameter_count",
+        "lenet5",
+        "preprocess",
+        "classifier",
+        "train_classifier",
+    }
+
+
+def test_the_source_stays_short() -> None:
+    lines = [line for line in (SOLUTION / "lab8.py").read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert len(lines) <= 300
+
+
+def test_shifted_and_mirrored_images_are_what_padding_and_cropping_give(lab8: ModuleType) -> None:
+    images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8)
+    mirrored = torch.arange(40) % 2 == 0
+    found = lab8.augment(images, mirrored, torch.Generator().manual_seed(3))
+    shifts = torch.randint(-2, 3, (2, 40), generator=torch.Generator().manual_seed(3))
+    padded = F.pad(images.float(), (2, 2, 2, 2), mode="reflect").to(torch.uint8)
+    for image, mirror, result, dy, dx in zip(padded, mirrored, found, *(2 + shifts), strict=True):
+        crop = image[:, dy : dy + 32, dx : dx + 32]
+        assert torch.equal(result, crop.flip(2) if mirror else crop)
+    assert len({(int(dy), int(dx)) for dy, dx in shifts.T}) > 10
+
+
+def test_each_image_is_seen_from_its_other_side_in_the_next_epoch(lab8: ModuleType) -> None:
+    batches = lab8.endless_batches(10, 5, torch.Generator().manual_seed(0))
+    epochs = []
+    for _ in range(2):
+        rows, mirrored = (torch.cat(parts) for parts in zip(next(batches), next(batches), strict=True))
+        assert sorted(rows.tolist()) == list(range(10))
+        epochs.append(mirrored[rows.argsort()])
+    assert torch.equal(epochs[0], ~epochs[1])
+
+
+def test_whitening_leaves_patches_uncorrelated(
+    lab8: ModuleType, small_set: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    images = lab8.preprocess(small_set[0])
+    responses = F.conv2d(images, lab8.whitening_filters(images)[:12]).transpose(0, 1).reshape(12, -1)
+    covariance = responses @ responses.T / responses.shape[1]
+    off = covariance - torch.diag(covariance.diag())
+    assert off.abs().max() < 0.02
+    assert ((covariance.diag() > 0.3) & (covariance.diag() < 1.02)).all()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    lab8: ModuleType, small_set: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab8, "NUM_EPOCHS", 1)
+    images, labels = small_set
+
+    def train(seed: int) -> torch.Tensor:
+        torch.manual_seed(1)
+        net = lab8.classifier()
+        lab8.train_classifier(net, images, labels, device="cpu", seconds=1e6, seed=seed)
+        return torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
+
+    assert torch.equal(train(5), train(5))
+    assert not torch.equal(train(5), train(6))
+
+
+def test_it_learns_even_when_the_time_is_over_before_it_begins(
+    lab8: ModuleType, small_set: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    images, labels = small_set
+    torch.manual_seed(0)
+    net = lab8.classifier()
+    before, _ = lab8.evaluate(net, images, labels)
+    history = lab8.train_classifier(net, images, labels, device="cpu", seconds=0, seed=0)
+    after, _ = lab8.evaluate(net, images, labels)
+    assert after < 0.98 * before
+    assert not net.training
+    assert all(len(values) == len(history["seconds"]) >= 1 for values in history.values())
+
+
+def test_the_clock_ends_a_training_that_does_not_fit(lab8: ModuleType) -> None:
+    net = nn.Linear(2, 2)
+    steps = 0
+
+    def loss_of_next_batch() -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        return net(torch.ones(1, 2)).square().sum()
+
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    shares: list[float] = []
+
+    def schedule(progress: float) -> float:
+        shares.append(progress)
+        return 1 - progress
+
+    lab8.train_loop(net, optimizer, loss_of_next_batch, lambda: (0.0, 0.0), 1, 10**9, 0.3, schedule)
+    assert 8 <= steps < 10**6
+    assert shares == sorted(shares) and 0.5 < shares[-1] < 1
+
+
+@pytest.mark.parametrize("case", [(4, 5), (0, 1), (3, 3, 0), (3, 0), (3, 3, 1, -1), ((8, 2), 3)], ids=str)
+def test_impossible_convolutions_are_refused(lab8: ModuleType, case: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="impossible"):
+        lab8.conv_output_size(*case)
+
+
+def test_lenet_has_the_tutorials_size(lab8: ModuleType) -> None:
+    assert [p.numel() for p in lab8.lenet5().parameters()] == [
+        150,
+        6,
+        2400,
+        16,
+        48000,
+        120,
+        10080,
+        84,
+        840,
+        10,
+    ]
+
+
+def test_all_four_questions_are_answered() -> None:
+    questions = [question.text for question in load_rubric().questions]
+    text = (SOLUTION / "answers.md").read_text(encoding="utf-8")
+    assert all(f"> {question}\n" in text for question in questions)
+    assert [outcome.present for outcome in assess_answers([text], questions)] == [True] * 4
+
+
+# The weights
+
+
+def test_the_weights_are_as_good_as_their_record_says(lab8: ModuleType) -> None:
+    record = json.loads((SOLUTION / "classifier.json").read_text(encoding="utf-8"))
+    assert record["test_accuracy"] >= 0.90
+    assert record["test_images"] == 10_000
+    file = SOLUTION / "classifier.safetensors"
+    assert file.stat().st_size <= 2_500_000
+    net = lab8.classifier()
+    net.load_state_dict(load_file(file), strict=True)
+    try:
+        images, labels = datasets.load("cifar10", "test", "full")
+        allowed = 0.0005  # another machine rounds otherwise
+    except KitError:  # nobody fetched the complete set here
+        images, labels = datasets.load("cifar10", "test", "mini")
+        allowed = 0.03  # three standard errors of 1,000 images
+    _, accuracy = lab8.evaluate(net, images, labels)
+    assert accuracy == pytest.approx(record["test_accuracy"], abs=allowed)
+
+
+# The tools
+
+
+def test_cifar10_is_read_from_files_that_an_instructor_hands_out(
+    tools: ModuleType, tmp_path: Path, small_set: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "cifar10-test-images.npy", small_set[0].numpy())
+    np.save(tmp_path / "cifar10-test-labels.npy", small_set[1].numpy().astype("uint8"))
+    images, labels = tools.load_cifar10(tmp_path, train=False)
+    assert torch.equal(images, small_set[0])
+    assert torch.equal(labels, small_set[1]) and labels.dtype == torch.int64
+
+
+def test_without_data_and_connection_one_line_says_what_to_do(
+    tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(
+        RuntimeError, match=r"cifar10-train-images\.npy and .* your instructor can give you"
+    ) as caught:
+        tools.load_cifar10(tmp_path, train=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_defines_and_no_more_and_torchvision_can_be_had_after_it_has_failed() -> None:
+    """In a process of its own, where nothing was imported or declared before."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import lab8, lab8_tools\n"
+        "assert 'matplotlib' not in sys.modules and not hasattr(lab8, 'model')\n"
+        "assert lab8_tools._torchvision_datasets().CIFAR10\n"
+        "import torchvision.transforms"
+    )
+    subprocess.run([sys.executable, "-c", code, str(SOLUTION)], check=True)
+
+
+def test_weights_are_saved_for_handing_in(
+    tools: ModuleType, lab8: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = lab8.classifier().to(memory_format=torch.channels_last)
+    file = tools.save_weights(net, tmp_path)
+    assert file.name == "classifier.safetensors"
+    lab8.classifier().load_state_dict(load_file(file), strict=True)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    file = tools.save_weights(net, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["classifier.pt"]
+    lab8.classifier().load_state_dict(torch.load(file, weights_only=True), strict=True)
+
+
+def test_pictures_are_drawn(tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    images, labels = datasets.load("cifar10", "test", "mini")
+    logits = F.one_hot(labels.roll(1), 10).float()
+    history = {"train_loss": [2.0, 1.0], "val_loss": [2.1, 1.2], "val_accuracy": [0.2, 0.5]}
+    figures = [
+        tools.plot_history(history),
+        tools.plot_predictions(images, labels, logits),
+        tools.plot_confusion(labels, logits),
+    ]
+    for figure in figures:
+        figure.savefig(tmp_path / "picture.png")
+        pyplot.close(figure)
+    assert [len(axes.lines) for axes in figures[0].axes] == [2, 1]
+    matrix = tools.confusion_matrix(labels, logits)
+    assert matrix.sum() == 1000 and matrix[labels[0], labels[999]] >= 1
+
+
+def test_confusion_counts_rows_as_the_truth(tools: ModuleType) -> None:
+    matrix = tools.confusion_matrix(torch.tensor([3, 3, 5]), F.one_hot(torch.tensor([5, 3, 5]), 10).float())
+    assert (matrix[3, 5], matrix[3, 3], matrix[5, 5], matrix.sum()) == (1, 1, 1, 3)
