@@ -1,0 +1,177 @@
+"""Makes `assignment/` from `solution/`, and refuses where the two do not grade as they should."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from grader.checks import CheckInfo, check_catalogue
+from grader.errors import KitError
+from grader.kit.notebook import to_notebook
+from grader.kit.template import make_template
+from grader.rubric import Rubric, load_rubric
+from grader.types import Outcome, Status, Verdict
+
+Grade = Callable[[Path], Verdict]  # grades a folder as one student's submission
+
+COPIED = ("lab8_tools.py", "selftest.py")  # from solution/ to assignment/ as they are
+HANDED_IN = ("lab8.py", "classifier.safetensors", "answers.md")  # what the solution is graded by
+PLACEHOLDER = "Write your answer here."
+_RUBRIC_MARK = "<!-- rubric -->"
+
+
+def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
+    """Write the assignment and return the names of the files that changed.
+
+    Raises KitError, and then writes nothing, unless `grade` gives the solution full marks on every check
+    and question, and the untouched template, as module and as notebook, zero points without a crash.
+    """
+    files = generate(solution_dir)
+    with tempfile.TemporaryDirectory(prefix="grader-build-") as name:
+        work = Path(name)
+        _require_full_marks(grade(_hand_in(work / "solution", solution_dir, HANDED_IN)))
+        (work / "assignment").mkdir()
+        for file, text in files.items():
+            (work / "assignment" / file).write_text(text, encoding="utf-8", newline="\n")
+        for code in ("lab8.py", "lab8.ipynb"):
+            template = _hand_in(work / f"template-{code}", work / "assignment", (code, "answers.md"))
+            _require_nothing(code, grade(template))
+        changed = _differences(files, assignment_dir)
+        _replace(work / "assignment", assignment_dir)
+    return changed
+
+
+def check(solution_dir: Path, assignment_dir: Path) -> list[str]:
+    """Return the names of the assignment's files that are not what the solution gives; grades nothing."""
+    return _differences(generate(solution_dir), assignment_dir)
+
+
+def generate(solution_dir: Path) -> dict[str, str]:
+    """Return the text of every file of the assignment, the same for the same solution and rubric."""
+    catalogue = check_catalogue()
+    rubric = load_rubric(catalogue=[info.id for info in catalogue])
+    template = make_template(_read(solution_dir / "lab8.py"), "lab8.py")
+    readme = _read(solution_dir / "student_readme.md")
+    if readme.count(_RUBRIC_MARK) != 1:
+        raise KitError(f"{solution_dir / 'student_readme.md'}: needs the line {_RUBRIC_MARK} once: add it")
+    return {
+        "README.md": readme.replace(_RUBRIC_MARK, _rubric_table(rubric, catalogue)),
+        "answers.md": _answer_sheet(rubric),
+        "lab8.ipynb": to_notebook(template),
+        "lab8.py": template,
+        **{name: _read(solution_dir / name) for name in COPIED},
+    }
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KitError(f"{file}: cannot be read ({error}): run this beside solution/") from error
+
+
+def _answer_sheet(rubric: Rubric) -> str:
+    parts = [
+        "# Exercise 2: written questions",
+        "Answer each below its question, in English or Chinese, in a few sentences of your own: at least\n"
+        "15 words, or 30 Chinese characters. Keep the headings.",
+    ]
+    for number, question in enumerate(rubric.questions, start=1):
+        parts += [f"## Question {number}", f"> {question.text}", PLACEHOLDER]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rubric_table(rubric: Rubric, catalogue: Sequence[CheckInfo]) -> str:
+    titles = {info.id: info.title for info in catalogue}
+    rows = [
+        f"**Exercise 1, {_plain(rubric.exercise_1)} points.**",
+        "",
+        "| looked at | points |",
+        "|---|---:|",
+        *(f"| {_cell(titles[name])} | {_plain(points)} |" for name, points in rubric.checks.items()),
+        f"| {_cell(rubric.accuracy.title)} | {_plain(rubric.accuracy.points)} |",
+        "",
+        "The accuracy's points lie on straight lines between these:",
+        "",
+        "| accuracy | " + " | ".join(f"{_plain(percent)} %" for percent, _ in rubric.accuracy.knots) + " |",
+        "|---|" + "---:|" * len(rubric.accuracy.knots),
+        "| points | " + " | ".join(_plain(points) for _, points in rubric.accuracy.knots) + " |",
+        "",
+        f"**Exercise 2, {_plain(rubric.exercise_2)} points.** Whether there is an answer, not what it says:",
+        "",
+        "| looked at | points |",
+        "|---|---:|",
+        *(
+            f"| Question {n} | {_plain(question.points)} |"
+            for n, question in enumerate(rubric.questions, start=1)
+        ),
+    ]
+    return "\n".join(rows)
+
+
+def _plain(number: Decimal) -> str:
+    """2.00 as 2, 0.50 as 0.5."""
+    return f"{number.normalize():f}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _hand_in(folder: Path, source: Path, names: Sequence[str]) -> Path:
+    """A folder with copies of these files, as a student would hand them in."""
+    folder.mkdir()
+    for name in names:
+        if not (source / name).is_file():
+            raise KitError(f"{source / name}: is not there, and the build has to grade it: make it first")
+        shutil.copy(source / name, folder / name)
+    return folder
+
+
+def _require_full_marks(verdict: Verdict) -> None:
+    for row in verdict.rows:
+        if row.id != "accuracy" and row.points != row.out_of:
+            why = row.reason or row.outcome.value
+            raise KitError(f"solution: {row.id} earns {row.points} of {row.out_of} ({why}): mend it")
+    if verdict.status is not Status.GRADED or not verdict.rows:
+        raise KitError(f"solution: ends as {verdict.status.value} ({verdict.reason}): mend it")
+
+
+def _require_nothing(name: str, verdict: Verdict) -> None:
+    where = f"the untouched template {name}"
+    if verdict.status is not Status.GRADED or verdict.total is None:
+        raise KitError(f"{where} ends as {verdict.status.value} ({verdict.reason}): its stubs have to load")
+    for row in verdict.rows:
+        if row.points or row.outcome is Outcome.PASSED:
+            raise KitError(f"{where} earns {row.points} for {row.id}: a solution region is missing there")
+
+
+def _differences(files: dict[str, str], assignment_dir: Path) -> list[str]:
+    there = {path.name for path in assignment_dir.iterdir()} if assignment_dir.is_dir() else set()
+    there -= {"__pycache__"}
+    both = there & files.keys()
+    same = {name for name in both if _text(assignment_dir / name) == files[name]}
+    return sorted((there | files.keys()) - same)
+
+
+def _text(file: Path) -> str:
+    """The file with plain line ends, for git may give it others on Windows."""
+    return file.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+
+
+def _replace(new: Path, old: Path) -> None:
+    """Put the folder `new` in the place of `old`, which keeps what it was until all is copied."""
+    fresh, spent = old.with_name(f".{old.name}-new"), old.with_name(f".{old.name}-old")
+    try:
+        for leftover in (fresh, spent):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.copytree(new, fresh)
+        if old.exists():
+            old.rename(spent)
+        fresh.rename(old)
+        shutil.rmtree(spent, ignore_errors=True)
+    except OSError as error:
+        raise KitError(f"{old}: cannot be written ({error}): look at the folder's rights") from error
