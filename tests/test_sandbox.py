@@ -64,7 +64,7 @@ def layers() -> list[nn.Module]:
 
 
 @pytest.fixture(scope="module")
-def slot() -> Iterator[Slot]:
+def slot(open_slot: Slot) -> Iterator[Slot]:  # asked for here so that both start at the same time
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("A_SECRET", "of the person at the keyboard")
         try:

@@ -208,9 +208,14 @@ def _package_folders() -> list[Path]:
 def _runtime() -> list[Path]:
     """What the interpreter reads: its programs and libraries, and the environment's packages."""
     found: list[Path] = []
-    for prefix in dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)):
+    prefixes = [Path(p) for p in (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)]
+    for prefix in dict.fromkeys([*prefixes, *(p.resolve() for p in prefixes)]):
         # Not the prefix as a whole: a virtual environment may have been made in a folder of work.
-        found += [Path(prefix, name) for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+        found += [prefix / name for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    program = Path(sys.executable)
+    while program.is_symlink():  # every hop on the way to the real interpreter has to be there
+        program = Path(os.path.normpath(program.parent / program.readlink()))
+        found.append(program)
     for key in ("stdlib", "platstdlib", "purelib", "platlib"):
         found.append(Path(sysconfig.get_path(key)))
     found += [Path(folder) for folder in site.getsitepackages()]

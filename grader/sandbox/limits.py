@@ -17,7 +17,7 @@ class Limits(Record):
     processes: PositiveInt = 32  # processes and threads together, beside torch's own threads
     open_files: PositiveInt = 256
     file_mib: PositiveInt = 512  # any one file
-    scratch_mib: PositiveInt = 512  # all files together, and again as much of shared memory at most
+    scratch_mib: PositiveInt = 512  # all files together, which are kept in memory
     shared_memory_mib: PositiveInt = 256  # /dev/shm, which DataLoader's workers use
     checkpoint_mib: PositiveInt = 400  # a larger checkpoint is not even sent in
     reply_mib: PositiveInt = 256  # the largest answer to one request

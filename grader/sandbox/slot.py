@@ -338,14 +338,19 @@ class Slot:
             seccomp.write(bubblewrap.seccomp_program())
             seccomp.seek(0)
             words = bubblewrap.command(program, self.limits, self.device, uid, seccomp.fileno(), their_info)
-            self._process = subprocess.Popen(
-                words,
-                stdin=control.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(seccomp.fileno(), their_info),
-            )
-        os.close(their_info)
+            try:
+                self._process = subprocess.Popen(
+                    words,
+                    stdin=control.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(seccomp.fileno(), their_info),
+                )
+            except OSError as error:
+                os.close(info)
+                raise bubblewrap.explain(str(error)) from None
+            finally:
+                os.close(their_info)
         with os.fdopen(info, "rb") as file:  # ends when bubblewrap has told it, or has given up
             text = file.read(65536)
         try:
@@ -369,13 +374,19 @@ class Slot:
         )
 
     def _no_wall(self) -> KitError:
-        """Why bubblewrap gave up, as a line that says what to do."""
+        """Why the zygote did not come up, as a line that says what to do."""
         stderr = b""
         if self._process.stderr is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 _, stderr = self._process.communicate(timeout=5)
         lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        return bubblewrap.explain(lines[-1] if lines else "it gave no reason")
+        reason = lines[-1] if lines else "it gave no reason"
+        if self.mode == "none":
+            return KitError(
+                f"the process for the students' code does not start ({reason}): "
+                "see that `python -c 'import torch'` works for this user"
+            )
+        return bubblewrap.explain(reason)
 
     def _wait_ready(self) -> None:
         if self._ready:

@@ -36,6 +36,8 @@ from . import definitions, protocol
 MODULE = "lab8"
 REQUEST_BYTES = 2**31  # the trusted side may send any batch; memory is bounded anyway
 CHUNK = 2**20
+LINE_CHARACTERS = 2000
+REMARKS = 50
 CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
 
@@ -65,7 +67,7 @@ class State:
     def function(self, name: str) -> Callable[..., Any]:
         found = getattr(self.module, name, None)
         if found is None:
-            why = self.broken.get(name) or "; ".join(self.remarks)
+            why = self.broken.get(name) or "; ".join(self.remarks[:REMARKS])
             message = f"{name} is not defined in {self.filename}" + (f" ({why})" if why else "")
             raise RefusalError("missing", message)
         if not callable(found):
@@ -130,13 +132,13 @@ def _answer(state: State, request: dict[str, Any], payload: bytes) -> tuple[dict
             raise protocol.UnsupportedValueError("more data than is accepted")
         return {"value": tree}, tensors
     except RefusalError as refusal:
-        return {"failed": refusal.kind, "message": str(refusal)}, b""
+        return {"failed": refusal.kind, "message": str(refusal)[:LINE_CHARACTERS]}, b""
     except protocol.UnsupportedValueError as error:
         subject = request.get("function") or request.get("factory") or "the model"
-        return {"failed": "bad_value", "message": f"{subject} returned {error}"}, b""
+        return {"failed": "bad_value", "message": f"{subject} returned {error}"[:LINE_CHARACTERS]}, b""
     except BaseException as error:  # SystemExit and KeyboardInterrupt are as much the student's as any
         kind = "out_of_memory" if _is_memory(error) else "raised"
-        return {"failed": kind, "message": _describe(error, state)}, b""
+        return {"failed": kind, "message": _describe(error, state)[:LINE_CHARACTERS]}, b""
 
 
 def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
@@ -175,7 +177,8 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     defined = [name for name in request["names"] if callable(getattr(module, name, None))]
     if first and not defined:
         raise first
-    return {"cuda": True, "defined": defined, "remarks": state.remarks}
+    remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
+    return {"cuda": True, "defined": defined, "remarks": remarks}
 
 
 def _call(state: State, request: dict[str, Any], payload: bytes) -> object:
