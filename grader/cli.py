@@ -102,7 +102,7 @@ def grade(
     from grader.rubric import load_rubric
     from grader.setup import Setup
 
-    rubric = load_rubric(rubric_file)
+    rubric = load_rubric(rubric_file, _check_ids() if rubric_file else None)
     if weights == "train":
         raise KitError(
             "--weights train is not possible yet: use --weights submitted, which measures what was handed in"
@@ -135,6 +135,13 @@ def grade(
                     _write(verdicts, setup, out, as_json)
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
+
+
+def _check_ids() -> list[str]:
+    """The checks that a rubric of somebody's own has to name."""
+    from grader.checks import check_catalogue
+
+    return [check.id for check in check_catalogue()]
 
 
 def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Submission]:

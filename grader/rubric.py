@@ -20,7 +20,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
 
 from grader.errors import KitError
-from grader.sandbox.limits import Limits
+from grader.limits import Limits
 from grader.types import (
     Accuracy,
     AnswerOutcome,

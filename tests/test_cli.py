@@ -120,6 +120,10 @@ def _bad_calls(folder: Path, class_folder: Path, graded: Path) -> dict[str, tupl
         RUBRIC.read_text(encoding="utf-8").replace("out_of = 104", "out_of = 105"), encoding="utf-8"
     )
     other.write_text(RUBRIC.read_text(encoding="utf-8").replace("[36, 14]", "[36, 15]"), encoding="utf-8")
+    unknown = folder / "unknown.toml"
+    unknown.write_text(
+        RUBRIC.read_text(encoding="utf-8").replace("conv_size_floor", "conv_size_flor"), "utf-8"
+    )
     (folder / "file").write_text("not a folder")
     out = ["--out", folder / "out"]
     return {
@@ -128,6 +132,7 @@ def _bad_calls(folder: Path, class_folder: Path, graded: Path) -> dict[str, tupl
         "encrypted zip": ([locked, *out], "locked.zip: is encrypted"),
         "no such rubric": ([class_folder, *out, "--rubric", folder / "no.toml"], "no.toml: cannot be read"),
         "points do not add up": ([class_folder, *out, "--rubric", wrong], "out_of: says 105"),
+        "no such check": ([class_folder, *out, "--rubric", unknown], "checks.conv_size_flor"),
         "unwritable output": ([class_folder, "--out", folder / "file" / "out"], "choose another --out"),
         "another rubric's results": (
             [class_folder, "--out", graded, "--images", "mini", "--rubric", other],
@@ -145,6 +150,7 @@ CASES = (
     "encrypted zip",
     "no such rubric",
     "points do not add up",
+    "no such check",
     "unwritable output",
     "another rubric's results",
     "no such student",

@@ -1,6 +1,6 @@
 """From a submission to a `Student`: the trusted handle on a process that nobody trusts."""
 
-from grader.sandbox.limits import Limits
+from grader.limits import Limits
 from grader.sandbox.protocol import Value
 from grader.sandbox.slot import Slot
 from grader.sandbox.student import (

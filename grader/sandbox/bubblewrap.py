@@ -22,7 +22,7 @@ import sysconfig
 from pathlib import Path
 
 from grader.errors import KitError
-from grader.sandbox.limits import Limits
+from grader.limits import Limits
 
 HERE = Path(__file__).resolve().parent
 KIT = Path("/kit")  # where the box has this package's own files

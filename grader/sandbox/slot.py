@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grader.errors import KitError
+from grader.limits import Limits
 from grader.sandbox import bubblewrap, protocol
-from grader.sandbox.limits import Limits
 from grader.sandbox.student import CONTRACT, Death, SandboxError, Student
 from grader.types import Submission
 
