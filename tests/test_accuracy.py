@@ -109,7 +109,7 @@ def test_every_image_counts_whatever_their_number(
 
 
 @pytest.mark.parametrize(
-    "to", ["x.half()", "x.bfloat16()", "x.double()", "x.softmax(1)", "x - 100 + x.log() * 0"]
+    "to", ["x.half()", "x.bfloat16()", "x.double()", "x.softmax(1)", "x.masked_fill(x < 0, -torch.inf)"]
 )
 def test_other_floats_and_softmax_are_logits_too(measure: Measure, to: str) -> None:
     result = measure("return x", f"return {to}", n=300)
@@ -177,6 +177,8 @@ def test_a_network_too_hungry_for_large_batches_gets_smaller_ones(measure: Measu
 class Slow:
     """A network whose time is proportional to the number of images, and that notes its batches."""
 
+    device = "cpu"
+
     def __init__(self, seconds_an_image: float, clock: list[float]) -> None:
         self.seconds, self.clock, self.batches = seconds_an_image, clock, list[int]()
 
@@ -205,7 +207,7 @@ def test_a_slow_network_stays_below_the_limit_of_one_call(
     student = Slow(seconds, clock)
     result = measure_accuracy(student, *images)  # type: ignore[arg-type]
     assert result.correct == 100 and sum(student.batches) == 1000  # class 0 is a tenth
-    assert max(student.batches) <= 250 and student.batches[0] == 32
+    assert max(student.batches) <= 100 and student.batches[0] == 32
 
 
 def test_wilson_interval_of_known_cases() -> None:
