@@ -66,10 +66,10 @@ def assess_answers(texts: Sequence[str], questions: Sequence[str]) -> tuple[Answ
         own = _without(units, asked)
         if own:
             reason = _objection(own, said)
-        elif units:
-            reason = "only the question itself"
         elif len(written) < len(lines):
             reason = "the placeholder is still there"
+        elif units:
+            reason = "only the question itself"
         else:
             reason = (
                 "nothing is written there"
