@@ -7,9 +7,11 @@ this takes from lab8.py or lab8.ipynb only what the six functions need: no train
 """
 
 from __future__ import annotations
+import __future__
 
 import argparse
 import ast
+import dis
 import inspect
 import json
 import linecache
@@ -97,33 +99,48 @@ def check_size(file: Path) -> None:
 def load_lab(file: Path) -> types.ModuleType:
     """The module with what the six functions need, and nothing else run."""
     statements = [statement for cell in parse(file) for statement in cell]
-    kept, needed = set(), set(FUNCTIONS)
-    grows = True
+    flags = (
+        __future__.annotations.compiler_flag
+        if any(is_future(statement) for _, statement in statements)
+        else 0
+    )
+    kept: dict[int, types.CodeType] = {}
+    needed, grows = set(FUNCTIONS), True
     while grows:  # a function needs a class, the class a constant, …
         grows = False
-        for place, (_, statement) in enumerate(statements):
-            if place not in kept and (is_future(statement) or bound(statement) & needed):
-                kept.add(place)
-                needed |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for place, (filename, statement) in enumerate(statements):
+            if place not in kept and bound(statement) & needed:
+                refuse_neighbours(statement)
+                try:
+                    module = ast.Module([statement], [])
+                    kept[place] = compile(module, filename, "exec", flags, dont_inherit=True)
+                except SyntaxError as error:
+                    raise RefusedError(
+                        f"{filename}, line {error.lineno}: {error.msg}: mend it first"
+                    ) from None
+                needed |= names_used(kept[place])
                 grows = True
-    module = types.ModuleType("lab8")
-    sys.modules["lab8"] = module
-    for filename, statement in (statements[place] for place in sorted(kept)):
-        refuse_neighbours(statement)
+    lab = types.ModuleType("lab8")
+    sys.modules["lab8"] = lab
+    for place, code in sorted(kept.items()):
+        filename, statement = statements[place]
         try:
-            flags = (
-                0x1000000 if any(is_future(other) for _, other in statements) else 0
-            )  # annotations stay texts
-            code = compile(ast.Module([statement], []), filename, "exec", flags, dont_inherit=True)
-            exec(code, module.__dict__)
+            exec(code, lab.__dict__)
         except Exception as error:
-            raise RefusedError(
-                f"{filename}, line {statement.lineno}: {describe(error)}: mend it first"
-            ) from None
-    missing = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
+            where = f"{filename}, line {statement.lineno}"
+            raise RefusedError(f"{where}: {describe(error)}: mend it first") from None
+    missing = [name for name in FUNCTIONS if not callable(getattr(lab, name, None))]
     if missing:
         raise RefusedError(f"{file.name} does not define {', '.join(missing)}: keep the template's names")
-    return module
+    return lab
+
+
+def names_used(code: types.CodeType) -> set[str]:
+    """The module's names that a statement refers to, also from inside of functions; no local ones."""
+    loads = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in loads}
+    inner = [names_used(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return names.union(*inner)
 
 
 def parse(file: Path) -> list[list[tuple[str, ast.stmt]]]:
@@ -373,8 +390,12 @@ def weights_problem(lab: types.ModuleType, file: Path) -> str:
     ):
         return "no state dict"
     try:
-        lab.classifier().load_state_dict(weights, strict=True)
-    except RuntimeError as error:
+        net = lab.classifier()
+    except Exception as error:
+        return f"classifier() fails: {describe(error)}"
+    try:
+        net.load_state_dict(weights, strict=True)
+    except Exception as error:  # also whatever a network's own hooks raise
         return describe(error).removeprefix("RuntimeError: ")
     return ""
 
@@ -441,21 +462,15 @@ def pack() -> int:
     code, weights, answers = find_code(), find_weights(), HERE / "answers.md"
     lab = load_lab(code)
     files = [code]
-    remaining = [name for name in FUNCTIONS if "NotImplementedError" in getattr(lab, name).__code__.co_names]
-    for name in remaining:
-        say("note", name, "not written yet, so it earns nothing")
+    for name in FUNCTIONS:
+        written = getattr(getattr(lab, name), "__code__", None)
+        if written and "NotImplementedError" in written.co_names:
+            say("note", name, "not written yet, so it earns nothing")
     if weights is None:
-        say(
-            "note",
-            "the weights",
-            f"neither {WEIGHT_FILES[0]} nor {WEIGHT_FILES[1]}: your accuracy cannot be measured",
-        )
+        say("note", f"neither {WEIGHT_FILES[0]} nor {WEIGHT_FILES[1]}: your accuracy cannot be measured")
     else:
         check_size(weights)
-        try:
-            problem = weights_problem(lab, weights)
-        except Exception as error:
-            problem = f"classifier() fails: {describe(error)}"
+        problem = weights_problem(lab, weights)
         if problem:
             raise RefusedError(f"{weights.name} does not fit classifier(): {problem}")
         files.append(weights)
