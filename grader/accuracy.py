@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import torch
 from torch import Tensor
@@ -16,13 +15,12 @@ CLASSES = 10
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 
-# Images a batch. The first is small, to learn how long they take. On a CPU the small network of the
-# sample class took 28 ms for 100 images in batches of 32, 37 in batches of 100 and 53 in batches of
-# 1,000, and the reference 107, 107 and 159: what is in the cache counts. A GPU wants to be kept busy.
-FIRST_BATCH = 32
-LARGEST_BATCH = {"cpu": 100, "cuda": 1000}
-SMALLEST_BATCH = 4
-BATCH_SECONDS = 4.0  # well below the limit of one call, which a slow but right network must not meet
+# Images a batch: always the same, for rounding may differ between sizes, and the same work has to get
+# the same count. On a CPU the small network of the sample class took 28 ms for 100 images in batches of
+# 32, 37 in batches of 100 and 53 in batches of 1,000, and the reference 107, 107 and 159: what is in the
+# cache counts. A GPU wants to be kept busy.
+BATCH = {"cpu": 100, "cuda": 1000}
+SMALLEST_BATCH = 4  # where memory is short
 
 
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
@@ -46,13 +44,13 @@ def measure_accuracy(student: Student, images: Tensor, labels: Tensor) -> Accura
     (an exception, NaN, a wrong shape, weights that do not fit) is the `reason` why
     there is no result.
     """
-    largest = LARGEST_BATCH[student.device]
+    size = BATCH[student.device]
     while True:
         try:
-            correct = _count_correct(student, images, labels, largest)
+            correct = _count_correct(student, images, labels, size)
         except StudentFailure as failure:
-            if failure.kind == "out_of_memory" and largest > SMALLEST_BATCH:
-                largest = max(largest // 8, SMALLEST_BATCH)
+            if failure.kind == "out_of_memory" and size > SMALLEST_BATCH:
+                size = max(size // 8, SMALLEST_BATCH)
                 continue
             return Accuracy(images=len(images), reason=failure.message)
         except _NoResult as problem:
@@ -72,17 +70,13 @@ class _NoResult(Exception):  # noqa: N818 (an end, not a fault)
     """The reason, in one line."""
 
 
-def _count_correct(student: Student, images: Tensor, labels: Tensor, largest: int) -> int:
+def _count_correct(student: Student, images: Tensor, labels: Tensor, size: int) -> int:
     model = student.build("classifier")
     _load_weights(model)
-    correct, start, size = 0, 0, min(FIRST_BATCH, largest)
-    while start < len(images):
-        batch, began = images[start : start + size], time.monotonic()
-        predicted = _predictions(model.classify(batch), len(batch))
-        correct += int((predicted == labels[start : start + size]).sum())
-        start += len(batch)
-        seconds = (time.monotonic() - began) / len(batch)
-        size = max(SMALLEST_BATCH, min(largest, 4 * size, int(BATCH_SECONDS / max(seconds, 1e-6))))
+    correct = 0
+    for batch, truth in zip(images.split(size), labels.split(size), strict=True):
+        predicted = _predictions(model.classify(batch, seconds=student.limits.batch_seconds), len(batch))
+        correct += int((predicted == truth).sum())
     return correct
 
 

@@ -12,6 +12,7 @@ class Limits(Record):
 
     wall_seconds: PositiveFloat = 600.0  # time in which its code may run, all requests together
     call_seconds: PositiveFloat = 20.0  # one request, where the caller asks for nothing else
+    batch_seconds: PositiveFloat = 60.0  # a batch of the accuracy's images: a slow but right network counts
     load_seconds: PositiveFloat = 30.0  # reading the module in: imports may be slow
     memory_mib: PositiveInt = 4096  # beyond what the interpreter with torch takes; the whole tree
     processes: PositiveInt = 32  # processes and threads together, beside torch's own threads

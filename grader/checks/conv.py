@@ -137,7 +137,7 @@ def _expect_refused(student: Student, case: Case) -> None:
     except StudentFailure as failure:
         if failure.kind != "raised":
             raise
-        if not failure.message.startswith("ValueError:"):
+        if "ValueError" not in failure.types:
             raised = f"{call}: expected ValueError, got {failure.message}"
             raise CheckFailed(raised, expected="ValueError", actual=failure.message, hint=hint) from None
     else:

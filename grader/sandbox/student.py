@@ -8,6 +8,7 @@ the student's code: it is bounded and well-formed, and nothing more is known of 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -40,10 +41,14 @@ _TOLD_BY_WORKER: dict[str, Kind] = {
 
 
 class StudentFailure(Exception):  # noqa: N818 - it is the student's failure, not an error of ours
-    """Something that the student's code did or did not do. `message` is one safe line."""
+    """Something that the student's code did or did not do. `message` is one safe line.
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    `types` are the names of the exception's class and its bases, where the code raised one.
+    """
+
+    def __init__(self, kind: Kind, message: str, types: Sequence[str] = ()) -> None:
         self.kind: Kind = kind
+        self.types = tuple(types)
         self.message = safe_line(message, MESSAGE_CHARACTERS)
         super().__init__(self.message)
 
@@ -89,7 +94,7 @@ class Student:
         self.failure: StudentFailure | None = None  # why the module could not be loaded
         self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
         self._slot = slot
-        self._limits = slot.limits
+        self.limits = slot.limits
         self._submission = submission
         self._names = names
         self._seed = seed
@@ -153,7 +158,7 @@ class Student:
 
     def _request(self, op: str, payload: bytes = b"", seconds: float | None = None, **fields: Any) -> Value:
         worker = self._ready_worker()
-        return self._exchange(worker, op, payload, seconds or self._limits.call_seconds, fields)
+        return self._exchange(worker, op, payload, seconds or self.limits.call_seconds, fields)
 
     def _ready_worker(self) -> Worker:
         """The worker with the module loaded. Raises StudentFailure if there can be none."""
@@ -191,7 +196,7 @@ class Student:
         if code is None:
             raise StudentFailure("missing", "no code was handed in")
         fields = {"filename": code.filename, "cells": code.cells, "names": self._names, "device": self.device}
-        loaded = self._exchange(worker, "load", b"", self._limits.load_seconds, fields)
+        loaded = self._exchange(worker, "load", b"", self.limits.load_seconds, fields)
         if not isinstance(loaded, dict):
             raise _nonsense()
         if loaded.get("cuda") is False:
@@ -204,11 +209,11 @@ class Student:
         if weights is None or worker.has_checkpoint:
             return
         worker.has_checkpoint = True
-        too_large = weights.path.stat().st_size > self._limits.checkpoint_mib * 2**20
-        fault = f"larger than {self._limits.checkpoint_mib} MiB" if too_large else ""
+        too_large = weights.path.stat().st_size > self.limits.checkpoint_mib * 2**20
+        fault = f"larger than {self.limits.checkpoint_mib} MiB" if too_large else ""
         header = {"op": "checkpoint", "format": weights.format, "filename": weights.filename, "fault": fault}
         payload = b"" if too_large else weights.path.read_bytes()
-        self._timed(worker, header, payload, self._limits.load_seconds, reply=False)
+        self._timed(worker, header, payload, self.limits.load_seconds, reply=False)
 
     def _exchange(
         self, worker: Worker, op: str, payload: bytes, seconds: float, fields: dict[str, Any]
@@ -219,7 +224,7 @@ class Student:
         reply, tensors = self._timed(worker, {"op": op, "seed": seed, **fields}, payload, seconds, reply=True)
         if "failed" in reply:
             kind = _TOLD_BY_WORKER.get(str(reply["failed"]), "raised")
-            raise StudentFailure(kind, str(reply.get("message", "")))
+            raise StudentFailure(kind, str(reply.get("message", "")), _strings(reply.get("types")))
         try:
             return protocol.decode_value(reply.get("value"), tensors)
         except protocol.ProtocolError:
@@ -229,7 +234,7 @@ class Student:
         self, worker: Worker, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
     ) -> tuple[dict[str, Any], bytes]:
         """One exchange with the worker within what is left of the submission's time."""
-        left = self._limits.wall_seconds - self._seconds_used
+        left = self.limits.wall_seconds - self._seconds_used
         began = time.monotonic()
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply)
@@ -237,9 +242,9 @@ class Student:
             self._end()
             self._deaths += 1
             if left <= seconds and death.kind == "timeout":
-                death = Death("timeout", f"its code used up all of its {self._limits.wall_seconds:g} seconds")
+                death = Death("timeout", f"its code used up all of its {self.limits.wall_seconds:g} seconds")
                 self.exhausted = death
-            elif self._deaths > self._limits.deaths:
+            elif self._deaths > self.limits.deaths:
                 self.exhausted = death
             raise death from None
         finally:
@@ -298,7 +303,7 @@ class Model:
         """
         self._check()
         self._student._send_checkpoint(self._worker)
-        limit = self._student._limits.load_seconds
+        limit = self._student.limits.load_seconds
         found = self._request("load_weights", limit=limit)
         if not isinstance(found, dict):
             raise _nonsense()
@@ -310,7 +315,7 @@ class Model:
 
         It is asked to keep to `seconds`, and stopped when it overruns them by the limits' call_seconds.
         """
-        limit = seconds + self._student._limits.call_seconds
+        limit = seconds + self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}
         return self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
 
@@ -323,7 +328,7 @@ class Model:
             self._worker,
             op,
             payload,
-            limit or self._student._limits.call_seconds,
+            limit or self._student.limits.call_seconds,
             {"model": self._number, **fields},
         )
 

@@ -95,6 +95,8 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     if limits["threads"] > 1:
         torch.set_num_threads(limits["threads"])
     process = os.getpid()
+    # A right LeNet-5 on a GPU must not be told from ours by its roundings.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     state = State()
     state.reply_bytes = limits["reply_mib"] * 2**20
 
@@ -138,7 +140,9 @@ def _answer(state: State, request: dict[str, Any], payload: bytes) -> tuple[dict
         return {"failed": "bad_value", "message": f"{subject} returned {error}"[:LINE_CHARACTERS]}, b""
     except BaseException as error:  # SystemExit and KeyboardInterrupt are as much the student's as any
         kind = "out_of_memory" if _is_memory(error) else "raised"
-        return {"failed": kind, "message": _describe(error, state)[:LINE_CHARACTERS]}, b""
+        types = [base.__name__ for base in type(error).__mro__[:20]]
+        message = _describe(error, state)[:LINE_CHARACTERS]
+        return {"failed": kind, "message": message, "types": types}, b""
 
 
 def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Any]:

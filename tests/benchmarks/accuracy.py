@@ -21,7 +21,7 @@ import safetensors.torch
 import torch
 
 from grader import datasets
-from grader.accuracy import LARGEST_BATCH, measure_accuracy
+from grader.accuracy import BATCH, measure_accuracy
 from grader.sandbox import Slot
 from grader.types import Code, Submission, Weights
 
@@ -45,8 +45,7 @@ def main(folder: str) -> None:
     def bare() -> int:
         with torch.no_grad():
             predicted = [
-                model(module.preprocess(batch)).argmax(1)
-                for batch in torch.split(images, LARGEST_BATCH["cpu"])
+                model(module.preprocess(batch)).argmax(1) for batch in torch.split(images, BATCH["cpu"])
             ]
             return int((torch.cat(predicted) == labels).sum())
 

@@ -85,7 +85,7 @@ class Bare(Student):
     def __init__(self):
         self.failure = self.exhausted = None
         self._closed, self._requests, self._seed = False, 0, 0
-        self._limits = type("Limits", (), {"call_seconds": 20.0, "load_seconds": 20.0})
+        self.limits = type("Limits", (), {"call_seconds": 20.0, "load_seconds": 20.0})
         self._state = worker.State()
         self._worker = object()
         names = ["conv_output_size", "conv_parameter_count", "lenet5", "preprocess", "classifier",
