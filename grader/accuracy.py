@@ -74,7 +74,7 @@ def _count_correct(student: Student, images: Tensor, labels: Tensor, size: int) 
     model = student.build("classifier")
     _load_weights(model)
     correct = 0
-    for batch, truth in zip(images.split(size), labels.split(size), strict=True):
+    for batch, truth in zip(torch.split(images, size), torch.split(labels, size), strict=True):
         predicted = _predictions(model.classify(batch, seconds=student.limits.batch_seconds), len(batch))
         correct += int((predicted == truth).sum())
     return correct
