@@ -396,7 +396,7 @@ class TestWall:
 
     def test_the_environment_is_the_boxs_own(self, slot: Slot) -> None:
         ours = answer(slot, "return dict(os.environ)")
-        assert isinstance(ours, dict) and ours["HOME"] == "/tmp" and "A_SECRET" not in ours
+        assert isinstance(ours, dict) and ours["HOME"] == "/scratch" and "A_SECRET" not in ours
 
     def test_nothing_outside_can_be_reached_or_signalled(self, slot: Slot) -> None:
         body = """
@@ -438,7 +438,7 @@ class TestWall:
                 pass
         return sorted(got)
         """
-        assert answer(slot, body) == ["/dev/shm", "/tmp"]
+        assert answer(slot, body) == ["/dev/shm", "/scratch"]
 
     def test_system_calls_for_attacks_are_refused(self, slot: Slot) -> None:
         body = """

@@ -26,6 +26,7 @@ from grader.limits import Limits
 
 HERE = Path(__file__).resolve().parent
 KIT = Path("/kit")  # where the box has this package's own files
+SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
 INSIDE_FILES = ("zygote.py", "worker.py", "definitions.py", "protocol.py")
 SHIM = HERE.parent / "torchvision_shim.py"
 OLDEST = (0, 8)  # the first bubblewrap with sized tmpfs mounts and all that is used here
@@ -115,11 +116,11 @@ def command(
     else:
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     words += _file_system(limits, device)
-    for name, value in environment("/tmp").items():
+    for name, value in environment(str(SCRATCH)).items():
         words += ["--setenv", name, value]
-    words += ["--chdir", "/tmp", "--", sys.executable, "-I", "-B", "-W", "ignore"]
+    words += ["--chdir", str(SCRATCH), "--", sys.executable, "-I", "-B", "-W", "ignore"]
     config = {
-        "scratch": ["/tmp", "/dev/shm"],
+        "scratch": [str(SCRATCH), "/dev/shm"],
         "uid": uid,
         "walled": True,
         "shim": str(KIT / SHIM.name),
@@ -182,6 +183,8 @@ def _file_system(limits: Limits, device: str) -> list[str]:
                 words += ["--perms", "0755", "--dir", str(parent)]
                 made.add(parent)
         words += ["--ro-bind", str(source), str(target)]
+    if not any(target.is_relative_to("/tmp") for _, target in mounts):
+        links[Path("/tmp")] = str(SCRATCH)
     for link, target_name in links.items():
         words += ["--symlink", target_name, str(link)]
     for package in _kit_inside(mounts):
@@ -191,7 +194,7 @@ def _file_system(limits: Limits, device: str) -> list[str]:
         words += _cuda()
     shared, scratch = limits.shared_memory_mib * 2**20, limits.scratch_mib * 2**20
     words += ["--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm"]
-    words += ["--perms", "1777", "--size", str(scratch), "--tmpfs", "/tmp"]
+    words += ["--perms", "1777", "--size", str(scratch), "--tmpfs", str(SCRATCH)]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
