@@ -250,7 +250,7 @@ def data_verify(cache: Path | None) -> None:
 
     findings = datasets.verify(cache)
     for finding in findings:
-        _say(finding.message, style="" if finding.ok else "bold red")
+        _say(f"{finding.file}: {finding.message}", style="" if finding.ok else "bold red")
     if not all(finding.ok for finding in findings):
         sys.exit(EXIT_USAGE)
 
