@@ -19,6 +19,8 @@ ENOUGH_WORDS = 15
 ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
 RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
+MOST_MARKS = 30  # combining marks on one letter; Unicode's own bound for streams, far above any language's
+NOTEBOOK = "# Notebook\n"  # stands between a file's text and the Markdown cells of the notebook beside it
 
 Run = tuple[str, ...]
 _HeadingOf: TypeAlias = Callable[[str, int], "tuple[int, str] | None"]  # (line, last number) → number, rest
@@ -53,32 +55,37 @@ def assess_answers(texts: Sequence[str], questions: Sequence[str]) -> tuple[Answ
     """Look for the answer to each of `questions` in `texts`: a file, or a notebook's Markdown cells in order.
 
     An answer stands under its heading ("## Question 1", "Q1:", "1.", "问题 1", "第一题", or the
-    question itself) up to the next one, across cells. `reason` says why one does not count.
+    question itself) up to the next one, across cells. Where a file's text comes first and `NOTEBOOK`
+    second, both are looked at together and apart, and the best of each answer counts: a template left
+    untouched in one hides nothing in the other. `reason` says why one does not count.
     """
-    found = _sections(_lines(texts), questions)
+    has_both = len(texts) > 1 and texts[1] == NOTEBOOK
+    parts = [texts, texts[:1], texts[2:]] if has_both else [texts]
+    sections = [_sections(_lines(part), questions) for part in parts]
     asked = {run for question in questions for run in _runs(_units(question))}
     outcomes: list[AnswerOutcome] = []
     said: dict[Run, int] = {}  # by which answer first
     for number in range(1, len(questions) + 1):
-        lines = found.get(number, [])
-        written = [line for line in lines if not _is_placeholder(line)]
-        units = _units("\n".join(written))
-        own = _without(units, asked)
-        if own:
-            reason = _objection(own, said)
-        elif len(written) < len(lines):
-            reason = "the placeholder is still there"
-        elif units:
-            reason = "only the question itself"
-        else:
-            reason = (
-                "nothing is written there"
-                if number in found
-                else f"no heading for question {number} was found"
-            )
+        found = [_answer(section[number], asked, said) for section in sections if number in section]
+        found.append(([], f"no heading for question {number} was found"))
+        own, reason = max(
+            found, key=lambda answer: (not answer[1], _weight(answer[0]))
+        )  # the first of equals
         outcomes.append(AnswerOutcome(number=number, present=not reason, amount=_amount(own), reason=reason))
         said = dict.fromkeys(_runs(own), number) | said
     return tuple(outcomes)
+
+
+def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -> tuple[list[str], str]:
+    """The answer's own words, and why it does not count; empty where it does."""
+    written = [line for line in lines if not _is_placeholder(line)]
+    units = _units("\n".join(written))
+    own = _without(units, asked)
+    if own:
+        return own, _objection(own, said)
+    if len(written) < len(lines):
+        return own, "the placeholder is still there"
+    return own, "only the question itself" if units else "nothing is written there"
 
 
 def _objection(own: list[str], said: dict[Run, int]) -> str:
@@ -100,13 +107,31 @@ def _objection(own: list[str], said: dict[Run, int]) -> str:
 def _lines(texts: Sequence[str]) -> list[str]:
     """All lines, in plain forms of digits and punctuation (NFKC), without comments, tags and links."""
     whole = "\n\n".join(texts)[:MOST_CHARACTERS]
-    whole = unicodedata.normalize("NFKC", whole)[:MOST_CHARACTERS]
+    whole = normalise(whole)[:MOST_CHARACTERS]
     first, *rest = whole.replace("\r\n", "\n").replace("\r", "\n").split("<!--")
     kept = [first]
     for part in rest:
         _, closed, after = part.partition("-->")
         kept.append(after if closed else part)  # what is never closed hides nothing
     return _NOISE.sub(" ", "".join(kept)).split("\n")
+
+
+def normalise(text: str) -> str:
+    """`text` in NFKC; of the combining marks on one letter, the first `MOST_MARKS` stay.
+
+    To bring a run of marks into order takes the square of its length. The two Japanese sound marks in
+    half width become combining marks in NFKC.
+    """
+    if text.isascii():
+        return text
+    kept = []
+    marks = 0
+    for character in text:
+        is_mark = unicodedata.category(character)[0] == "M" or character in "\uff9e\uff9f"
+        marks = marks + 1 if is_mark else 0
+        if marks <= MOST_MARKS:
+            kept.append(character)
+    return unicodedata.normalize("NFKC", "".join(kept))
 
 
 def _sections(lines: Sequence[str], questions: Sequence[str]) -> dict[int, list[str]]:
@@ -177,7 +202,7 @@ def _is_placeholder(line: str) -> bool:
 
 def _units(text: str) -> list[str]:
     """Words in small letters, Chinese characters one by one; figures and signs count for nothing."""
-    found = _UNIT.findall(unicodedata.normalize("NFKC", text).lower())
+    found = _UNIT.findall(normalise(text).lower())
     return [unit for unit in found if not unit.isdecimal()]
 
 

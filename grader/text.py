@@ -8,10 +8,11 @@ import unicodedata
 
 # Terminal escape sequences: CSI (7 bit and 8 bit), then OSC, DCS, SOS, PM and APC up to their
 # terminator, then the two- and three-character ones. What is left of a torn one is a control
-# character and a few letters; the control character goes with the rest below.
+# character and a few letters; the control character goes with the rest below. No body runs on into the
+# next sequence, so that no text, however torn, is read more than once.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x80-\x9f]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
 _JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import struct
+import time
 import unicodedata
 import zipfile
 from datetime import datetime
@@ -488,6 +489,15 @@ def test_control_characters_in_names_do_not_reach_remarks(reader: Reader) -> Non
     submission = reader.one(zipped(attempt("pb21", {"\x1b[31mlab8\u202e.py": WORK})))
     assert submission.code and submission.code.filename == "lab8.py"
     assert "\x1b" not in remarks(submission) and "\u202e" not in remarks(submission)
+
+
+def test_a_name_of_combining_marks_alone_takes_no_time(reader: Reader) -> None:
+    """Sorting them, as NFC does, takes the square of their number."""
+    work = zipped({"a" + "\u0300\u0316" * 16_000: "x"})
+    began = time.process_time()
+    submission = reader.all({"pb1/work.zip": work, "pb2/lab8.py": WORK})["pb1"]
+    assert time.process_time() - began < 0.5
+    assert submission.problem and "too long a name" in submission.problem.reason
 
 
 def test_a_garbled_chinese_name_is_read(reader: Reader) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.questions import assess_answers
+from grader.questions import NOTEBOOK, assess_answers, normalise
 
 QUESTIONS = (
     "Is it possible to use neural networks without labels, to cluster data or to reduce its dimension? "
@@ -294,3 +296,52 @@ def test_hostile_texts_take_linear_time(unit: str) -> None:
     began = time.process_time()
     assess_answers(["## Question 1\n" + unit * (500_000 // len(unit))], QUESTIONS)
     assert time.process_time() - began < 15
+
+
+@pytest.mark.parametrize("between", ["", "<!-- -->"])
+@pytest.mark.parametrize("marks", ["\u0300\u0316", "\uff9e\u0316", "\u0f73\u0316"])
+def test_heaps_of_combining_marks_take_linear_time(marks: str, between: str) -> None:
+    """Sorting a run of them, as NFKC does, takes the square of its length."""
+    run = marks * 15 + between if between else marks
+    began = time.process_time()
+    assess_answers(["## Question 1\na" + run * (100_000 // len(run)) + ANSWERS[0]], QUESTIONS)
+    assert time.process_time() - began < 2
+
+
+def test_every_character_that_joins_a_run_of_marks_is_known() -> None:
+    """What begins with a combining mark once it is taken apart lengthens the run before it."""
+    for code in (*range(0x300, 0xD800), *range(0xE000, 0x110000)):
+        character = chr(code)
+        if unicodedata.combining(unicodedata.normalize("NFKD", character)[0]):
+            assert len(normalise(character * 100)) < 70, hex(code)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters() | st.sampled_from("\u0300\u0316e\uff76\uff9e")))
+def test_text_that_people_write_is_normalised_as_ever(text: str) -> None:
+    if not re.search("[\u0300\u0316\uff9e]{20}", text):
+        assert normalise(text) == unicodedata.normalize("NFKC", text)
+
+
+UNTOUCHED = TEMPLATE.split("\n\n")  # the cells of the notebook that the course hands out
+
+
+def test_numbered_answers_in_a_file_beside_an_untouched_notebook() -> None:
+    file = "\n\n".join(f"{number}. {answer}" for number, answer in enumerate(ANSWERS, start=1))
+    assert present(file, NOTEBOOK, *UNTOUCHED) == [True] * 4
+
+
+def test_of_a_file_and_a_notebook_the_better_answer_counts_question_by_question() -> None:
+    file = f"## Question 1\n{ANSWERS[0]}\n## Question 2\nToo short.\n## Question 4\n{ANSWERS[3]}\n"
+    cells = ["## Question 1", "Write your answer here.", "## Question 2", ANSWERS[1], "## Question 3", "No."]
+    outcomes = assess_answers([file, NOTEBOOK, *cells], QUESTIONS)
+    assert [a.present for a in outcomes] == [True, True, False, True]
+    assert outcomes[2].reason.startswith("1 word;")
+    assert present("1. " + ANSWERS[0], NOTEBOOK, "2. " + ANSWERS[1]) == [True, True, False, False]
+
+
+def test_the_same_answers_in_the_file_and_the_notebook_are_no_copies() -> None:
+    text = with_headings([f"## Question {n}" for n in (1, 2, 3, 4)])
+    assert present(text, NOTEBOOK, text) == [True] * 4
+    outcomes = assess_answers([f"Q1: {ANSWERS[0]}", NOTEBOOK, f"Q2: {ANSWERS[0]}"], QUESTIONS)
+    assert [a.reason for a in outcomes[:2]] == ["", "the same text as the answer to question 1"]

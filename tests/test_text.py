@@ -1,4 +1,5 @@
 import re
+import time
 import unicodedata
 
 import pytest
@@ -44,6 +45,15 @@ def test_long_text_is_cut_with_a_sign(function) -> None:  # type: ignore[no-unty
     assert function("x" * 10_000_000, 10) == "xxxxxxxxx…"
     assert function("张" * 100, 3) == "张张…"
     assert function("abc", 0) == ""
+
+
+@pytest.mark.parametrize(
+    "unit", ["\x90", "\x1b]", "\x9d\x9b", "\x9b0", "\x1b ", "\x1b[0;", "\x98\x80"], ids=repr
+)
+def test_torn_escape_sequences_take_linear_time(unit: str) -> None:
+    began = time.process_time()
+    safe_line(unit * 1_000_000, 16_384)
+    assert time.process_time() - began < 1
 
 
 @given(st.text(st.characters(), max_size=300), st.integers(1, 100))

@@ -184,6 +184,8 @@ def decode_member_name(info: zipfile.ZipInfo) -> str:
     if not info.flag_bits & 0x800:  # bit 11 says UTF-8; without it zipfile read the bytes as cp437
         with contextlib.suppress(UnicodeError):
             name = _guess(name.encode("cp437"), name)
+    if len(name) > PATH_CHARACTERS:
+        return name  # is refused; to sort tens of thousands of combining marks takes NFC seconds
     return unicodedata.normalize("NFC", name)
 
 

@@ -22,6 +22,7 @@ from grader.intake.names import (
 )
 from grader.intake.notebook import parse_notebook
 from grader.intake.unpack import is_torch_zip
+from grader.questions import NOTEBOOK
 from grader.text import safe_line
 from grader.types import Code, Weights
 
@@ -288,7 +289,7 @@ def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tup
     texts.sort(key=lambda found: (found[0], -len(found[2].strip()), found[1].path))
     answers = [found[2] for found in texts[:1]]
     if answers and markdown:  # a heading, so that the file's last answer ends with the file
-        answers.append("# Notebook\n")
+        answers.append(NOTEBOOK)
     if texts:
         chosen = texts[0][1]
         if len(texts) > 1:
