@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from grader.errors import KitError
-from grader.sandbox import Limits, Slot, Student, StudentFailure, bubblewrap
+from grader.sandbox import Limits, Slot, Student, StudentFailure, bubblewrap, protocol
 from grader.types import Code, Submission, Weights
 
 torch.set_num_threads(1)
@@ -630,8 +630,114 @@ class TestForgery:
                     ask()  # type: ignore[operator]
                 assert caught.value.kind == "bad_value", op
 
+    def test_no_reply_is_taken_for_a_fault_of_the_machine(self, slot: Slot) -> None:
+        """A module's answer to being loaded once decided whether there is a GPU, which ends the batch."""
+        code = """
+        import sys
+        protocol = sys.modules['boxed.protocol']
+        encode = protocol.encode_value
+        def forged(value):
+            return encode({'cuda': False} if isinstance(value, dict) and 'defined' in value else value)
+        def conv_output_size(n, hook=setattr(protocol, 'encode_value', forged)): return n
+        """
+        with slot.student(submission(code)) as student:
+            student.load()
+            assert not student.defines("conv_output_size")
+
+    def test_a_bomb_of_tensors_costs_the_trusted_side_nothing(self, slot: Slot) -> None:
+        body = """
+        import struct
+        from boxed import protocol, worker
+        entry = b'"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
+        header = b','.join(entry % i for i in range(120_000))
+        bomb = struct.pack('<Q', len(header) + 2) + b'{' + header + b'}'
+        protocol.encode_value = lambda value: (15, bomb)
+        """
+        with slot.student(function(body)) as student:
+            before = time.process_time()
+            with pytest.raises(StudentFailure) as caught:
+                student.call("conv_output_size")
+            assert caught.value.kind == "bad_value" and time.process_time() - before < 0.3
+
+    def test_reading_a_reply_counts_as_the_submissions_time(
+        self, slot: Slot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        decode = protocol.decode_value
+
+        def slowly(tree: object, payload: bytes) -> object:
+            time.sleep(0.3)
+            return decode(tree, payload)
+
+        with slot.student(function("return 1")) as student:
+            student.load()
+            used = student._seconds_used
+            monkeypatch.setattr(protocol, "decode_value", slowly)
+            student.call("conv_output_size")
+            assert student._seconds_used - used > 0.3
+
+    @pytest.mark.parametrize("arguments", ["()", "(value[1][0], 1)"])
+    def test_looking_back_sees_as_many_arguments_as_were_sent(self, slot: Slot, arguments: str) -> None:
+        body = f"""
+        from boxed import protocol
+        encode = protocol.encode_value
+        protocol.encode_value = lambda value: encode((1, {arguments}))
+        """
+        with slot.student(function(body)) as student, pytest.raises(StudentFailure) as caught:
+            student.call_and_look_back("conv_output_size", torch.zeros(1))
+        assert caught.value.kind == "bad_value"
+
+    @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "uint16"])
+    def test_a_tensor_of_an_odd_type_is_refused(self, slot: Slot, dtype: str) -> None:
+        told = failure(slot, f"import torch; return torch.ones(3).to(torch.{dtype})")
+        assert told.kind == "bad_value" and "a tensor of a kind" in told.message
+
+
+LAZY = """
+from torch import nn
+def classifier():
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+"""
+
+
+class TestLazyModels:
+    """Layers that learn their sizes from the first images are honest work."""
+
+    def test_they_run_and_train(self, slot: Slot) -> None:
+        images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
+        with slot.student(submission(LAZY)) as student:
+            gradients = student.build("classifier").gradients(images, labels)
+            assert all(isinstance(g, torch.Tensor) for g in gradients.values()) and len(gradients) == 6
+            model = student.build("classifier")
+            assert [a.op for a in model.activations(images)][-1] == "linear"
+            assert model.forward(images).shape == (4, 10)
+            assert model.parameters()["4.weight"].shape == (10, 72)
+
+    def test_their_parameters_are_asked_for_after_a_call(self, slot: Slot) -> None:
+        with slot.student(submission(LAZY)) as student:
+            with pytest.raises(StudentFailure, match=r"no sizes yet.*call the model once") as caught:
+                student.build("classifier").parameters()
+            assert caught.value.kind == "bad_value"
+
+    def test_a_checkpoint_fills_them(self, slot: Slot, tmp_path: Path) -> None:
+        ours = nn.Sequential(*layers()[:3], nn.Flatten(), nn.Linear(72, 10))
+        safetensors.torch.save_file(ours.state_dict(), tmp_path / "w.safetensors")
+        weights = Weights(filename="w", path=tmp_path / "w.safetensors", format="safetensors")
+        images = torch.rand(4, 3, 8, 8)
+        with slot.student(submission(LAZY, weights)) as student:
+            model = student.build("classifier")
+            assert model.load_weights().loaded
+            torch.testing.assert_close(model.forward(images), ours.eval()(images))
+
 
 class TestHonestWork:
+    def test_torch_compile_runs_without_a_compiler(self, slot: Slot) -> None:
+        body = """
+        import torch
+        def compiling(x): return x.sin() + int(torch.compiler.is_compiling())
+        return torch.compile(compiling)(torch.zeros(2))
+        """
+        assert torch.equal(answer(slot, body), torch.zeros(2))  # type: ignore[arg-type]
+
     def test_loader_workers_temporary_files_and_warnings_work(self, slot: Slot) -> None:
         body = """
         import tempfile, torch, warnings
@@ -730,6 +836,11 @@ class TestDiscovery:
             pytest.raises(KitError, match=r"does not hold here: .*can be read"),
         ):
             answer(holed, "return 1")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+    def test_a_gpu_that_the_box_hides_is_told_before_any_code_runs(self) -> None:
+        with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(KitError, match="hides the GPU"):
+            blind.start_worker(blind.new_output())
 
     def test_the_compiled_filters_are_those_of_the_script(self, tmp_path: Path) -> None:
         seccomp = pytest.importorskip("grader.sandbox.seccomp")

@@ -157,6 +157,10 @@ def test_a_header_is_strict_json_and_an_object(text: bytes) -> None:
         (torch.zeros(2, 2).to_sparse(), "sparse"),
         (torch.zeros(2, device="meta"), "without data"),
         (torch.zeros(2, dtype=torch.complex128), "kind"),
+        (torch.zeros(2, dtype=torch.float8_e5m2), "kind"),
+        (torch.zeros((1,) * 17), "dimensions"),
+        ([torch.zeros(1)] * 2001, "more than 2000 tensors"),
+        (torch.nn.LazyLinear(1).weight, "without data"),
     ],
 )
 def test_what_cannot_cross_is_named(value: object, words: str) -> None:
@@ -190,3 +194,33 @@ def test_tensors_that_share_memory_need_gradients_or_are_conjugated_cross() -> N
 def test_a_lone_surrogate_becomes_text_that_can_be_written() -> None:
     assert through_a_frame("a\ud800") == "a?"
     assert protocol.decode_value(json.loads('"\\ud800"'), b"") == "?"
+
+
+def tensor_bytes(header: object) -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def empty(shape: list[int], dtype: str = "U8") -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [0, 0]}
+
+
+def test_what_tensors_may_cost_is_bounded() -> None:
+    assert len(protocol.unpack_tensors(tensor_bytes({str(i): empty([0]) for i in range(2000)}))) == 2000
+    for header in (
+        {str(i): empty([0]) for i in range(2001)},
+        {"a": empty([0] * 17)},
+        {"a": empty([0]), "pad": " " * 2**20},
+        {"a": empty([0], "F8_E5M2")},
+        {"a": empty([0], "U16")},
+        {"a": 3},
+        {"a": {"shape": 3}},
+    ):
+        with pytest.raises(ProtocolError):
+            protocol.unpack_tensors(tensor_bytes(header))
+
+
+def test_a_tensor_stands_in_one_place_only() -> None:
+    payload = protocol.pack_tensors({"0": torch.zeros(2)})
+    with pytest.raises(ProtocolError):
+        protocol.decode_value([{"tensor": "0"}, {"tensor": "0"}], payload)

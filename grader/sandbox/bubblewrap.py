@@ -82,9 +82,9 @@ def seccomp_program() -> bytes:
         ) from None
 
 
-def environment(scratch: str) -> dict[str, str]:
+def environment(scratch: str, device: str) -> dict[str, str]:
     """The environment that a student's code sees."""
-    return {
+    variables = {
         "PATH": "/usr/bin:/bin",
         "HOME": scratch,
         "TMPDIR": scratch,
@@ -101,6 +101,9 @@ def environment(scratch: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
+    if device == "cpu":
+        variables["TORCHDYNAMO_DISABLE"] = "1"  # torch.compile finds no compiler here: run what it is given
+    return variables
 
 
 def command(
@@ -116,11 +119,12 @@ def command(
     else:
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     words += _file_system(limits, device)
-    for name, value in environment(str(SCRATCH)).items():
+    for name, value in environment(str(SCRATCH), device).items():
         words += ["--setenv", name, value]
     words += ["--chdir", str(SCRATCH), "--", sys.executable, "-I", "-B", "-W", "ignore"]
     config = {
         "scratch": [str(SCRATCH), "/dev/shm"],
+        "device": device,
         "uid": uid,
         "walled": True,
         "shim": str(KIT / SHIM.name),
@@ -131,10 +135,11 @@ def command(
     return [*words, "-c", START.format(kit=str(KIT)), json.dumps(config)]
 
 
-def open_command(kit: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
+def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict[str, str]]:
     """Command and environment of a zygote without a wall; `kit` holds copies of the inside files."""
     config = {
         "scratch": [str(scratch)],
+        "device": device,
         "uid": None,
         "walled": False,
         "shim": str(SHIM),
@@ -142,7 +147,7 @@ def open_command(kit: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
         "hidden": [],
     }
     words = [sys.executable, "-I", "-B", "-W", "ignore", "-c", START.format(kit=str(kit)), json.dumps(config)]
-    return words, environment(str(scratch)) | {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
+    return words, environment(str(scratch), device) | {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
 
 
 def copy_inside_files(kit: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 Value: TypeAlias = (
     "bool | int | float | str | Tensor | list[Value] | tuple[Value, ...] | dict[str, Value] | None"
@@ -29,6 +30,16 @@ MAX_DEPTH = 32  # of nested lists, tuples and dicts
 MAX_INT = 2**63  # an integer is smaller than this in magnitude
 REQUEST_HEADER_BYTES = 32 * 2**20  # a request carries a notebook's code
 REPLY_HEADER_BYTES = 2**20
+TENSORS_HEADER_BYTES = 2**20
+MAX_TENSORS = 2000
+MAX_DIMENSIONS = 16
+DTYPES = frozenset(
+    getattr(torch, name)
+    for name in (
+        *("float16", "bfloat16", "float32", "float64", "complex64"),
+        *("bool", "uint8", "int8", "int16", "int32", "int64"),
+    )
+)
 
 
 class ProtocolError(Exception):
@@ -95,12 +106,20 @@ def pack_tensors(tensors: dict[str, Tensor]) -> bytes:
     """Tensors as safetensors bytes, none as no bytes. Raises UnsupportedValueError if it cannot be."""
     if not tensors:
         return b""
+    if len(tensors) > MAX_TENSORS:
+        raise UnsupportedValueError(f"more than {MAX_TENSORS} tensors")
     dense: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
+        if is_lazy(tensor):
+            raise UnsupportedValueError("a tensor of a lazy layer, without data")
         plain = tensor.detach()
         if plain.layout != torch.strided or plain.is_quantized or plain.device.type == "meta":
             raise UnsupportedValueError("a tensor that is sparse, quantized or without data")
+        if plain.dtype not in DTYPES:
+            raise UnsupportedValueError("a tensor of a kind that cannot be handed over")
+        if plain.ndim > MAX_DIMENSIONS:
+            raise UnsupportedValueError(f"a tensor of more than {MAX_DIMENSIONS} dimensions")
         plain = plain.cpu().resolve_conj().resolve_neg().contiguous()
         storage = plain.untyped_storage()
         # safetensors refuses tensors that share memory, which a student's may well do.
@@ -118,12 +137,31 @@ def unpack_tensors(payload: bytes) -> dict[str, Tensor]:
     """The tensors in safetensors bytes. Raises ProtocolError if they are malformed."""
     if not payload:
         return {}
+    _bound_tensors(payload)
     try:
-        return safetensors.torch.load(payload)
+        tensors = safetensors.torch.load(payload)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
         raise ProtocolError("tensors that cannot be read") from error
+    if any(tensor.dtype not in DTYPES for tensor in tensors.values()):
+        raise ProtocolError("a tensor of a kind that is not accepted")
+    return tensors
+
+
+def _bound_tensors(payload: bytes) -> None:
+    """Raises ProtocolError if what safetensors would make of this costs more than its bytes do."""
+    length = int.from_bytes(payload[:8], "little")
+    if length > TENSORS_HEADER_BYTES:
+        raise ProtocolError(f"a description of tensors of {length} bytes, more than is accepted")
+    entries = unpack_header(payload[8 : 8 + length])
+    entries.pop("__metadata__", None)
+    if len(entries) > MAX_TENSORS:
+        raise ProtocolError(f"more than {MAX_TENSORS} tensors")
+    for entry in entries.values():
+        shape = entry.get("shape", []) if isinstance(entry, dict) else None
+        if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
+            raise ProtocolError(f"a tensor without a shape, or of more than {MAX_DIMENSIONS} dimensions")
 
 
 def _encode(value: object, tensors: list[Tensor], depth: int) -> Any:
@@ -175,7 +213,7 @@ def _decode(tree: object, tensors: dict[str, Tensor], depth: int) -> Value:
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
         if kind == "tensor" and isinstance(content, str) and content in tensors:
-            return tensors[content]
+            return tensors.pop(content)  # once: the same one a thousand times would cost a thousandfold
         if kind == "tuple" and isinstance(content, list):
             return tuple(_decode(item, tensors, depth + 1) for item in content)
         if kind == "dict" and isinstance(content, list):

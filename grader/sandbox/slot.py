@@ -234,12 +234,6 @@ class Slot:
     def new_output(self) -> Output:
         return Output(self.limits)
 
-    def no_gpu(self) -> KitError:
-        return KitError(
-            "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false inside): "
-            "check that /dev/nvidia* can be read by this user, or grade with --device cpu"
-        )
-
     def start_worker(self, output: Output) -> Worker:
         """Fork a worker whose output goes to `output`. Raises SandboxError if the box cannot be had."""
         for attempt in (1, 2):
@@ -363,7 +357,7 @@ class Slot:
         scratch = self._folder / "scratch"
         scratch.mkdir()
         bubblewrap.copy_inside_files(self._folder / "kit")
-        words, environment = bubblewrap.open_command(self._folder / "kit", scratch)
+        words, environment = bubblewrap.open_command(self._folder / "kit", scratch, self.device)
         self._process = subprocess.Popen(
             words,
             stdin=control.fileno(),
@@ -404,6 +398,12 @@ class Slot:
             raise KitError(
                 f"the wall around the students' code does not hold here: {'; '.join(message['holes'])}; "
                 "tell the kit's authors, or give up the wall by --sandbox none"
+            )
+        if self.device == "cuda" and message["gpu"] is not True:
+            self._stop()
+            raise KitError(
+                "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false "
+                "inside): check that /dev/nvidia* can be read by this user, or grade with --device cpu"
             )
         self._ready = True
 

@@ -136,6 +136,8 @@ class Student:
         both = self._call(function, args, kwargs, seconds, look_back=True)
         if not (isinstance(both, tuple) and len(both) == 2 and isinstance(both[1], tuple)):
             raise _nonsense()
+        if len(both[1]) != len(args):
+            raise _nonsense()
         return both[0], both[1]
 
     def build(self, factory: str) -> Model:
@@ -199,8 +201,6 @@ class Student:
         loaded = self._exchange(worker, "load", b"", self.limits.load_seconds, fields)
         if not isinstance(loaded, dict):
             raise _nonsense()
-        if loaded.get("cuda") is False:
-            raise self._slot.no_gpu()
         self._defined = frozenset(_strings(loaded.get("defined"))) & set(self._names)
         self.remarks = _strings(loaded.get("remarks"))
 
@@ -223,12 +223,17 @@ class Student:
         seed = (self._seed * 1_000_003 + self._requests) % 2**32
         reply, tensors = self._timed(worker, {"op": op, "seed": seed, **fields}, payload, seconds, reply=True)
         if "failed" in reply:
-            kind = _TOLD_BY_WORKER.get(str(reply["failed"]), "raised")
-            raise StudentFailure(kind, str(reply.get("message", "")), _strings(reply.get("types")))
+            failed, message = reply["failed"], reply.get("message")
+            if not (isinstance(failed, str) and isinstance(message, str)):
+                raise _nonsense()
+            raise StudentFailure(_TOLD_BY_WORKER.get(failed, "raised"), message, _strings(reply.get("types")))
+        began = time.monotonic()
         try:
             return protocol.decode_value(reply.get("value"), tensors)
         except protocol.ProtocolError:
             raise _nonsense() from None
+        finally:  # what its answer costs to read is the submission's time too
+            self._seconds_used += time.monotonic() - began
 
     def _timed(
         self, worker: Worker, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
@@ -265,7 +270,10 @@ class Model:
         self._number = number
 
     def parameters(self) -> dict[str, Tensor]:
-        """Copies of the model's parameters on the CPU, by name, in the model's order."""
+        """Copies of the model's parameters on the CPU, by name, in the model's order.
+
+        Raises StudentFailure of kind "bad_value" where lazy layers have no sizes yet: call the model first.
+        """
         return _tensors(self._request("parameters"))
 
     def forward(self, images: Tensor, *, training: bool = False) -> Tensor:
@@ -358,5 +366,7 @@ def _tensors(value: Value) -> dict[str, Tensor]:
 def _strings(value: object) -> list[str]:
     """At most 50 safe lines out of what should be a list of strings."""
     return (
-        [safe_line(str(item), MESSAGE_CHARACTERS) for item in value[:50]] if isinstance(value, list) else []
+        [safe_line(item, MESSAGE_CHARACTERS) for item in value[:50] if isinstance(item, str)]
+        if isinstance(value, list)
+        else []
     )

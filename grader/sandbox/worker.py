@@ -29,6 +29,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import definitions, protocol
@@ -153,10 +154,7 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     contract is left, the first failure is the module's.
     """
     state.filename = request["filename"]
-    if request["device"] == "cuda":
-        if not torch.cuda.is_available():
-            return {"cuda": False}
-        state.device = torch.device("cuda")
+    state.device = torch.device(request["device"])
     extracted = definitions.extract(request["cells"], request["names"], state.filename)
     state.remarks = list(extracted.remarks)
     state.module = module = types.ModuleType(MODULE)
@@ -182,7 +180,7 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     if first and not defined:
         raise first
     remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
-    return {"cuda": True, "defined": defined, "remarks": remarks}
+    return {"defined": defined, "remarks": remarks}
 
 
 def _call(state: State, request: dict[str, Any], payload: bytes) -> object:
@@ -209,7 +207,11 @@ def _build(state: State, request: dict[str, Any], payload: bytes) -> int:
 
 
 def _parameters(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Tensor]:
-    return dict(state.model(request).named_parameters())
+    parameters: dict[str, Tensor] = dict(state.model(request).named_parameters())
+    if any(is_lazy(parameter) for parameter in parameters.values()):
+        message = "the model's lazy layers have no sizes yet: give them sizes, or call the model once"
+        raise RefusalError("bad_value", message)
+    return parameters
 
 
 def _forward(state: State, request: dict[str, Any], payload: bytes) -> Tensor:
@@ -231,8 +233,11 @@ def _classify(state: State, request: dict[str, Any], payload: bytes) -> Tensor:
 def _activations(state: State, request: dict[str, Any], payload: bytes) -> list[dict[str, Any]]:
     images = protocol.unpack_tensors(payload)["images"].to(state.device)
     model = state.model(request)
-    with _mode(model, training=False), _Recorder() as recorder:
-        model(images)
+    with _mode(model, training=False):
+        if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
+            model(images)  # so that lazy layers' finding of their sizes is not among the operations
+        with _Recorder() as recorder:
+            model(images)
     seen: list[dict[str, Any]] = recorder.seen
     return seen
 
@@ -257,7 +262,9 @@ def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict
     own = model.state_dict()
     missing = [name for name in own if name not in weights]
     unexpected = [name for name in weights if name not in own]
-    mismatched = [n for n in own if n in weights and own[n].shape != weights[n].shape]
+    # A lazy layer has no shape yet, and takes the checkpoint's.
+    sized = [n for n in own if n in weights and not is_lazy(own[n])]
+    mismatched = [n for n in sized if own[n].shape != weights[n].shape]
     if not (missing or unexpected or mismatched):
         model.load_state_dict(weights, strict=True)
     return {"missing": missing, "unexpected": unexpected, "mismatched": mismatched}
@@ -331,7 +338,7 @@ def _plain_name(name: str) -> str:
 def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
     """Evaluate without gradients, or train; afterwards modes, buffers and gradients' switch are as before."""
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(b, b.detach().clone()) for b in model.buffers()] if training else []
+    buffers = [(b, b.detach().clone()) for b in model.buffers() if training and not is_lazy(b)]
     enabled = torch.is_grad_enabled()
     try:
         model.train(training)

@@ -41,7 +41,8 @@ def main() -> NoReturn:
 
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
-    shim), `packages` (folders to import from besides), `hidden` (paths that must not be there).
+    shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
+    `device` ("cpu" or "cuda").
     """
     config = json.loads(sys.argv[1])
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
@@ -56,10 +57,12 @@ def main() -> NoReturn:
     os.close(null)
     _prctl(PR_SET_DUMPABLE, 0)  # nobody inside may look into this process
     box = Box(control, [Path(folder) for folder in config["scratch"]], walled=config["walled"])
+    # Before any student's code has run: afterwards only a student's process could tell.
+    gpu = config["device"] == "cuda" and _sees_gpu()
     box.wipe()
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    box.say(event="ready", holes=holes(config["hidden"]) if config["walled"] else [])
+    box.say(event="ready", gpu=gpu, holes=holes(config["hidden"]) if config["walled"] else [])
     box.serve()
     os._exit(0)
 
@@ -276,6 +279,19 @@ def _preload(shim: str) -> None:
         sys.path.pop(0)
     sys.path.pop(0)  # where this file's neighbours lie
     worker.rehearse()
+
+
+def _sees_gpu() -> bool:
+    """Whether torch finds a GPU here. A child tries it: after a fork CUDA does not work any more."""
+    child = os.fork()
+    if child == 0:
+        try:
+            import torch
+
+            os._exit(0 if torch.cuda.is_available() else 1)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def _wipe(folder: Path) -> None:
