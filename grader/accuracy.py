@@ -106,7 +106,8 @@ def _predictions(logits: Tensor, n: int) -> Tensor:
     shape = tuple(logits.shape)
     if shape != (n, CLASSES):
         raise _NoResult(
-            f"the classifier gave logits of shape {shape} for {n} images, where {(n, CLASSES)} is right"
+            f"the classifier gave logits of shape {safe_line(str(shape), 60)} for {n} images, "
+            f"where {(n, CLASSES)} is right"
         )
     if logits.isnan().any():
         raise _NoResult("the classifier gave NaN (not a number) among its logits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -11,10 +12,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from grader.checks import _session as session_module
 from grader.checks import check_catalogue, not_run, run_checks
-from grader.sandbox import Limits, Slot, Student
+from grader.checks._expect import show
+from grader.sandbox import Activation, Limits, LoadReport, Slot, Student
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
 
 REFERENCE = """
@@ -306,6 +309,9 @@ def test_every_other_function_is_told_from_lenet5(grade: Grade, change: Change) 
 SEQUENTIAL = """return nn.Sequential(
         nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(True), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(True), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))"""
+LAZY = """return nn.Sequential(
+        nn.LazyConv2d(6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.LazyConv2d(16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.LazyLinear(120), nn.ReLU(), nn.LazyLinear(84), nn.ReLU(), nn.LazyLinear(10))"""
 INIT = "net = Net(); [{} for p in net.parameters() if p.ndim {}]; return net"
 
 
@@ -322,6 +328,9 @@ INIT = "net = Net(); [{} for p in net.parameters() if p.ndim {}]; return net"
         [(BUILT, INIT.format("nn.init.normal_(p, std=0.02)", "> 1"))],
         [(BUILT, INIT.format("nn.init.zeros_(p)", "== 1"))],
         [(BUILT, SEQUENTIAL)],
+        [(BUILT, LAZY)],
+        [(BUILT, INIT.format("nn.init.normal_(p, std=0.01)", "> 1"))],
+        [("self.fc1(x)", "((self.fc1.weight @ x.T).T + self.fc1.bias)")],
         [("self.conv1", "self.z"), ("self.fc3", "self.a"), ("self.fc1", "self.conv1")],  # names mean nothing
     ],
     ids=lambda changes: changes[0][1][:60],
@@ -335,6 +344,16 @@ PADDED = [
     ("Conv2d(1, 6, 5)", "Conv2d(1, 6, 5, padding=2)"),
     ("Conv2d(6, 16, 5)", "Conv2d(6, 16, 5, padding=2)"),
 ]
+HUGE = "net = Net(); net.fc3.double().weight.data *= 1e307; return net"
+SUM = "x.new_ones(len(x), 10) * 1e-3 * sum(p.sum() for p in self.parameters())"
+SIZES = "[(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5)]"
+DUMMY = [
+    (
+        "        x = F.max_pool2d(F.relu(self.conv1(x)), 2)\n",
+        f"        [torch.zeros(len(x), *s).relu() for s in {SIZES}]\n",
+    ),
+    ("        x = F.max_pool2d(F.relu(self.conv2(x)), 2)\n", f"        return {SUM}\n"),
+]
 SHAPE, PARAMETERS, MAPS = "lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps"
 SAME, GRADIENTS = "lenet_same_function", "lenet_gradients"
 NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
@@ -346,15 +365,18 @@ NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
         # the tutorial's padding bug: the right parameters, but nothing comes out
         ([*PADDED, (FLAT, "x = x.view(x.shape[0], 400)")], NOTHING_OUT),
         # the same with a linear layer that fits
-        ([*PADDED, ("Linear(400", "Linear(1024")], failed(PARAMETERS, MAPS) | unrun(SAME)),
+        ([*PADDED, ("Linear(400", "Linear(1024")], failed(PARAMETERS) | unrun(MAPS, SAME, GRADIENTS)),
         # padding, and the border cut off again: the right sizes at the end
         ([PADDED[0], (RELU1, RELU1 + "[..., 4:, 4:]")], failed(MAPS, SAME)),
         ([(OUT, OUT + ".squeeze()")], NOTHING_OUT),
         ([("Linear(84, 10)", "Linear(84, 11)")], NOTHING_OUT | failed(PARAMETERS)),
-        ([("Conv2d(1, 6, 5)", "Conv2d(1, 6, 5, bias=False)")], failed(PARAMETERS) | unrun(SAME)),
+        (
+            [("Conv2d(1, 6, 5)", "Conv2d(1, 6, 5, bias=False)")],
+            failed(PARAMETERS) | unrun(MAPS, SAME, GRADIENTS),
+        ),
         (
             [("self.fc3 = ", "self.more = nn.BatchNorm1d(84); self.fc3 = ")],
-            failed(PARAMETERS, GRADIENTS) | unrun(SAME),
+            failed(PARAMETERS) | unrun(MAPS, SAME, GRADIENTS),
         ),
         ([("self.fc1(x)", "self.fc1(x.detach())")], failed(GRADIENTS)),
         ([(BUILT, "net = Net(); net.conv1.weight.requires_grad_(False); return net")], failed(GRADIENTS)),
@@ -365,6 +387,13 @@ NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
             [(BUILT, "net = Net(); net.fc2.weight.data.fill_(float('nan')); return net")],
             failed(SAME, GRADIENTS),
         ),
+        # outputs that only a comparison with infinity or NaN takes for LeNet-5's
+        ([(BUILT, "net = Net(); net.fc3.weight.data *= 1e35; return net")], failed(SAME, GRADIENTS)),
+        ([("return self.fc3(x)", "return self.fc3(x.double())"), (BUILT, HUGE)], failed(SAME, GRADIENTS)),
+        # the right parameters and sizes, but beside a function that is no network
+        (DUMMY, failed(MAPS, SAME)),
+        # the right outputs, but other gradients
+        ([(OUT, "y = self.fc3(x); return 2 * y - y.detach()")], failed(GRADIENTS)),
         ([(BUILT, "return 'net'")], NOTHING_OUT | failed(PARAMETERS)),
     ],
     ids=lambda value: value[-1][1][:60] if isinstance(value, list) else "",
@@ -381,6 +410,11 @@ READY = "return images.float() / 255 - 0.5"
 ALWAYS = "class Always(nn.Module):\n    def forward(self, x):\n        return F.dropout(x, 0.1)\n\nclass Net("
 PREPROCESS, LOGITS = "classifier_preprocess", "classifier_logits"
 TRAINS, WEIGHTS = "classifier_trains", "classifier_weights_load"
+LOUD = [
+    ("nn.Linear(576, 10))", "nn.Linear(576, 10), Loud())"),
+    ("class Net(", "class Loud(nn.Module):\n    def forward(self, x):\n        return 3 * x\n\nclass Net("),
+]
+COMMON = "model[-2].bias.data.copy_(F.one_hot(labels, 10).float().mean(0).log())"  # how common a class is
 
 
 @pytest.mark.parametrize(
@@ -403,6 +437,18 @@ TRAINS, WEIGHTS = "classifier_trains", "classifier_weights_load"
         ([("    optimizer.step()", "    pass")], failed(TRAINS)),
         ([("lr=0.05", "lr=-0.05")], failed(TRAINS)),
         ([body("train_classifier", "return {}")], failed(TRAINS)),
+        # nothing learnt: the loss of guessing, which an untrained network may be above
+        ([body("train_classifier", "[p.data.zero_() for p in model.parameters()]; return")], failed(TRAINS)),
+        (
+            [*LOUD, body("train_classifier", f"model[-2].weight.data.zero_(); {COMMON}; return")],
+            failed(TRAINS),
+        ),
+        ([("nn.Flatten(), nn.Linear(576, 10)", "nn.Flatten(), nn.LazyLinear(10)")], {}),
+        (
+            [("return images.float() / 255 - 0.5", "return torch.zeros(len(images), *(1,) * 70)")],
+            failed(PREPROCESS, LOGITS, TRAINS),
+        ),
+        ([(READY, "images.data = images.data.float() / 255; return images")], failed(PREPROCESS)),
         ([body("train_classifier", "raise RuntimeError('no GPU')")], failed(TRAINS)),
         ([body("train_classifier", "model = classifier()")], failed(TRAINS)),
         (
@@ -472,6 +518,97 @@ class Broken:
             raise self.error
 
         return fail
+
+
+ODD: list[Any] = [
+    *(torch.ones((1,) * 70), torch.zeros(8, 0), torch.zeros(0), torch.tensor(1.0)),
+    *(
+        torch.ones(10).to(kind)
+        for kind in (torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64, torch.uint16)
+    ),
+    *(torch.full((8, 10), value, dtype=torch.float64) for value in (math.nan, math.inf, 1e307, -1e200)),
+    *(torch.ones(8, 10).half(), torch.ones(8, 10).bool(), torch.ones(8, 10).bfloat16()),
+    *(None, True, -1, 2**62, math.nan, math.inf, "text", "", [], (), {}, [[[]]], (1, (2, [None]))),
+]
+
+
+SHAPES = [
+    *((6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,)),
+]
+
+
+class Liar:
+    """A student whose every answer is `odd`, or one of the right kind that holds nothing but `odd`."""
+
+    def __init__(self, odd: Any) -> None:
+        self.odd = odd
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.odd
+
+    def call_and_look_back(self, *args: Any, **kwargs: Any) -> Any:
+        return torch.ones(8, 3), (self.odd if isinstance(self.odd, tuple) else (self.odd,))
+
+    def build(self, factory: str) -> Liar:
+        return self
+
+    def _tensor(self, like: Tensor) -> Tensor:
+        return self.odd if isinstance(self.odd, Tensor) else torch.zeros(len(like), 10)
+
+    def forward(self, images: Tensor, *, training: bool = False) -> Tensor:
+        return torch.zeros(len(images), 10) if len(images) < 8 else self._tensor(images)
+
+    def classify(self, images: Tensor, *, seconds: float | None = None) -> Tensor:
+        return self._tensor(images)
+
+    def activations(self, images: Tensor) -> list[Activation]:
+        return [Activation(op="convolution", inputs=(), output=(3, -1, 2**62, 0))] * 3
+
+    def parameters(self) -> dict[str, Tensor]:
+        scale = (
+            self.odd.flatten()[0].to(torch.complex128).real.item()
+            if isinstance(self.odd, Tensor) and self.odd.numel()
+            else 1.0
+        )
+        return {str(i): torch.full(shape, scale, dtype=torch.float64) for i, shape in enumerate(SHAPES)}
+
+    def gradients(self, images: Tensor, labels: Tensor) -> dict[str, Tensor | None]:
+        odd = self.odd if isinstance(self.odd, Tensor) else None
+        return {} if self.odd == () else dict.fromkeys(map(str, range(10)), odd)
+
+    def load_weights(self) -> LoadReport:
+        return LoadReport(missing=(), unexpected=(), mismatched=("\x1b[2J",))
+
+    def train(self, images: Tensor, labels: Tensor, **kwargs: Any) -> Any:
+        self.trained = images, labels
+        return self.odd
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: show(odd)[:40])
+def test_no_answer_of_a_student_makes_a_check_err(odd: Any) -> None:
+    outcomes = {outcome.id: outcome for outcome in run_on(Liar(odd))}
+    assert [o for o in outcomes.values() if o.outcome is Outcome.ERROR] == []
+    passed = {id for id, o in outcomes.items() if o.outcome is Outcome.PASSED}
+    assert passed <= {"lenet_output_shape", "lenet_parameter_shapes", "classifier_logits"}
+    assert all(o.reason.isprintable() and len(o.reason) < 500 for o in outcomes.values())
+
+
+def test_no_gradients_at_all_are_no_gradients() -> None:
+    outcomes = {outcome.id: outcome for outcome in run_on(Liar(()))}
+    assert outcomes["lenet_gradients"].outcome is Outcome.FAILED
+    assert "not those of the parameters" in outcomes["lenet_gradients"].reason
+
+
+def test_the_images_for_training_are_balanced_and_so_are_the_first_of_them() -> None:
+    class Still(Liar):
+        def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
+            return torch.zeros(len(args[0]), 1) if function == "preprocess" else None
+
+    still = Still(None)
+    run_on(still)
+    images, labels = still.trained
+    assert images.dtype == torch.uint8 and len({bytes(image.numpy()) for image in images}) == 250
+    assert labels.bincount().tolist() == [25] * 10 and labels[:120].bincount().tolist() == [12] * 10
 
 
 def run_on(student: Any) -> tuple[CheckOutcome, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 TEXT_LIMIT = 200  # characters of an expected or actual value that a report shows
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+LARGEST = 1e30  # no network's number is larger, and our own arithmetic on such numbers stays finite
 
 _Test = TypeVar("_Test", bound=Callable[..., None])
 
@@ -58,16 +61,40 @@ def expect_equal(actual: object, expected: object, *, of: str, hint: str = "") -
         )
 
 
+def floats(value: object, shape: tuple[int, ...], *, of: str, more: int = 0) -> Tensor:
+    """`value`, once it is known to be a tensor that torch can safely compute with.
+
+    Its numbers are floats of a usual kind, finite and at most 1e30 in magnitude, and there are some;
+    it has `shape`, and up to `more` dimensions of any size after it. Every tensor that comes from a
+    student passes through here before anything is computed: torch raises on odd kinds and on more than
+    64 dimensions, and NaN and infinity make any comparison come out as the student likes.
+    """
+    if not isinstance(value, Tensor) or value.dtype not in FLOATS:
+        raise CheckFailed(f"{of} gave {show(value)}", expected="a tensor of floats", actual=show(value))
+    if more == 0 or value.ndim > len(shape) + more:
+        expect_equal(tuple(value.shape), shape, of=f"the shape of {of}")
+    else:
+        start = tuple(value.shape[: len(shape)])
+        expect(
+            start == shape, f"{of} gave {show(value)}", expected=f"{show(shape)} first", actual=show(value)
+        )
+    expect(value.numel() > 0, f"{of} gave a tensor without numbers", actual=show(value))
+    low, high = (end.item() for end in value.aminmax())  # NaN, if there is any
+    expect(-math.inf < low <= high < math.inf, f"{of} gave numbers that are not finite", actual=show(value))
+    expect(-LARGEST <= low <= high <= LARGEST, f"{of} gave numbers beyond {LARGEST:g}", actual=show(value))
+    return value
+
+
 def expect_close(
     actual: Tensor, expected: Tensor, *, atol: float, rtol: float = 0.0, of: str, hint: str = ""
 ) -> None:
-    """Two tensors of one shape agree within the tolerance; NaN agrees with nothing."""
+    """Two tensors that `floats` let through have one shape and agree within the tolerance."""
     expect_equal(tuple(actual.shape), tuple(expected.shape), of=f"the shape of {of}", hint=hint)
     a, b = actual.detach().double(), expected.detach().double()
     # torch.testing.assert_close decides in the same way, but its first call imports for over a second.
     if not torch.isclose(a, b, rtol=rtol, atol=atol).all():
         off = (a - b).abs().max().item()
-        gap = f"off by up to {off:.2g}, where {atol:.1g} is rounding" if off < torch.inf else "not all finite"
+        gap = f"off by up to {off:.2g}, where {atol:.1g} is rounding"
         raise CheckFailed(
             f"{of}: {gap}", expected=f"values up to {b.abs().max().item():.3g}", actual=gap, hint=hint
         )
