@@ -302,6 +302,50 @@ class TestFailures:
         told = failure(slot, body)
         assert (told.kind, told.message) == ("out_of_memory", "the code used more than 400 MiB of memory")
 
+    @pytest.mark.parametrize(
+        "hide",
+        [
+            # A first thread that has ended, so that /proc/PID/status tells of no memory.
+            """
+            import threading
+            def f():
+                time.sleep(0.3)
+                hog.append(b'x' * (300 << 20))
+                time.sleep(60)
+            hog = []
+            threading.Thread(target=f).start()
+            ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[os.uname().machine], 0)
+            """,
+            # Shared pages that no process has in its tables.
+            """
+            hog = mmap.mmap(-1, 300 << 20)
+            for i in range(0, 300 << 20, 1 << 20):
+                hog[i:i + (1 << 20)] = bytes([1]) * (1 << 20)
+                hog.madvise(mmap.MADV_DONTNEED)
+            """,
+        ],
+        ids=["ended thread", "shared"],
+    )
+    def test_memory_cannot_be_hidden(self, slot: Slot, hide: str) -> None:
+        body = "import ctypes, mmap\nfor _ in range(2):\n    if os.fork() == 0:\n"
+        body += (
+            textwrap.indent(textwrap.dedent(hide), " " * 8)
+            + "        time.sleep(60)\ntime.sleep(5)\nreturn 1"
+        )
+        told = failure(slot, body)
+        assert (told.kind, told.message) == ("out_of_memory", "the code used more than 400 MiB of memory")
+
+    @pytest.mark.parametrize("folder", [".", "/dev/shm"])
+    def test_who_makes_too_many_files_is_stopped(self, slot: Slot, folder: str) -> None:
+        body = f"""
+        for i in range(60_000):
+            os.mknod('{folder}/' + str(i))
+        time.sleep(5)
+        return 1
+        """
+        told = failure(slot, body)
+        assert (told.kind, told.message) == ("crashed", "the code made more than 20000 files")
+
     def test_a_module_that_cannot_be_read_or_loaded_fails_every_request(self, slot: Slot) -> None:
         with slot.student(submission("x = 1\ndef conv_output_size(:\n")) as student:
             for _ in range(2):
@@ -451,6 +495,22 @@ class TestWall:
                 if getattr(libc, name)(*args) != -1 or ctypes.get_errno() not in (1, 38)]  # EPERM, ENOSYS
         """
         assert answer(slot, body) == []
+
+    def test_files_take_no_attributes_which_are_memory_beside_the_scratch(self, slot: Slot) -> None:
+        body = """
+        import ctypes
+        class Arguments(ctypes.Structure):
+            _fields_ = [('value', ctypes.c_uint64), ('size', ctypes.c_uint32), ('flags', ctypes.c_uint32)]
+        libc = ctypes.CDLL(None, use_errno=True)
+        name, value = b'user.note', ctypes.create_string_buffer(b'x' * 9)
+        arguments = Arguments(ctypes.addressof(value), 9, 0)
+        with open('file', 'w') as file:
+            got = [libc.setxattr(b'file', name, value, 9, 0), libc.lsetxattr(b'file', name, value, 9, 0),
+                   libc.fsetxattr(file.fileno(), name, value, 9, 0),
+                   libc.syscall(463, -100, b'file', 0, name, ctypes.byref(arguments), 16)]  # setxattrat
+        return [got, os.listxattr('file')]
+        """
+        assert answer(slot, body) == [[-1, -1, -1, -1], []]
 
     def test_the_zygotes_limits_cannot_be_changed(self, slot: Slot) -> None:
         body = """

@@ -9,6 +9,7 @@ starts with; it allows the rest, since torch, numpy and the C library use many c
 from __future__ import annotations
 
 import errno
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,14 @@ FORBIDDEN_FOR = {
         shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open
         mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
     """,
+    "memory beside the scratch's size": "setxattr lsetxattr fsetxattr",
 }
 FORBIDDEN = [name for names in FORBIDDEN_FOR.values() for name in names.split()]
 # Refused with ENOSYS, upon which libraries take another way.
 UNKNOWN = ("clone3", "memfd_create", "memfd_secret")
+
+# Refused with EPERM too, by number, which is the same on all architectures: libseccomp is older than it.
+SETXATTRAT = 463
 
 NAMESPACE_FLAGS = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 AF_UNIX = 1
@@ -84,6 +89,10 @@ def compile_filter(machine: str, path: Path) -> None:
     for name in ("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"):
         rule(refuse, name, seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, 1))
     with path.open("wb") as file:
+        # The kernel's struct sock_filter: load the call's number; unless it is this one, skip; refuse.
+        for instruction in ((0x20, 0, 0, 0), (0x15, 0, 1, SETXATTRAT), (0x06, 0, 0, 0x50000 | errno.EPERM)):
+            file.write(struct.pack("=HBBI", *instruction))
+        file.flush()
         filter_.export_bpf(file)
 
 

@@ -27,6 +27,7 @@ from grader.types import Submission
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 5.0  # longer than this to clean up, and the box is replaced
+MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
 _slots = itertools.count()
 
 
@@ -290,6 +291,8 @@ class Slot:
         status, why = int(message.get("status", 0)), message.get("why")
         if why == "memory":
             return Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
+        if why == "files":
+            return Death("crashed", f"the code made more than {MOST_FILES} files")
         if status >= 0:
             return Death("crashed", f"the code ended its own process, with exit status {status}")
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
@@ -303,6 +306,7 @@ class Slot:
         return {
             "memory_mib": limits.memory_mib,
             "file_mib": limits.file_mib,
+            "files": MOST_FILES,
             "open_files": limits.open_files,
             "processes": limits.processes + 2 * threads if self.mode == "bubblewrap" else None,
             "cpu_seconds": limits.wall_seconds * max(threads, 1) + 10,

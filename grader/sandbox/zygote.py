@@ -31,6 +31,8 @@ PR_SET_CHILD_SUBREAPER = 36
 CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWUSER = 0x10000000
 MIB = 2**20
+UNSEEN_BYTES = 64 * MIB  # less shared memory than this is not looked for
+RESIDENT = ("RssAnon:", "RssShmem:")
 WATCH_SECONDS = 0.05  # how often the memory of a running submission is added up
 KILL_SECONDS = 2.0
 LINUX = sys.platform == "linux"
@@ -100,7 +102,9 @@ class Box:
         self.walled = walled
         self.worker = 0  # process id, 0: none
         self.memory_bytes = 0  # of the running submission at most
-        self.own_bytes = _status_bytes("self", "RssAnon:", "RssShmem:")
+        self.files = 0  # likewise
+        self.own_bytes = _status_bytes("self", *RESIDENT)
+        self.machine_bytes = 0  # the machine's shared memory, at its lowest since the submission began
         if not walled:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
@@ -133,6 +137,8 @@ class Box:
         """Fork a worker that serves the socket and prints to the pipe that came along."""
         connection, output = descriptors
         self.memory_bytes = limits["memory_mib"] * MIB
+        self.files = limits["files"]
+        self.machine_bytes = _machine_shared_bytes()
         child = os.fork()
         if child == 0:
             try:
@@ -145,7 +151,7 @@ class Box:
             os.close(descriptor)
 
     def look_after_worker(self) -> None:
-        """Report the worker's end; stop the submission if it takes too much memory."""
+        """Report the worker's end; stop the submission if it takes too much."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -154,9 +160,19 @@ class Box:
                 if pid == self.worker:
                     self.worker = 0
                     self.say(event="exit", status=os.waitstatus_to_exitcode(status), why="")
-        if self.worker and self.used_bytes() > self.memory_bytes:
+        if self.worker and (why := self.excess()):
             self.kill_all()
-            self.say(event="exit", status=-signal.SIGKILL, why="memory")
+            self.say(event="exit", status=-signal.SIGKILL, why=why)
+
+    def excess(self) -> str:
+        """What the submission takes too much of: "memory", "files", or nothing."""
+        if self.used_bytes() > self.memory_bytes:
+            return "memory"
+        if self.walled:  # else the scratch lies on a disk with other people's files
+            disks = [os.statvfs(folder) for folder in self.scratch]
+            if any(disk.f_files - disk.f_ffree > self.files for disk in disks):
+                return "files"
+        return ""
 
     def used_bytes(self) -> int:
         """Memory of all processes but this one, or 0 where it is surely little.
@@ -166,10 +182,37 @@ class Box:
         proportional shares are read, which is exact and slow; a process that cannot be read
         that way counts in full.
         """
-        rough = {pid: _status_bytes(pid, "RssAnon:", "RssShmem:") for pid in self.processes()}
-        if sum(rough.values()) <= self.memory_bytes + self.own_bytes:
+        rough = dict(map(_resident_bytes, self.processes()))
+        unseen = self.unseen_bytes(list(rough))
+        if sum(rough.values()) + unseen <= self.memory_bytes + self.own_bytes:
             return 0
-        return sum(_proportional_bytes(pid, full) for pid, full in rough.items())
+        return sum(_proportional_bytes(pid, full) for pid, full in rough.items()) + unseen
+
+    def unseen_bytes(self, pids: list[str]) -> int:
+        """Size of the shared memory without a file, which lasts while no process has it resident.
+
+        The machine's total says cheaply whether there may be any. What is resident as well
+        counts twice, which costs an honest submission little.
+        """
+        machine = _machine_shared_bytes()
+        self.machine_bytes = min(self.machine_bytes, machine)
+        grown = machine - self.machine_bytes
+        if grown < UNSEEN_BYTES:
+            return 0
+        sizes: dict[str, int] = {}  # by inode, since processes share it
+        for pid in pids:
+            try:
+                lines = Path("/proc", pid, "maps").read_text(errors="replace").splitlines()
+            except PermissionError:  # it keeps its maps from us: all that there can be, then
+                return grown
+            except OSError:  # it has ended
+                continue
+            for line in lines:
+                if line.endswith("/dev/zero (deleted)"):
+                    span, _, _, _, inode, _ = line.split(maxsplit=5)
+                    start, end = (int(address, 16) for address in span.split("-"))
+                    sizes[inode] = max(sizes.get(inode, 0), end - start)
+        return sum(sizes.values())
 
     def processes(self) -> list[str]:
         """Process ids of everything that this box has started."""
@@ -349,6 +392,25 @@ def _descendants(ancestor: int) -> list[str]:
 def _status_bytes(pid: str, *fields: str) -> int:
     """The sum of some fields of /proc/PID/status, in bytes; 0 for a process that has ended."""
     return _sum_of_fields(Path("/proc", pid, "status"), fields, 0)
+
+
+def _resident_bytes(pid: str) -> tuple[str, int]:
+    """A process's resident memory in bytes, after the id by which /proc tells of its memory.
+
+    That is its own id, unless its first thread has ended: then it is that of another thread.
+    """
+    found = _status_bytes(pid, *RESIDENT)
+    if not found:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                if found := _status_bytes(thread, *RESIDENT):
+                    return thread, found
+    return pid, found
+
+
+def _machine_shared_bytes() -> int:
+    """The memory that files in memory and shared memory take on the whole machine."""
+    return _sum_of_fields(Path("/proc/meminfo"), ("Shmem:",), 0)
 
 
 def _proportional_bytes(pid: str, full: int) -> int:
