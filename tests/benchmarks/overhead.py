@@ -84,7 +84,7 @@ class Bare(Student):
 
     def __init__(self):
         self.failure = self.exhausted = None
-        self._closed, self._requests, self._seed = False, 0, 0
+        self._closed, self._requests, self._seed, self._seconds_used = False, 0, 0, 0.0
         self.limits = type("Limits", (), {"call_seconds": 20.0, "load_seconds": 20.0})
         self._state = worker.State()
         self._worker = object()
