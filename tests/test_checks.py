@@ -465,6 +465,16 @@ def test_classifier_mistakes(grade: Grade, changes: list[Change], lost: dict[str
     assert not_passed(grade(*changes)) == lost
 
 
+def test_weights_that_were_not_handed_in_cannot_be_claimed(grade: Grade) -> None:
+    claim = """
+    import sys
+    worker = next(module for name, module in sys.modules.items() if name.endswith("boxed.worker"))
+    worker._OPERATIONS["load_weights"] = lambda *_: {"missing": [], "unexpected": [], "mismatched": []}
+    return images.float()"""
+    outcomes = grade(body("preprocess", claim), weights=None)
+    assert outcomes[WEIGHTS].reason == "no weights were handed in"
+
+
 def test_no_weights_and_weights_of_another_net(grade: Grade, tmp_path: Path) -> None:
     outcomes = grade(weights=None)
     assert not_passed(outcomes) == failed("classifier_weights_load")

@@ -310,6 +310,8 @@ class Model:
         Raises StudentFailure where there is none or it cannot be opened safely.
         """
         self._check()
+        if self._student._submission.weights is None:  # whatever the worker would say
+            raise StudentFailure("missing", "no weights were handed in")
         self._student._send_checkpoint(self._worker)
         limit = self._student.limits.load_seconds
         found = self._request("load_weights", limit=limit)

@@ -356,8 +356,6 @@ def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 def _read_checkpoint(state: State) -> dict[str, Tensor]:
     """The submitted weights as a state dict on the CPU. Raises RefusalError with a reason."""
     name = state.checkpoint_name
-    if not name:
-        raise RefusalError("missing", "no weights were handed in")
     if state.checkpoint_fault:
         raise RefusalError("bad_value", f"{name}: {state.checkpoint_fault}")
     try:

@@ -76,7 +76,7 @@ import sys
 from grader.checks import run_checks
 from grader.sandbox import worker
 from grader.sandbox.student import Student
-from grader.types import Outcome
+from grader.types import Outcome, Submission
 
 
 class Bare(Student):
@@ -86,6 +86,7 @@ class Bare(Student):
         self.failure = self.exhausted = None
         self._closed, self._requests, self._seed, self._seconds_used = False, 0, 0, 0.0
         self.limits = type("Limits", (), {"call_seconds": 20.0, "load_seconds": 20.0})
+        self._submission = Submission(student_id="bare")
         self._state = worker.State()
         self._worker = object()
         names = ["conv_output_size", "conv_parameter_count", "lenet5", "preprocess", "classifier",
