@@ -668,14 +668,17 @@ class TestForgery:
                 student.call("conv_output_size")
             assert caught.value.kind in ("bad_value", "crashed")
 
-    def test_answers_of_the_wrong_kind_are_refused(self, slot: Slot) -> None:
+    def test_answers_of_the_wrong_kind_are_refused(self, slot: Slot, tmp_path: Path) -> None:
+        (tmp_path / "w").write_bytes(b"")
+        weights = Weights(filename="w", path=tmp_path / "w", format="torch")
         body = """
         import sys
         from torch import nn
         def conv_output_size(op, value): sys.modules['boxed.worker']._OPERATIONS[op] = lambda *a: value
         def classifier(): return nn.Flatten()
         """
-        with slot.student(submission(body)) as student:
+        handed_in = submission(body).model_copy(update={"weights": weights})
+        with slot.student(handed_in) as student:
             model = student.build("classifier")
             for op, value, ask in (
                 ("parameters", [1], model.parameters),
