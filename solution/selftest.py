@@ -9,6 +9,7 @@ this takes from lab8.py or lab8.ipynb only what the six functions need: no train
 from __future__ import annotations
 import __future__
 
+import _thread
 import argparse
 import ast
 import dis
@@ -19,6 +20,8 @@ import os
 import pickle
 import re
 import sys
+import threading
+import time
 import types
 import zipfile
 from pathlib import Path
@@ -49,6 +52,8 @@ LARGEST = {
 QUESTIONS = 4
 PLACEHOLDER = "Write your answer here."
 TRAIN_SECONDS = 5.0  # two of them may go into importing the optimizer
+CALL_SECONDS = 20.0  # a check that takes longer is stopped; for training its seconds are added
+PACKAGES = {"torch", "torchvision", "numpy", "PIL", "typing_extensions"}  # the grader has these
 
 
 class RefusedError(Exception):
@@ -69,7 +74,9 @@ def find_code() -> Path:
     """The file to look at: of two, the one with fewer tasks open, as the grader chooses."""
     found = [HERE / name for name in CODE_FILES if (HERE / name).is_file()]
     if not found:
-        raise RefusedError(f"there is no {CODE_FILES[0]} and no {CODE_FILES[1]} in {HERE}: put it there")
+        raise RefusedError(
+            f"there is no {CODE_FILES[0]} and no {CODE_FILES[1]} in {HERE}: put your work there, so named"
+        )
     return min(found, key=lambda file: file.read_bytes().count(b"raise NotImplementedError("))
 
 
@@ -84,7 +91,7 @@ def read_cells(file: Path) -> list[str]:
         sources = ["".join(cell["source"]) for cell in cells]
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError(
-            f"{file.name} cannot be read ({type(error).__name__}: {error}): save it again"
+            f"{file.name} cannot be read ({type(error).__name__}: {error}): save it again, as UTF-8"
         ) from None
     return [re.sub(r"(?m)^(\s*)[%!].*", r"\1pass", source) for source in sources]
 
@@ -110,16 +117,17 @@ def load_lab(file: Path) -> types.ModuleType:
         grows = False
         for place, (filename, statement) in enumerate(statements):
             if place not in kept and bound(statement) & needed:
-                refuse_neighbours(statement)
                 try:
                     module = ast.Module([statement], [])
                     kept[place] = compile(module, filename, "exec", flags, dont_inherit=True)
                 except SyntaxError as error:
                     raise RefusedError(
-                        f"{filename}, line {error.lineno}: {error.msg}: mend it first"
+                        f"{filename}, line {error.lineno}: {error.msg}; mend it first"
                     ) from None
                 needed |= names_used(kept[place])
                 grows = True
+    for place in sorted(kept):
+        refuse_missing_modules(statements[place][1], needed)
     lab = types.ModuleType("lab8")
     sys.modules["lab8"] = lab
     for place, code in sorted(kept.items()):
@@ -128,7 +136,7 @@ def load_lab(file: Path) -> types.ModuleType:
             exec(code, lab.__dict__)
         except Exception as error:
             where = f"{filename}, line {statement.lineno}"
-            raise RefusedError(f"{where}: {describe(error)}: mend it first") from None
+            raise RefusedError(f"{where}: {describe(error)}; mend it first") from None
     missing = [name for name in FUNCTIONS if not callable(getattr(lab, name, None))]
     if missing:
         raise RefusedError(f"{file.name} does not define {', '.join(missing)}: keep the template's names")
@@ -152,9 +160,8 @@ def parse(file: Path) -> list[list[tuple[str, ast.stmt]]]:
         try:
             cells.append([(filename, statement) for statement in ast.parse(source).body])
         except (SyntaxError, ValueError) as error:
-            raise RefusedError(
-                f"{filename}, line {getattr(error, 'lineno', '?')}: {error}: mend it first"
-            ) from None
+            where = f"{filename}, line {getattr(error, 'lineno', '?')}"
+            raise RefusedError(f"{where}: {getattr(error, 'msg', error)}; mend it first") from None
     return cells
 
 
@@ -186,23 +193,42 @@ def bound_inside(node: ast.AST) -> set[str]:
     return bound(node) if isinstance(node, ast.stmt) else set()
 
 
-def refuse_neighbours(statement: ast.stmt) -> None:
-    """The grader gets one code file: what that imports from beside it will be missing there."""
-    modules = []
-    if isinstance(statement, ast.Import):
-        modules = [alias.name for alias in statement.names]
-    elif isinstance(statement, ast.ImportFrom):
-        modules = [statement.module or "."]
-    for module in modules:
+def refuse_missing_modules(statement: ast.stmt, needed: set[str]) -> None:
+    """The grader gets one code file and has few packages: all else that is imported will be missing there."""
+    if isinstance(statement, ast.Import):  # of "import torch, tqdm" only what is used
+        names = [alias for alias in statement.names if (alias.asname or alias.name.split(".")[0]) in needed]
+        statement = ast.copy_location(ast.Import(names), statement)
+    for module, line in imported(statement):
         name = module.split(".")[0]
-        if not name or (HERE / f"{name}.py").exists() or (HERE / name / "__init__.py").exists():
+        neighbour = not name or (HERE / f"{name}.py").exists() or (HERE / name / "__init__.py").exists()
+        if neighbour or name not in PACKAGES | sys.stdlib_module_names:
             raise RefusedError(
-                f"the six functions need {module or 'a module beside them'}, which the grader does not have"
+                f"the six functions need {module or 'a module beside them'} (line {line}), which the grader "
+                "does not have: take it out, or write what you need of it into this file"
             )
 
 
-def describe(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def imported(node: ast.AST) -> list[tuple[str, int]]:
+    """The modules that a statement imports, also inside of functions; in a `try` one may be missing."""
+    if isinstance(node, ast.Import):
+        return [(alias.name, node.lineno) for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [("" if node.level else node.module or "", node.lineno)]
+    if isinstance(node, ast.Try):
+        return []
+    return [found for child in ast.iter_child_nodes(node) for found in imported(child)]
+
+
+def describe(error: BaseException, where: str = "") -> str:
+    """An exception on one line, with a hint where its own words lead astray."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:300] + where
+    if isinstance(error, NameError):
+        text += "; hint: of the top level only imports, functions, classes and assignments are taken over"
+    elif "stdin" in text:
+        text += "; hint: nobody is there to answer input()"
+    elif "CUDA" in text:
+        text += "; hint: the grader may have no GPU, and tells train_classifier which device to use"
+    return text
 
 
 # The checks
@@ -210,6 +236,7 @@ def describe(error: BaseException) -> str:
 
 @pytest.fixture(scope="session")
 def lab() -> types.ModuleType:
+    hide_gpu()
     return load_lab(find_code())
 
 
@@ -330,14 +357,11 @@ def test_weights_fit_classifier(lab):
     """the weights fit classifier"""
     file = find_weights()
     if file is None:
-        pytest.skip(
-            f"there is neither {WEIGHT_FILES[0]} nor {WEIGHT_FILES[1]}: train, then save_weights(model)"
-        )
+        pytest.skip(f"there is {no_weights()}: train, then save_weights(model)")
     problem = weights_problem(lab, file)
     if problem:
-        raise WrongError(
-            file.name, expected="the state dict of classifier()", actual=problem, hint="save_weights(model)"
-        )
+        actual, hint = problem
+        raise WrongError(file.name, expected="the state dict of classifier()", actual=actual, hint=hint)
 
 
 def made_up(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -363,6 +387,13 @@ def losses(lab, net, images, labels) -> tuple[float, float]:
 # The weights
 
 
+def no_weights() -> str:
+    """What is missing, and which file may be meant to be it."""
+    missing = f"neither {WEIGHT_FILES[0]} nor {WEIGHT_FILES[1]}"
+    others = sorted(file.name for file in HERE.iterdir() if file.suffix in (".safetensors", ".pt", ".pth"))
+    return missing + (f" ({', '.join(others)} is not looked at: rename it if it is meant)" if others else "")
+
+
 def find_weights() -> Path | None:
     found = [HERE / name for name in WEIGHT_FILES if (HERE / name).is_file()]
     if len(found) > 1:
@@ -370,8 +401,9 @@ def find_weights() -> Path | None:
     return found[0] if found else None
 
 
-def weights_problem(lab: types.ModuleType, file: Path) -> str:
-    """Why these weights cannot be graded with this classifier, or nothing."""
+def weights_problem(lab: types.ModuleType, file: Path) -> tuple[str, str] | None:
+    """Why these weights cannot be graded with this classifier, and what to do; or nothing."""
+    save = "save_weights(model)"
     try:
         if file.suffix == ".pt":
             weights = torch.load(file, map_location="cpu", weights_only=True)
@@ -380,24 +412,54 @@ def weights_problem(lab: types.ModuleType, file: Path) -> str:
 
             weights = load_file(file)
     except ImportError:
-        return "safetensors is not installed: pip install safetensors"
+        return "what only safetensors can read", "pip install safetensors"
     except pickle.UnpicklingError:
-        return "a whole pickled model, or damaged: save its state dict"
+        return "a whole pickled model, or damage", f"open it where you trained, then {save}"
     except Exception as error:  # the readers raise a dozen kinds on a damaged file
-        return f"a file that cannot be read ({describe(error)})"
-    if not isinstance(weights, dict) or not all(
-        isinstance(value, torch.Tensor) for value in weights.values()
-    ):
-        return "no state dict"
+        return f"a file that cannot be read ({describe(error)})", save
+    if not isinstance(weights, dict):
+        return f"no state dict but a {type(weights).__name__}", save
+    if not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        return f"no state dict but a dict of {', '.join(map(str, weights))[:100]}", save
     try:
         net = lab.classifier()
     except Exception as error:
-        return f"classifier() fails: {describe(error)}"
+        return f"classifier() fails: {describe(error)}", "mend classifier() first"
     try:
         net.load_state_dict(weights, strict=True)
     except Exception as error:  # also whatever a network's own hooks raise
-        return describe(error).removeprefix("RuntimeError: ")
-    return ""
+        wrapped = wrapping(weights)
+        told = misfit(weights, net.state_dict()) or describe(error)
+        return wrapped or (told, "train again, or change classifier() back to what you trained")
+    return None
+
+
+def wrapping(found: dict[str, torch.Tensor]) -> tuple[str, str] | None:
+    """Whether the state dict is that of a wrapper around the network."""
+    for wrapper, inner in (("DataParallel", "module"), ("torch.compile", "_orig_mod")):
+        if found and all(str(name).startswith(f"{inner}.") for name in found):
+            return (
+                f'names that begin with "{inner}.", as {wrapper} makes them',
+                f"save_weights(model.{inner})",
+            )
+    return None
+
+
+def misfit(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:
+    """In which tensors a file and a network differ."""
+    parts = [
+        f"{len(names)} tensors {what} (first: {names[0]})"
+        for names, what in (
+            ([name for name in wanted if name not in found], "missing"),
+            ([name for name in found if name not in wanted], "unexpected"),
+        )
+        if names
+    ]
+    for name in wanted:
+        if name in found and (there := tuple(found[name].shape)) != (here := tuple(wanted[name].shape)):
+            parts.append(f"{name} of shape {there} and not {here}")
+            break
+    return ", ".join(parts)
 
 
 # Running and packing
@@ -413,6 +475,25 @@ class Reporter:
         if report.failed:
             say("FAIL", "this selftest", str(report.longrepr))
             self.failed += 1
+
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
+        """Call the check, but not for ever."""
+        trains = pyfuncitem.name == test_train_classifier_learns.__name__
+        seconds, began = CALL_SECONDS + TRAIN_SECONDS * trains, time.monotonic()
+        timer = threading.Timer(seconds, _thread.interrupt_main)
+        timer.start()
+        try:
+            pyfuncitem.obj(lab=pyfuncitem.funcargs["lab"])
+        except KeyboardInterrupt:
+            if time.monotonic() - began < seconds:
+                raise  # somebody pressed Ctrl-C
+            hint = "stop when `seconds` are over" if trains else "look for a loop that never ends"
+            raise WrongError(
+                "the time", expected=f"at most {seconds:g} s", actual="no end", hint=hint
+            ) from None
+        finally:
+            timer.cancel()
+        return True
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):
@@ -431,7 +512,7 @@ class Reporter:
             elif type(error).__name__ == "WrongError":
                 say("FAIL", title, str(error))
             else:
-                say("FAIL", title, describe(error) + place(call.excinfo))
+                say("FAIL", title, describe(error, place(call.excinfo)))
 
 
 def place(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
@@ -453,63 +534,79 @@ def run_checks() -> int:
     reporter = Reporter()
     quiet = ["terminal", "cacheprovider", "warnings", "faulthandler"]
     arguments = ["-c", os.devnull, "--rootdir", str(HERE), "--capture=sys", str(HERE / Path(__file__).name)]
-    pytest.main([*arguments, *(word for name in quiet for word in ("-p", f"no:{name}"))], plugins=[reporter])
-    return 1 if reporter.failed else 0
+    arguments += [word for name in quiet for word in ("-p", f"no:{name}")]
+    status = pytest.main(arguments, plugins=[reporter])
+    return 1 if reporter.failed or status != pytest.ExitCode.OK else 0
+
+
+def hide_gpu() -> None:
+    """The grader may have none, so what works only with one must not seem to work."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def pack() -> int:
     """Write lab8.zip, or raise RefusedError where the grader could not use it."""
+    notes = 0
+
+    def note(title: str, text: str) -> None:
+        nonlocal notes
+        notes += 1
+        say("note", title, text)
+
     code, weights, answers = find_code(), find_weights(), HERE / "answers.md"
     lab = load_lab(code)
     files = [code]
     for name in FUNCTIONS:
         written = getattr(getattr(lab, name), "__code__", None)
         if written and "NotImplementedError" in written.co_names:
-            say("note", name, "not written yet, so it earns nothing")
+            note(name, "not written yet, so it earns nothing")
     if weights is None:
-        say("note", f"neither {WEIGHT_FILES[0]} nor {WEIGHT_FILES[1]}: your accuracy cannot be measured")
+        note(no_weights(), "without weights your accuracy cannot be measured")
     else:
         check_size(weights)
         problem = weights_problem(lab, weights)
         if problem:
-            raise RefusedError(f"{weights.name} does not fit classifier(): {problem}")
+            actual, hint = problem
+            raise RefusedError(f"{weights.name} does not fit classifier(): {actual}; hint: {hint}")
         files.append(weights)
     if answers.is_file():
         check_size(answers)
         files.append(answers)
         for number in unanswered(answers.read_text(encoding="utf-8-sig", errors="replace")):
-            say("note", f"question {number}", "not answered yet")
+            note(f"question {number}", "not answered yet in 15 words or 30 Chinese characters")
     else:
-        say("note", "answers.md", "is not there: the written questions earn nothing")
+        note("answers.md", "is not there, so the written questions earn nothing")
     target = HERE / "lab8.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes(), zipfile.ZIP_DEFLATED)
-    say("ok", f"{target.name} holds {', '.join(file.name for file in files)}: hand it in")
+    todo = "hand it in" + (" as it is, or see to the notes first and pack again" if notes else "")
+    say("ok", f"{target.name} holds {', '.join(file.name for file in files)}: {todo}")
     return 0
 
 
 def unanswered(text: str) -> list[int]:
-    """The numbers of the questions whose section is missing, empty, or still the placeholder."""
+    """The numbers of the questions whose section is missing, too short, or still the placeholder."""
     parts = re.split(r"(?m)^#+\s*Question (\d+)\b.*$", text)
     sections = {int(number): body for number, body in zip(parts[1::2], parts[2::2], strict=True)}
-    written = {
-        number: [line for line in body.splitlines() if line.strip() and not line.startswith(">")]
-        for number, body in sections.items()
-    }
-    numbers = range(1, QUESTIONS + 1)
-    return [
-        number
-        for number in numbers
-        if not [line for line in written.get(number, []) if line.strip() != PLACEHOLDER]
-    ]
+    return [number for number in range(1, QUESTIONS + 1) if not is_enough(sections.get(number, ""))]
+
+
+def is_enough(section: str) -> bool:
+    """Whether it has 15 words, 30 Chinese characters, or a mix; the question and the placeholder aside."""
+    lines = [line for line in section.splitlines() if not line.startswith(">")]
+    text = "\n".join(lines).replace(PLACEHOLDER, "")
+    rest, characters = re.subn(r"[\u3400-\u9fff]", " ", text)
+    return characters / 30 + len(re.findall(r"[^\W\d_]+", rest)) / 15 >= 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Looks at your lab 8.")
     parser.add_argument("--pack", action="store_true", help="make lab8.zip, the file to hand in")
+    packs = parser.parse_args().pack
+    hide_gpu()
     try:
-        return pack() if parser.parse_args().pack else run_checks()
+        return pack() if packs else run_checks()
     except RefusedError as refusal:
         say("REFUSED", str(refusal))
         return 1

@@ -142,6 +142,37 @@ def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: P
     assert not any("noise" in line for line in lines)
 
 
+def test_a_check_that_never_ends_is_stopped_and_told(solved: Path) -> None:
+    lab, selftest = solved / "lab8.py", solved / "selftest.py"
+    lab.write_text(SOLVED + "\ndef conv_parameter_count(*a, **k):\n    while True: pass\n", encoding="utf-8")
+    text = selftest.read_text(encoding="utf-8").replace("CALL_SECONDS = 20.0", "CALL_SECONDS = 3.0")
+    selftest.write_text(text, encoding="utf-8")
+    status, lines = _run(solved)
+    stopped = [line for line in lines if line.startswith("FAIL  conv_")]
+    assert status == 1 and len(lines) == 13
+    assert len(stopped) == 2
+    assert stopped[0].endswith("expected at most 3 s, got no end; hint: look for a loop that never ends")
+
+
+def test_a_hint_stands_where_an_error_leads_astray(solved: Path) -> None:
+    more = (
+        "for WIDTH in (3,): pass\ndef conv_output_size(*a, **k): return WIDTH\n"
+        "def conv_parameter_count(*a, **k): return input()\n"
+        "def classifier(): raise RuntimeError('No CUDA GPUs are available')\n"
+    )
+    (solved / "lab8.py").write_text(SOLVED + "\n" + more, encoding="utf-8")
+    told = "\n".join(_run(solved)[1])
+    assert "hint: of the top level only imports, functions, classes and assignments" in told
+    assert "hint: nobody is there to answer input()" in told
+    assert "hint: the grader may have no GPU" in told
+
+
+def test_weights_under_another_name_are_pointed_at(solved: Path) -> None:
+    (solved / "classifier.safetensors").rename(solved / "best.safetensors")
+    selftest = _selftest(solved)
+    assert "(best.safetensors is not looked at: rename it if it is meant)" in selftest.no_weights()
+
+
 def test_one_task_can_be_run_alone_with_pytest(solved: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "selftest.py", "-k", "lenet5"]
     done = subprocess.run(command, cwd=solved, capture_output=True, text=True, check=False)
@@ -212,20 +243,39 @@ def test_nothing_to_hand_in_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("def lenet5(:\n", r"lab8\.py, line 1: invalid syntax"),
+        ("def lenet5(:\n", r"lab8\.py, line 1: invalid syntax; mend"),
         ("x = 1\n", r"lab8\.py does not define conv_output_size, .*, train_classifier"),
         ("", r"lab8\.py does not define"),
-        ("import nowhere\ndef lenet5(): return nowhere\n", r"lab8\.py, line 1: ModuleNotFoundError"),
+        (
+            "import nowhere\ndef lenet5(): return nowhere\n",
+            r"need nowhere \(line 1\), which the grader does not have",
+        ),
         (
             "import lab8_tools\ndef lenet5(): return lab8_tools\n",
-            "need lab8_tools, which the grader does not have",
+            r"need lab8_tools \(line 1\), which the grader does not have",
         ),
         ("from lab8_tools import save_weights\ndef lenet5(): save_weights()\n", "need lab8_tools"),
+        ("def lenet5():\n    import lab8_tools\n", r"need lab8_tools \(line 2\)"),
+        ("def helper():\n    from . import x\nlenet5 = helper\n", r"need a module beside them \(line 2\)"),
+        ("import math, tqdm\ndef lenet5(): return tqdm\n", r"need tqdm \(line 1\)"),
         ("WIDTH = 1 / 0\ndef lenet5(): return WIDTH\n", r"line 1: ZeroDivisionError"),
         ("x = '\0'\n", r"lab8\.py, line "),
         ("#" * 2**21 + "\n", r"lab8\.py has 2 MiB and may have 2"),
     ],
-    ids=["syntax", "functions", "empty", "import", "tools", "from-tools", "constant", "null", "large"],
+    ids=[
+        "syntax",
+        "functions",
+        "empty",
+        "import",
+        "tools",
+        "from-tools",
+        "inside",
+        "relative",
+        "package",
+        "constant",
+        "null",
+        "large",
+    ],
 )
 def test_code_that_the_grader_could_not_use_is_refused(folder: Path, code: str, reason: str) -> None:
     (folder / "lab8.ipynb").unlink()
@@ -251,9 +301,15 @@ def test_weights_that_cannot_be_graded_are_refused(solved: Path) -> None:
         assert re.search(reason, told := _pack(solved)), told
 
     save_file({name: value for name, value in weights.items() if name != "head.weight"}, file)
-    refused(r"classifier\.safetensors does not fit classifier\(\): .*Missing key.*head\.weight")
+    refused(
+        r"classifier\.safetensors does not fit classifier\(\): 1 tensors missing \(first: head\.weight\);"
+    )
     save_file(weights | {"head.weight": torch.zeros(9, 128)}, file)
-    refused("size mismatch for head.weight")
+    refused(r"head\.weight of shape \(9, 128\) and not \(10, 128\); hint: train again, or")
+    save_file({f"module.{name}": value for name, value in weights.items()}, file)
+    refused(
+        r'names that begin with "module\.", as DataParallel makes them; hint: save_weights\(model\.module\)'
+    )
     file.write_bytes(b"nothing")
     refused("a file that cannot be read")
     torch.save(weights, solved / "classifier.pt")
@@ -264,7 +320,9 @@ def test_weights_that_cannot_be_graded_are_refused(solved: Path) -> None:
     torch.save(Net(2, 2), solved / "classifier.pt")
     refused("a whole pickled model")
     torch.save([1, 2], solved / "classifier.pt")
-    refused("no state dict")
+    refused("no state dict but a list")
+    torch.save({"model": weights, "epoch": 3}, solved / "classifier.pt")
+    refused("no state dict but a dict of model, epoch")
     with (solved / "classifier.pt").open("wb") as large:
         large.truncate(2**28 + 1)
     refused("classifier.pt has 256 MiB and may have 256")
@@ -278,14 +336,21 @@ def test_weights_beside_an_unwritten_classifier_are_refused(solved: Path) -> Non
     )
 
 
+LONG = "so " * 15
+
+
 @pytest.mark.parametrize(
     ("text", "open_ones"),
     [
         ("", [1, 2, 3, 4]),
-        ("# Question 1\nyes\n## Question 3\n> asked\n\nWrite your answer here.\n## Question 4\nno\n", [2, 3]),
-        ("## Question 1\n是\n## Question 2\nb\n## Question 3\nc\n### Question 4: d\nd\n", []),
+        (f"# Question 1\n{LONG}\n## Question 3\n> {LONG}\n\nWrite your answer here.\n", [2, 3, 4]),
+        (f"## Question 1\n{'好' * 30}\n## Question 2\n{LONG}\n## Question 3\n{LONG[3:]}\n", [3, 4]),
+        (
+            f"## Question 1\n{LONG}\n## Question 2\n{LONG}\n# Question 3\n{LONG}\n# Question 4: d\n{LONG}\n",
+            [],
+        ),
     ],
-    ids=["empty", "some", "all"],
+    ids=["empty", "some", "short", "all"],
 )
 def test_unanswered_questions_are_told(folder: Path, text: str, open_ones: list[int]) -> None:
     assert _selftest(folder).unanswered(text) == open_ones
