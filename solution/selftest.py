@@ -14,6 +14,7 @@ import argparse
 import ast
 import dis
 import inspect
+import io
 import json
 import linecache
 import os
@@ -55,6 +56,9 @@ TRAIN_SECONDS = 5.0  # two of them may go into importing the optimizer
 CALL_SECONDS = 20.0  # a check that takes longer is stopped; for training its seconds are added
 PACKAGES = {"torch", "torchvision", "numpy", "PIL", "typing_extensions"}  # the grader has these
 
+CELL_HINT = "the grader leaves out this cell, and what it defines is missing"
+LEFT_OUT: list[str] = []  # a notebook's cells that are not Python: to be told once, not at each reading
+
 
 class RefusedError(Exception):
     """The grader could do nothing with this; the message says why."""
@@ -81,7 +85,7 @@ def find_code() -> Path:
 
 
 def read_cells(file: Path) -> list[str]:
-    """The code, a cell each; notebook commands like %matplotlib and !pip are blanked out."""
+    """The code, a cell each; notebook commands like %matplotlib, !pip and max? are blanked out."""
     check_size(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -93,7 +97,7 @@ def read_cells(file: Path) -> list[str]:
         raise RefusedError(
             f"{file.name} cannot be read ({type(error).__name__}: {error}): save it again, as UTF-8"
         ) from None
-    return [re.sub(r"(?m)^(\s*)[%!].*", r"\1pass", source) for source in sources]
+    return [re.sub(r"(?m)^([ \t]*)(?:[%!?].*|[\w.]+\?\??[ \t]*)$", r"\1pass", source) for source in sources]
 
 
 def check_size(file: Path) -> None:
@@ -160,8 +164,10 @@ def parse(file: Path) -> list[list[tuple[str, ast.stmt]]]:
         try:
             cells.append([(filename, statement) for statement in ast.parse(source).body])
         except (SyntaxError, ValueError) as error:
-            where = f"{filename}, line {getattr(error, 'lineno', '?')}"
-            raise RefusedError(f"{where}: {getattr(error, 'msg', error)}; mend it first") from None
+            told = f"{filename}, line {getattr(error, 'lineno', '?')}: {getattr(error, 'msg', error)}"
+            if file.suffix == ".py":
+                raise RefusedError(f"{told}; mend it first") from None
+            LEFT_OUT.append(told)
     return cells
 
 
@@ -531,6 +537,8 @@ def run_checks() -> int:
     code = find_code()
     load_lab(code)
     say("look", code.name)
+    for told in LEFT_OUT:
+        say("note", told, CELL_HINT)
     reporter = Reporter()
     quiet = ["terminal", "cacheprovider", "warnings", "faulthandler"]
     arguments = ["-c", os.devnull, "--rootdir", str(HERE), "--capture=sys", str(HERE / Path(__file__).name)]
@@ -556,6 +564,8 @@ def pack() -> int:
     code, weights, answers = find_code(), find_weights(), HERE / "answers.md"
     lab = load_lab(code)
     files = [code]
+    for told in LEFT_OUT:
+        note(told, CELL_HINT)
     for name in FUNCTIONS:
         written = getattr(getattr(lab, name), "__code__", None)
         if written and "NotImplementedError" in written.co_names:
@@ -573,7 +583,9 @@ def pack() -> int:
         check_size(answers)
         files.append(answers)
         for number in unanswered(answers.read_text(encoding="utf-8-sig", errors="replace")):
-            note(f"question {number}", "not answered yet in 15 words or 30 Chinese characters")
+            note(
+                f"question {number}", "answers.md does not answer it yet in 15 words or 30 Chinese characters"
+            )
     else:
         note("answers.md", "is not there, so the written questions earn nothing")
     target = HERE / "lab8.zip"
@@ -605,6 +617,8 @@ def main() -> int:
     parser.add_argument("--pack", action="store_true", help="make lab8.zip, the file to hand in")
     packs = parser.parse_args().pack
     hide_gpu()
+    if isinstance(sys.__stdout__, io.TextIOWrapper):
+        sys.__stdout__.reconfigure(errors="replace")  # a console may lack what an error's text holds
     try:
         return pack() if packs else run_checks()
     except RefusedError as refusal:

@@ -167,6 +167,15 @@ def test_a_hint_stands_where_an_error_leads_astray(solved: Path) -> None:
     assert "hint: the grader may have no GPU" in told
 
 
+def test_a_console_that_lacks_a_character_stops_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    more = "\ndef preprocess(images): raise ValueError('不行')\n"
+    (folder / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    assert any("ValueError: ??" in line for line in _run(folder)[1])
+
+
 def test_weights_under_another_name_are_pointed_at(solved: Path) -> None:
     (solved / "classifier.safetensors").rename(solved / "best.safetensors")
     selftest = _selftest(solved)
@@ -192,10 +201,17 @@ def test_of_module_and_notebook_the_one_with_more_written_is_looked_at(folder: P
 
 
 def test_a_notebooks_commands_and_training_cells_cost_nothing(folder: Path) -> None:
-    cells = ["%matplotlib inline\n!pip install x", SOLVED, "model = 1 / 0\nwhile True:\n    pass"]
+    cells = [
+        "%matplotlib inline\n!pip install x\nmax?\nprint??\n?len",
+        SOLVED,
+        "%%bash\nls -l | wc",
+        "model = 1 / 0\nwhile True:\n    pass",
+    ]
     notebook = {"cells": [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]}
     (folder / "lab8.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    lab = _selftest(folder).load_lab(folder / "lab8.ipynb")
+    selftest = _selftest(folder)
+    lab = selftest.load_lab(folder / "lab8.ipynb")
+    assert selftest.LEFT_OUT == ["lab8.ipynb, code cell 3, line 2: invalid syntax"]
     assert lab.conv_output_size(32, 5) == 28
     assert not hasattr(lab, "model")
 

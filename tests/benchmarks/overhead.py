@@ -61,12 +61,12 @@ def classifier():
 
 
 def train_classifier(model, images, labels, *, device, seconds, seed):
-    for _ in range(5):
+    for _ in range(10):
         model.zero_grad()
         nn.functional.cross_entropy(model(preprocess(images)), labels).backward()
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter -= 0.1 * parameter.grad
+                parameter -= 0.5 * parameter.grad
     return {}
 """
 
