@@ -34,8 +34,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click knows what to do, with a reader that has seen enough too
         except KeyboardInterrupt:
             _say("stopped")
             ctx.exit(EXIT_INTERRUPTED)

@@ -488,8 +488,8 @@ class TestWall:
         body = """
         import ctypes
         libc = ctypes.CDLL(None, use_errno=True)
-        calls = {'unshare': (0x10000000,), 'ptrace': (0, 0, 0, 0), 'mount': (b'/tmp', b'/tmp', b'', 4096, 0),
-                 'memfd_create': (b'x', 0), 'shmget': (0, 4096, 0o1600), 'chroot': (b'/tmp',),
+        calls = {'unshare': (0x10000000,), 'ptrace': (0, 0, 0, 0), 'mount': (b'/usr', b'/usr', b'', 4096, 0),
+                 'memfd_create': (b'x', 0), 'shmget': (0, 4096, 0o1600), 'chroot': (b'/usr',),
                  'setpriority': (0, 1, 19), 'setns': (0, 0), 'process_vm_readv': (1, 0, 0, 0, 0, 0)}
         return [name for name, args in calls.items()
                 if getattr(libc, name)(*args) != -1 or ctypes.get_errno() not in (1, 38)]  # EPERM, ENOSYS
@@ -556,7 +556,7 @@ class TestWall:
     def test_files_and_disk_are_bounded(self, slot: Slot) -> None:
         body = """
         got = []
-        for name in ('/tmp/big', '/dev/shm/big'):
+        for name in ('/scratch/big', '/dev/shm/big'):
             size = 0
             try:
                 for i in range(100):
@@ -565,7 +565,7 @@ class TestWall:
             except OSError as error:
                 got.append([name, size >> 20, error.errno])
         try:
-            with open('/tmp/one', 'wb') as f: f.truncate(1 << 30)
+            with open('/scratch/one', 'wb') as f: f.truncate(1 << 30)
         except OSError as error:
             got.append(error.errno)
         return got
@@ -576,10 +576,11 @@ class TestWall:
     def test_nothing_survives_a_submission(self, slot: Slot) -> None:
         leave = """
         import signal
-        os.makedirs('/tmp/a/b/c'); open('/tmp/a/b/c/note', 'w').write('x'); os.chmod('/tmp/a/b', 0)
-        os.symlink('/usr', '/tmp/link'); open('/dev/shm/note', 'w').write('x'); os.mkfifo('/tmp/fifo')
+        os.makedirs('/scratch/a/b/c'); open('/scratch/a/b/c/note', 'w').write('x')
+        os.chmod('/scratch/a/b', 0)
+        os.symlink('/usr', '/scratch/link'); open('/dev/shm/note', 'w').write('x'); os.mkfifo('/scratch/fifo')
         try:
-            os.setxattr('/tmp', 'user.note', b'x'); os.chmod('/tmp', 0o711)
+            os.setxattr('/scratch', 'user.note', b'x'); os.chmod('/scratch', 0o711)
         except OSError:
             pass
         if os.fork() == 0:
@@ -594,7 +595,7 @@ class TestWall:
         assert answer(slot, leave) == 3  # pid 1, itself, and the daemon
         box = slot._pid1
         look = """
-        return [os.listdir('/tmp'), os.listdir('/dev/shm'), os.listxattr('/tmp'),
+        return [os.listdir('/scratch'), os.listdir('/dev/shm'), os.listxattr('/scratch'),
                 len([p for p in os.listdir('/proc') if p.isdigit()])]
         """
         assert answer(slot, look) == [[], [], [], 2]
@@ -608,7 +609,7 @@ class TestWall:
         """
         assert answer(slot, "return os.getpid()") != 2  # the box has seen submissions before
         assert answer(slot, leave) == 1
-        assert answer(slot, "return [os.listdir('/tmp'), os.getpid()]") == [[], 2]
+        assert answer(slot, "return [os.listdir('/scratch'), os.getpid()]") == [[], 2]
 
     def test_a_box_that_dies_is_replaced(self, slot: Slot) -> None:
         assert slot._pid1 is not None
