@@ -3,7 +3,7 @@
     python tests/benchmarks/overhead.py [submissions]
 
 The submission's own work is next to nothing (the reference's arithmetic and LeNet-5, a
-one-layer classifier that trains for no time), so that what remains is ours: fork,
+one-layer classifier that learns class means), so that what remains is ours: fork,
 load, 15 checks, clean up. Ours is measured with two jobs side by side, each with a
 sandbox slot of its own; the peer runs in its own process with the submission's code
 beside the checks, as graders do that trust it. CPU seconds count all processes.
@@ -61,12 +61,12 @@ def classifier():
 
 
 def train_classifier(model, images, labels, *, device, seconds, seed):
-    for _ in range(10):
-        model.zero_grad()
-        nn.functional.cross_entropy(model(preprocess(images)), labels).backward()
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter -= 0.5 * parameter.grad
+    features = model[:2](preprocess(images))
+    mean = features.mean(0)
+    with torch.no_grad():
+        for label in range(10):  # the nearest class mean: learnt at once
+            model[2].weight[label] = 5 * (features[labels == label].mean(0) - mean)
+        model[2].bias.copy_(-model[2].weight @ mean)
     return {}
 """
 
