@@ -13,6 +13,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+# The functions that a student's module `lab8` has to define.
+CONTRACT = (
+    "conv_output_size",
+    "conv_parameter_count",
+    "lenet5",
+    "preprocess",
+    "classifier",
+    "train_classifier",
+)
+
 
 class Record(BaseModel):
     """A frozen value with checked fields."""

@@ -24,16 +24,8 @@ from grader.intake.notebook import parse_notebook
 from grader.intake.unpack import is_torch_zip
 from grader.questions import NOTEBOOK
 from grader.text import safe_line
-from grader.types import Code, Weights
+from grader.types import CONTRACT, Code, Weights
 
-CONTRACT = (
-    "conv_output_size",
-    "conv_parameter_count",
-    "lenet5",
-    "preprocess",
-    "classifier",
-    "train_classifier",
-)
 _NAMES = "|".join(CONTRACT)
 _DEFINED = re.compile(
     rf"^(?:(?:async[ \t]+)?def[ \t]+({_NAMES})[ \t]*\(|class[ \t]+({_NAMES})[ \t]*[(:]"

@@ -4,7 +4,6 @@ from grader.limits import Limits
 from grader.sandbox.protocol import Value
 from grader.sandbox.slot import Slot
 from grader.sandbox.student import (
-    CONTRACT,
     Activation,
     LoadReport,
     Model,
@@ -14,7 +13,6 @@ from grader.sandbox.student import (
 )
 
 __all__ = [
-    "CONTRACT",
     "Activation",
     "Limits",
     "LoadReport",

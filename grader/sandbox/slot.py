@@ -22,8 +22,8 @@ from typing import Any, Literal
 from grader.errors import KitError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap, protocol
-from grader.sandbox.student import CONTRACT, Death, SandboxError, Student
-from grader.types import Submission
+from grader.sandbox.student import Death, SandboxError, Student
+from grader.types import CONTRACT, Submission
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 5.0  # longer than this to clean up, and the box is replaced

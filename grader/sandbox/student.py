@@ -22,14 +22,6 @@ from grader.types import Record, Submission
 if TYPE_CHECKING:
     from grader.sandbox.slot import Slot, Worker
 
-CONTRACT = (
-    "conv_output_size",
-    "conv_parameter_count",
-    "lenet5",
-    "preprocess",
-    "classifier",
-    "train_classifier",
-)
 MESSAGE_CHARACTERS = 400
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
