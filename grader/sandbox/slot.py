@@ -26,7 +26,8 @@ from grader.sandbox.student import Death, SandboxError, Student
 from grader.types import CONTRACT, Submission
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
-CLEAN_SECONDS = 5.0  # longer than this to clean up, and the box is replaced
+CLEAN_SECONDS = 30.0  # longer than this to clean up, and the box is replaced
+REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
 _slots = itertools.count()
 
@@ -202,6 +203,8 @@ class Slot:
         self._folder: Path | None = None
         self._pid1: int | None = None  # a descriptor of the box's pid 1
         self._ready = False
+        self._proven = False  # whether the box was ever ready: then what stops it later is a mishap
+        self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
         if sys.platform == "win32":
             raise KitError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
@@ -236,9 +239,22 @@ class Slot:
         return Output(self.limits)
 
     def start_worker(self, output: Output) -> Worker:
-        """Fork a worker whose output goes to `output`. Raises SandboxError if the box cannot be had."""
+        """Fork a worker whose output goes to `output`.
+
+        Raises SandboxError where a box that worked cannot be had again, KitError where none could be had.
+        """
         for attempt in (1, 2):
-            self._wait_ready()
+            try:
+                if self._process is None:
+                    self._start()
+                self._wait_ready()
+            except KitError as error:
+                self._stop()
+                if attempt == 1:
+                    continue
+                if not self._proven:
+                    raise
+                raise SandboxError(f"the sandbox could not be started again ({error})") from None
             ours, theirs = socket.socketpair()
             pipe, their_pipe = os.pipe()
             try:
@@ -250,9 +266,7 @@ class Slot:
             except OSError:
                 ours.close()
                 os.close(pipe)
-                if attempt == 2:
-                    raise SandboxError("the sandbox does not stay alive") from None
-                self._replace()
+                self._stop()
             else:
                 ours.setblocking(False)
                 os.set_blocking(pipe, False)
@@ -260,30 +274,37 @@ class Slot:
             finally:
                 theirs.close()
                 os.close(their_pipe)
-        raise AssertionError("unreachable")
+        raise SandboxError("the sandbox does not stay alive")
 
-    def end_worker(self, worker: Worker) -> None:
-        """Kill what the submission left, wipe its files, or else replace the box."""
-        clean = False
+    def end_worker(self, worker: Worker) -> bool:
+        """Kill what the submission left, wipe its files, or else replace the box.
+
+        False where the box itself had come to an end or to a halt, so that nothing that was seen of
+        the submission just before can be held against it.
+        """
+        clean = answered = False
         try:
             self.control.sendall(b'{"do":"end"}\n')
             deadline = time.monotonic() + CLEAN_SECONDS
             while (message := self._message(deadline)) is not None:
                 if message.get("event") == "clean":
-                    clean = message.get("clean") is True
+                    answered, clean = True, message.get("clean") is True
                     break
         except OSError:
             pass
         worker.close()
         if not clean:
-            self._replace()
+            self._stop()
+            with contextlib.suppress(KitError):  # the next submission tries again, and says so
+                self._start()
+        return answered
 
     def why_it_ended(self, worker: Worker) -> Death:
         """How the worker ended, as the zygote saw it. Raises SandboxError if the box itself is gone."""
         with contextlib.suppress(Death):
             worker.read_output()
         try:
-            message = self._message(time.monotonic() + 1.0)
+            message = self._message(time.monotonic() + REPORT_SECONDS)
         except OSError:
             raise SandboxError("the sandbox came to an end by itself") from None
         if message is None:
@@ -293,12 +314,21 @@ class Slot:
             return Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
         if why == "files":
             return Death("crashed", f"the code made more than {MOST_FILES} files")
+        if why == "cpu":
+            seconds = self._worker_limits()["cpu_seconds"]
+            return Death("timeout", f"the code used more than {seconds:g} seconds of processor time")
+        if why == "full":
+            return Death("crashed", f"the code wrote more than {self._room()}")
+        if why == "machine":
+            raise SandboxError("the machine ran out of memory: grade with fewer --jobs")
         if status >= 0:
             return Death("crashed", f"the code ended its own process, with exit status {status}")
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        if name == "SIGXCPU":
-            return Death("timeout", "the code used up its processor time")
         return Death("crashed", f"the code took its process down ({name})")
+
+    def _room(self) -> str:
+        scratch, shared = self.limits.scratch_mib, self.limits.shared_memory_mib
+        return f"{scratch} MiB to its working folder or {shared} MiB to shared memory"
 
     def _worker_limits(self) -> dict[str, Any]:
         limits = self.limits
@@ -308,6 +338,8 @@ class Slot:
             "file_mib": limits.file_mib,
             "files": MOST_FILES,
             "open_files": limits.open_files,
+            "scratch_mib": limits.scratch_mib,
+            "shared_memory_mib": limits.shared_memory_mib,
             "processes": limits.processes + 2 * threads if self.mode == "bubblewrap" else None,
             "cpu_seconds": limits.wall_seconds * max(threads, 1) + 10,
             "threads": threads,
@@ -323,32 +355,40 @@ class Slot:
                 self._start_open(theirs)
             else:
                 self._start_walled(bubblewrap.find_bubblewrap(), theirs)
+        except OSError as error:
+            self._stop()
+            raise KitError(
+                f"no process can be started for the students' code ({error.strerror}: "
+                f"{error.filename or 'the system refused'}): make room, then run it again"
+            ) from None
         except KitError:
-            self.control.close()
+            self._stop()
             raise
         finally:
             theirs.close()
 
     def _start_walled(self, program: Path, control: socket.socket) -> None:
         uid = bubblewrap.foreign_uid(self._number) if os.geteuid() == 0 else None
+        filter_ = bubblewrap.seccomp_program()
         info, their_info = os.pipe()
-        with tempfile.TemporaryFile() as seccomp:
-            seccomp.write(bubblewrap.seccomp_program())
-            seccomp.seek(0)
-            words = bubblewrap.command(program, self.limits, self.device, uid, seccomp.fileno(), their_info)
-            try:
-                self._process = subprocess.Popen(
-                    words,
-                    stdin=control.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    pass_fds=(seccomp.fileno(), their_info),
-                )
-            except OSError as error:
-                os.close(info)
-                raise bubblewrap.explain(str(error)) from None
-            finally:
-                os.close(their_info)
+        their_filter, sending = os.pipe()  # no file: there may be no room for one
+        try:
+            os.write(sending, filter_)  # far less than a pipe holds
+            os.close(sending)
+            words = bubblewrap.command(program, self.limits, self.device, uid, their_filter, their_info)
+            self._process = subprocess.Popen(
+                words,
+                stdin=control.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(their_filter, their_info),
+            )
+        except OSError as error:
+            os.close(info)
+            raise bubblewrap.explain(str(error)) from None
+        finally:
+            os.close(their_info)
+            os.close(their_filter)
         with os.fdopen(info, "rb") as file:  # ends when bubblewrap has told it, or has given up
             text = file.read(65536)
         try:
@@ -374,7 +414,7 @@ class Slot:
     def _no_wall(self) -> KitError:
         """Why the zygote did not come up, as a line that says what to do."""
         stderr = b""
-        if self._process.stderr is not None:
+        if self._process is not None and self._process.stderr is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 _, stderr = self._process.communicate(timeout=5)
         lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -409,7 +449,7 @@ class Slot:
                 "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false "
                 "inside): check that /dev/nvidia* can be read by this user, or grade with --device cpu"
             )
-        self._ready = True
+        self._ready = self._proven = True
 
     def _message(self, deadline: float) -> dict[str, Any] | None:
         """The zygote's next line; None at the deadline. Raises OSError when the zygote is gone."""
@@ -427,10 +467,6 @@ class Slot:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def _replace(self) -> None:
-        self._stop()
-        self._start()
-
     def _stop(self) -> None:
         """Kill the box by its pid 1, and wait until all of it is gone."""
         ready, self._ready = self._ready, False
@@ -445,14 +481,16 @@ class Slot:
             poll.poll(10_000)
             os.close(self._pid1)
             self._pid1 = None
-        elif self._folder is not None and ready:
+        elif self._folder is not None and self._process is not None and ready:
             # Closing the control socket lets the zygote kill what it started before it ends.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=3)
-        self._process.kill()
-        self._process.wait()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+            self._process = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None

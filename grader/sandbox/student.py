@@ -174,10 +174,12 @@ class Student:
             raise
         return worker
 
-    def _end(self) -> None:
-        if self._worker is not None:
-            worker, self._worker = self._worker, None
-            self._slot.end_worker(worker)
+    def _end(self) -> bool:
+        """End the worker, if any. False where the box itself had failed."""
+        if self._worker is None:
+            return True
+        worker, self._worker = self._worker, None
+        return self._slot.end_worker(worker)
 
     def _raise_if_over(self) -> None:
         if self._closed:
@@ -236,7 +238,8 @@ class Student:
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply)
         except Death as death:
-            self._end()
+            if not self._end():
+                raise SandboxError("the sandbox stopped answering") from None
             self._deaths += 1
             if left <= seconds and death.kind == "timeout":
                 death = Death("timeout", f"its code used up all of its {self.limits.wall_seconds:g} seconds")

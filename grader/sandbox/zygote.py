@@ -32,6 +32,10 @@ CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWUSER = 0x10000000
 MIB = 2**20
 UNSEEN_BYTES = 64 * MIB  # less shared memory than this is not looked for
+SOCKETS_FREE = 64  # more sockets than honest code has: what waits in the others counts as memory
+SOCKET_BYTES = 208 * 1024  # Linux's bound on what waits in one socket; it is in no process's memory
+XCPU_SECONDS = 5  # after the signal that says that the processor time is used up comes the end
+NICE = 5  # the watching process and the grader come before the students' code
 RESIDENT = ("RssAnon:", "RssShmem:")
 WATCH_SECONDS = 0.05  # how often the memory of a running submission is added up
 KILL_SECONDS = 2.0
@@ -101,6 +105,9 @@ class Box:
         self.scratch = scratch
         self.walled = walled
         self.worker = 0  # process id, 0: none
+        self.running = False  # from a submission's start to its end: what it started may outlive its worker
+        self.cpu_seconds = 0.0  # of the running submission's worker at most
+        self.oom_kills = 0  # on the whole machine, when the submission began
         self.memory_bytes = 0  # of the running submission at most
         self.files = 0  # likewise
         self.own_bytes = _status_bytes("self", *RESIDENT)
@@ -116,8 +123,8 @@ class Box:
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         while True:
-            ready = poll.poll(WATCH_SECONDS * 1000 if self.worker else None)
-            if self.worker:
+            ready = poll.poll(WATCH_SECONDS * 1000 if self.running else None)
+            if self.running:
                 self.look_after_worker()
             if not ready:
                 continue
@@ -130,6 +137,7 @@ class Box:
                 if command["do"] == "start":
                     self.start(command["limits"], descriptors)
                 else:
+                    self.running = False
                     clean = self.kill_all()
                     self.say(event="clean", clean=self.wipe() and clean)
 
@@ -138,7 +146,10 @@ class Box:
         connection, output = descriptors
         self.memory_bytes = limits["memory_mib"] * MIB
         self.files = limits["files"]
+        self.cpu_seconds = limits["cpu_seconds"]
         self.machine_bytes = _machine_shared_bytes()
+        self.oom_kills = _oom_kills()
+        self.running = True
         child = os.fork()
         if child == 0:
             try:
@@ -154,15 +165,29 @@ class Box:
         """Report the worker's end; stop the submission if it takes too much."""
         with contextlib.suppress(ChildProcessError):
             while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
                 if pid == 0:
                     break
                 if pid == self.worker:
                     self.worker = 0
-                    self.say(event="exit", status=os.waitstatus_to_exitcode(status), why="")
-        if self.worker and (why := self.excess()):
+                    self.tell_end(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
+        if why := self.excess():
+            self.running = False
+            if self.worker:  # told first: to end many large processes takes its time
+                self.say(event="exit", status=-signal.SIGKILL, why=why)
             self.kill_all()
-            self.say(event="exit", status=-signal.SIGKILL, why=why)
+
+    def tell_end(self, status: int, cpu_seconds: float) -> None:
+        """Report how the worker ended by itself, and the limit that is likely to be the reason."""
+        why = ""
+        if status < 0 and cpu_seconds > 0.98 * self.cpu_seconds:  # the kernel counts in ticks
+            why = "cpu"
+        elif status == -signal.SIGKILL and _oom_kills() > self.oom_kills:
+            why = "machine"
+        elif status == -signal.SIGBUS and self.walled:  # shared memory that had no room
+            full = [str(folder) for folder in self.scratch if os.statvfs(folder).f_bavail == 0]
+            why = "full" if full else ""
+        self.say(event="exit", status=status, why=why)
 
     def excess(self) -> str:
         """What the submission takes too much of: "memory", "files", or nothing."""
@@ -183,7 +208,7 @@ class Box:
         that way counts in full.
         """
         rough = dict(map(_resident_bytes, self.processes()))
-        unseen = self.unseen_bytes(list(rough))
+        unseen = self.unseen_bytes(list(rough)) + (_socket_bytes() if self.walled else 0)
         if sum(rough.values()) + unseen <= self.memory_bytes + self.own_bytes:
             return 0
         return sum(_proportional_bytes(pid, full) for pid, full in rough.items()) + unseen
@@ -257,6 +282,7 @@ class Box:
 def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None:
     """In the fork: own session, own output, limits, then serve requests."""
     os.setsid()
+    os.nice(NICE)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
@@ -279,7 +305,7 @@ def _limit(limits: dict[str, Any]) -> None:
     """Set this process's own limits, which its children inherit and cannot raise."""
     bounds = {
         "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": int(limits["cpu_seconds"]),
+        "RLIMIT_CPU": max(1, int(limits["cpu_seconds"])),
         "RLIMIT_FSIZE": limits["file_mib"] * MIB,
         "RLIMIT_NOFILE": limits["open_files"],
         "RLIMIT_MSGQUEUE": 0,
@@ -293,7 +319,9 @@ def _limit(limits: dict[str, Any]) -> None:
         if number is not None:
             hard = resource.getrlimit(number)[1]
             bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-            resource.setrlimit(number, (bound, bound))
+            # The signal of used-up time would never come if the end came with it.
+            last = bound + XCPU_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else bound
+            resource.setrlimit(number, (bound, last))
 
 
 def _drop_root(uid: int | None) -> None:
@@ -406,6 +434,25 @@ def _resident_bytes(pid: str) -> tuple[str, int]:
                 if found := _status_bytes(thread, *RESIDENT):
                     return thread, found
     return pid, found
+
+
+def _socket_bytes() -> int:
+    """What may wait in the sockets of this box's network, which is the kernel's memory."""
+    try:
+        with open("/proc/self/net/unix", "rb") as file:  # noqa: PTH123
+            sockets = sum(1 for _ in file) - 1
+    except OSError:
+        return 0
+    return max(0, sockets - SOCKETS_FREE) * SOCKET_BYTES
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has ended for want of memory on this machine, in all boxes together."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def _machine_shared_bytes() -> int:
