@@ -191,6 +191,9 @@ class Student:
         code = self._submission.code
         if code is None:
             raise StudentFailure("missing", "no code was handed in")
+        weights = self._submission.weights
+        if weights is not None and any(weights.filename in cell for cell in code.cells):
+            self._send_checkpoint(worker)  # now already: the code opens its weights itself
         fields = {"filename": code.filename, "cells": code.cells, "names": self._names, "device": self.device}
         loaded = self._exchange(worker, "load", b"", self.limits.load_seconds, fields)
         if not isinstance(loaded, dict):

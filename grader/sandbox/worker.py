@@ -33,6 +33,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import definitions, protocol
+from .rules import rule_behind
 
 MODULE = "lab8"
 REQUEST_BYTES = 2**31  # the trusted side may send any batch; memory is bounded anyway
@@ -64,6 +65,7 @@ class State:
         self.checkpoint_fault = ""
         self.models: dict[int, nn.Module] = {}
         self.reply_bytes = 2**20
+        self.limits: dict[str, Any] = {}
 
     def function(self, name: str) -> Callable[..., Any]:
         found = getattr(self.module, name, None)
@@ -100,6 +102,11 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     state = State()
     state.reply_bytes = limits["reply_mib"] * 2**20
+    state.limits = limits
+    # So that code which starts a process a core keeps within its share.
+    os.cpu_count = lambda: max(limits["threads"], 1)
+    # This can be set once a process, and the zygote has.
+    torch.set_num_interop_threads = lambda nthreads: None
 
     def read(amount: int) -> bytes:
         whole = memoryview(bytearray(amount))
@@ -160,6 +167,8 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     state.module = module = types.ModuleType(MODULE)
     module.__file__ = state.filename
     sys.modules[MODULE] = module
+    if any("multiprocessing" in cell or "num_workers" in cell for cell in request["cells"]):
+        _lay_module(extracted)
     first: Exception | None = None
     for source in extracted.sources:
         lines = source.text.splitlines(keepends=True)
@@ -181,6 +190,15 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
         raise first
     remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
     return {"defined": defined, "remarks": remarks}
+
+
+def _lay_module(extracted: definitions.Extracted) -> None:
+    """Write what is loaded where a process that is started afresh, not forked, finds it to import."""
+    lines = ["from __future__ import annotations"] if extracted.flags else []
+    with contextlib.suppress(Exception):  # without it the code is as well off as before
+        lines += [ast.unparse(statement) for source in extracted.sources for statement in source.body]
+        Path(f"{MODULE}.py").write_text("\n".join(lines), encoding="utf-8")
+        sys.path.append(str(Path.cwd()))
 
 
 def _call(state: State, request: dict[str, Any], payload: bytes) -> object:
@@ -401,6 +419,8 @@ def _store(state: State, request: dict[str, Any], length: int, read: Callable[[i
                     piece = piece[file.write(piece) :]
             except OSError as error:
                 state.checkpoint_fault = f"it does not fit into the scratch space ({error.strerror})"
+    with contextlib.suppress(OSError, ValueError):  # under its own name as well, for code that opens it itself
+        os.link(CHECKPOINT, Path(state.checkpoint_name).name)
 
 
 def _seed(state: State, seed: int) -> None:
@@ -457,4 +477,9 @@ def _describe(error: BaseException, state: State) -> str:
             place = f" ({frame.f_code.co_filename}, line {line})"
     if isinstance(error, NameError) and error.name in state.broken:
         message += f", because its definition failed: {state.broken[error.name]}"
+    rule = ""
+    with contextlib.suppress(Exception):  # an exception of the code's own may answer in any way
+        rule = rule_behind(error, state.limits)
+    if rule:
+        message, place = message[:150], f"{place}; {rule}"  # the rule is what must not be cut
     return f"{_type(error)}: {message}{place}" if message else f"{_type(error)}{place}"
