@@ -1,0 +1,1 @@
+"""What the notebooks import: figures, networks, layer tables, data and self-checking questions."""
