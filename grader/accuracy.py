@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -37,6 +38,20 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
+@dataclass(frozen=True)
+class Network:
+    """The submitted network in the worker, its weights loaded, and what it answered."""
+
+    model: Model
+    batch: int  # images at a time, as its memory allows
+    seconds: float  # a batch's
+    logits: Tensor  # float64 (N, 10), for the images that were measured; no NaN
+
+    def classify(self, images: Tensor) -> Tensor:
+        """Logits (N, 10) for uint8 images (N, 3, 32, 32). Raises StudentFailure, NoResultError."""
+        return _classify(self.model, images, self.batch, self.seconds)
+
+
 def measure_accuracy(student: Student, images: Tensor, labels: Tensor) -> Accuracy:
     """How many of `images`, uint8 (N, 3, 32, 32), the submitted network assigns to `labels`, int64 (N,).
 
@@ -44,19 +59,25 @@ def measure_accuracy(student: Student, images: Tensor, labels: Tensor) -> Accura
     (an exception, NaN, a wrong shape, weights that do not fit) is the `reason` why
     there is no result.
     """
+    return measure(student, images, labels)[0]
+
+
+def measure(student: Student, images: Tensor, labels: Tensor) -> tuple[Accuracy, Network | None]:
+    """As `measure_accuracy`, and the network that was measured, where there is a result."""
     size = BATCH[student.device]
     while True:
         try:
-            correct = _count_correct(student, images, labels, size)
+            network = _answers(student, images, size)
         except StudentFailure as failure:
             if failure.kind == "out_of_memory" and size > SMALLEST_BATCH:
                 size = max(size // 8, SMALLEST_BATCH)
                 continue
-            return Accuracy(images=len(images), reason=failure.message)
-        except _NoResult as problem:
-            return Accuracy(images=len(images), reason=str(problem))
+            return Accuracy(images=len(images), reason=failure.message), None
+        except NoResultError as problem:
+            return Accuracy(images=len(images), reason=str(problem)), None
+        correct = int((network.logits.argmax(1) == labels).sum())  # the first of equals
         low, high = wilson_interval(correct, len(images))
-        return Accuracy(
+        accuracy = Accuracy(
             images=len(images),
             correct=correct,
             accuracy=correct / len(images),
@@ -64,20 +85,23 @@ def measure_accuracy(student: Student, images: Tensor, labels: Tensor) -> Accura
             high=high,
             source="submitted",
         )
+        return accuracy, network
 
 
-class _NoResult(Exception):  # noqa: N818 (an end, not a fault)
-    """The reason, in one line."""
+class NoResultError(Exception):
+    """Why there is no result, in one line."""
 
 
-def _count_correct(student: Student, images: Tensor, labels: Tensor, size: int) -> int:
+def _answers(student: Student, images: Tensor, size: int) -> Network:
     model = student.build("classifier")
     _load_weights(model)
-    correct = 0
-    for batch, truth in zip(torch.split(images, size), torch.split(labels, size), strict=True):
-        predicted = _predictions(model.classify(batch, seconds=student.limits.batch_seconds), len(batch))
-        correct += int((predicted == truth).sum())
-    return correct
+    seconds = student.limits.batch_seconds
+    return Network(model, size, seconds, logits=_classify(model, images, size, seconds))
+
+
+def _classify(model: Model, images: Tensor, size: int, seconds: float) -> Tensor:
+    parts = torch.split(images, size)
+    return torch.cat([_usable(model.classify(part, seconds=seconds), len(part)) for part in parts])
 
 
 def _load_weights(model: Model) -> None:
@@ -92,23 +116,23 @@ def _load_weights(model: Model) -> None:
         if names
     ]
     if problems:
-        raise _NoResult(f"the weights do not fit classifier(): {', '.join(problems)}")
+        raise NoResultError(f"the weights do not fit classifier(): {', '.join(problems)}")
 
 
-def _predictions(logits: Tensor, n: int) -> Tensor:
-    """The classes (N,) that the student's logits choose; the first of equals.
+def _usable(logits: Tensor, n: int) -> Tensor:
+    """The student's logits as float64 (n, 10). Raises NoResultError where they are none.
 
     Infinities are numbers that can be compared, so only NaN makes them unusable.
     """
     if logits.dtype not in FLOATS:
         dtype = str(logits.dtype).removeprefix("torch.")
-        raise _NoResult(f"the classifier gave logits of type {dtype}, where floats are right")
+        raise NoResultError(f"the classifier gave logits of type {dtype}, where floats are right")
     shape = tuple(logits.shape)
     if shape != (n, CLASSES):
-        raise _NoResult(
+        raise NoResultError(
             f"the classifier gave logits of shape {safe_line(str(shape), 60)} for {n} images, "
             f"where {(n, CLASSES)} is right"
         )
     if logits.isnan().any():
-        raise _NoResult("the classifier gave NaN (not a number) among its logits")
-    return logits.argmax(1)
+        raise NoResultError("the classifier gave NaN (not a number) among its logits")
+    return logits.double()
