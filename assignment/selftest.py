@@ -42,6 +42,7 @@ FUNCTIONS = (
 )
 CODE_FILES = ("lab8.py", "lab8.ipynb")
 WEIGHT_FILES = ("classifier.safetensors", "classifier.pt")
+ANSWER_FILES = ("answers.md", "answers.zh.md")
 MIB = 2**20
 LARGEST = {
     ".py": 2 * MIB,
@@ -51,7 +52,7 @@ LARGEST = {
     ".md": MIB,
 }  # bytes
 QUESTIONS = 4
-PLACEHOLDER = "Write your answer here."
+PLACEHOLDERS = ("Write your answer here.", "请在此处写下你的答案。")
 TRAIN_SECONDS = 5.0  # two of them may go into importing the optimizer
 CALL_SECONDS = 20.0  # a check that takes longer is stopped; for training its seconds are added
 PACKAGES = {"torch", "torchvision", "numpy", "PIL", "typing_extensions"}  # the grader has these
@@ -561,7 +562,7 @@ def pack() -> int:
         notes += 1
         say("note", title, text)
 
-    code, weights, answers = find_code(), find_weights(), HERE / "answers.md"
+    code, weights = find_code(), find_weights()
     lab = load_lab(code)
     files = [code]
     for told in LEFT_OUT:
@@ -579,13 +580,12 @@ def pack() -> int:
             actual, hint = problem
             raise RefusedError(f"{weights.name} does not fit classifier(): {actual}; hint: {hint}")
         files.append(weights)
-    if answers.is_file():
-        check_size(answers)
-        files.append(answers)
-        for number in unanswered(answers.read_text(encoding="utf-8-sig", errors="replace")):
-            note(
-                f"question {number}", "answers.md does not answer it yet in 15 words or 30 Chinese characters"
-            )
+    answers = {name: unanswered_in(HERE / name) for name in ANSWER_FILES if (HERE / name).is_file()}
+    if answers:
+        name = min(answers, key=lambda name: len(answers[name]))  # of the two languages the one with more
+        files.append(HERE / name)
+        for number in answers[name]:
+            note(f"question {number}", f"{name} does not answer it yet in 15 words or 30 Chinese characters")
     else:
         note("answers.md", "is not there, so the written questions earn nothing")
     target = HERE / "lab8.zip"
@@ -597,9 +597,15 @@ def pack() -> int:
     return 0
 
 
+def unanswered_in(file: Path) -> list[int]:
+    """The questions that a file does not answer."""
+    check_size(file)
+    return unanswered(file.read_text(encoding="utf-8-sig", errors="replace"))
+
+
 def unanswered(text: str) -> list[int]:
     """The numbers of the questions whose section is missing, too short, or still the placeholder."""
-    parts = re.split(r"(?m)^#+\s*Question (\d+)\b.*$", text)
+    parts = re.split(r"(?m)^#+\s*(?:Question|问题) ?(\d+)\b.*$", text)
     sections = {int(number): body for number, body in zip(parts[1::2], parts[2::2], strict=True)}
     return [number for number in range(1, QUESTIONS + 1) if not is_enough(sections.get(number, ""))]
 
@@ -607,7 +613,9 @@ def unanswered(text: str) -> list[int]:
 def is_enough(section: str) -> bool:
     """Whether it has 15 words, 30 Chinese characters, or a mix; the question and the placeholder aside."""
     lines = [line for line in section.splitlines() if not line.startswith(">")]
-    text = "\n".join(lines).replace(PLACEHOLDER, "")
+    text = "\n".join(lines)
+    for placeholder in PLACEHOLDERS:
+        text = text.replace(placeholder, "")
     rest, characters = re.subn(r"[\u3400-\u9fff]", " ", text)
     return characters / 30 + len(re.findall(r"[^\W\d_]+", rest)) / 15 >= 1
 

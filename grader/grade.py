@@ -62,7 +62,8 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
         return score(
             rubric, submission, problem=submission.problem, checks=not_run(submission.problem.reason)
         )
-    answers = assess_answers(submission.answer_texts, [question.text for question in rubric.questions])
+    wordings = [(question.text, question.text_zh) for question in rubric.questions]
+    answers = assess_answers(submission.answer_texts, wordings)
     if not submission.code:
         reason = "no lab8.py or lab8.ipynb was handed in"
         return score(

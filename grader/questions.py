@@ -20,9 +20,10 @@ ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
 RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
 MOST_MARKS = 30  # combining marks on one letter; Unicode's own bound for streams, far above any language's
-NOTEBOOK = "# Notebook\n"  # stands between a file's text and the Markdown cells of the notebook beside it
+BREAK = "# Next text\n"  # stands between two files' texts, and before a notebook's Markdown cells
 
 Run = tuple[str, ...]
+Wordings = tuple[str, ...]  # of one question, one a language; "" where there is none
 _HeadingOf: TypeAlias = Callable[[str, int], "tuple[int, str] | None"]  # (line, last number) → number, rest
 
 _SIGN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters, Japanese kana
@@ -51,18 +52,17 @@ _PLACEHOLDER = re.compile(
 _NOISE = re.compile(r"\bdata:[^\s)]*|https?://\S+|</?[a-z][^<>\n]{0,300}>", re.IGNORECASE)
 
 
-def assess_answers(texts: Sequence[str], questions: Sequence[str]) -> tuple[AnswerOutcome, ...]:
-    """Look for the answer to each of `questions` in `texts`: a file, or a notebook's Markdown cells in order.
+def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple[AnswerOutcome, ...]:
+    """Look for the answer to each of `questions` in `texts`: files, or a notebook's Markdown cells in order.
 
-    An answer stands under its heading ("## Question 1", "Q1:", "1.", "问题 1", "第一题", or the
-    question itself) up to the next one, across cells. Where a file's text comes first and `NOTEBOOK`
-    second, both are looked at together and apart, and the best of each answer counts: a template left
-    untouched in one hides nothing in the other. `reason` says why one does not count.
+    A question is the tuple of its wordings, one a language. An answer stands under its heading
+    ("## Question 1", "Q1:", "1.", "问题 1", "第一题", or the question itself) up to the next one, across
+    cells. What `BREAK` separates is looked at together and apart, and the best of each answer counts: a
+    template left untouched in one text hides nothing in another. `reason` says why one does not count.
     """
-    has_both = len(texts) > 1 and texts[1] == NOTEBOOK
-    parts = [texts, texts[:1], texts[2:]] if has_both else [texts]
+    parts = [texts, *_apart(texts)] if BREAK in texts else [texts]
     sections = [_sections(_lines(part), questions) for part in parts]
-    asked = {run for question in questions for run in _runs(_units(question))}
+    asked = {run for wordings in questions for text in wordings for run in _runs(_units(text))}
     outcomes: list[AnswerOutcome] = []
     said: dict[Run, int] = {}  # by which answer first
     for number in range(1, len(questions) + 1):
@@ -104,6 +104,17 @@ def _objection(own: list[str], said: dict[Run, int]) -> str:
 # Where the answers stand
 
 
+def _apart(texts: Sequence[str]) -> list[list[str]]:
+    """The texts between one BREAK and the next."""
+    parts: list[list[str]] = [[]]
+    for text in texts:
+        if text == BREAK:
+            parts.append([])
+        else:
+            parts[-1].append(text)
+    return parts
+
+
 def _lines(texts: Sequence[str]) -> list[str]:
     """All lines, in plain forms of digits and punctuation (NFKC), without comments, tags and links."""
     whole = "\n\n".join(texts)[:MOST_CHARACTERS]
@@ -134,12 +145,12 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFKC", "".join(kept))
 
 
-def _sections(lines: Sequence[str], questions: Sequence[str]) -> dict[int, list[str]]:
+def _sections(lines: Sequence[str], questions: Sequence[Wordings]) -> dict[int, list[str]]:
     """The lines under each question's heading.
 
     A bare "1." is a heading only where no question is named in another way: it may begin a list.
     """
-    asked = [_units(question) for question in questions]
+    asked = [[_units(text) for text in wordings] for wordings in questions]
     named = _collect(lines, lambda line, last: _named(line) or _repeated(line, asked))
     return named or _collect(lines, _next_numbered)
 
@@ -169,14 +180,16 @@ def _named(line: str) -> tuple[int, str] | None:
     return _value(match), text[match.end() :]
 
 
-def _repeated(line: str, questions: Sequence[list[str]]) -> tuple[int, str] | None:
+def _repeated(line: str, questions: Sequence[Sequence[list[str]]]) -> tuple[int, str] | None:
     """The question that the line begins with, word for word or nearly; the line stays whole."""
     units = _units(line)
-    for number, asked in enumerate(questions, start=1):
-        some, all_ = set(units[: len(asked) + 1]), set(asked)
-        if len(asked) >= RUN and len(some & all_) > 0.8 * len(some | all_):
-            return number, line
-    return None
+    best, alike = 0, 0.8  # two questions may differ in two characters: the nearest one counts
+    for number, wordings in enumerate(questions, start=1):
+        for asked in wordings:
+            some, all_ = set(units[: len(asked) + 1]), set(asked)
+            if len(asked) >= RUN and len(some & all_) > alike * len(some | all_):
+                best, alike = number, len(some & all_) / len(some | all_)
+    return (best, line) if best else None
 
 
 def _next_numbered(line: str, last: int) -> tuple[int, str] | None:

@@ -72,10 +72,11 @@ Line = Annotated[str, BeforeValidator(_line)]
 
 
 class Question(Record):
-    """A written question; `text` is the wording that students see."""
+    """A written question; `text` is the wording that students see, `text_zh` the same in Chinese."""
 
     id: Line
     text: Line
+    text_zh: Line = ""
     points: Number
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import save as to_safetensors
 from grader.intake import limits
 from grader.intake.entries import Entry
 from grader.intake.pick import CONTRACT, find_answers, find_code, find_weights
+from grader.questions import BREAK
 
 TEMPLATE = "".join(f"def {name}(x):\n    raise NotImplementedError('{name}')\n\n" for name in CONTRACT)
 WORK = "".join(f"def {name}(x):\n    return x\n\n" for name in CONTRACT)
@@ -250,7 +251,6 @@ def test_a_zip_of_work_is_no_checkpoint(tmp_path: Path) -> None:
         ({"requirements.txt": "1. x\n2. y\n"}, None),
         ({"labels.txt": "1\n2\n3\n4\n"}, None),
         ({"log.txt": "loss 0.1\n"}, None),
-        ({"answers.md": ANSWERS, "answers (1).md": ANSWERS + "More of it.\n"}, "answers (1).md"),
         ({"answers.md": ANSWERS, "README.md": ANSWERS * 2, "notes.md": ANSWERS * 2}, "answers.md"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
@@ -258,6 +258,24 @@ def test_a_zip_of_work_is_no_checkpoint(tmp_path: Path) -> None:
 def test_the_answers_are_found(contents: dict[str, str | bytes], chosen: str | None) -> None:
     texts, _ = find_answers(files(contents), ())
     assert texts == ((contents[chosen],) if chosen else ())
+
+
+def test_all_files_called_answers_count_the_longest_first() -> None:
+    """The sheets in both languages are handed in together, and mostly one of them is still empty."""
+    longer = ANSWERS + "More of it.\n"
+    texts, remarks = find_answers(files({"answers.md": ANSWERS, "answers.zh.md": longer}), ("a",))
+    assert texts == (longer, BREAK, ANSWERS, BREAK, "a") and not remarks
+    texts, remarks = find_answers(files({"answers.md": ANSWERS, "answers (1).md": longer}), ())
+    assert texts == (longer, BREAK, ANSWERS) and "answers (1).md and answers.md" in remarks[0]
+
+
+def test_no_more_than_four_files_and_one_mebibyte_of_answers_are_taken() -> None:
+    many = {f"answers{n}.md": ANSWERS for n in range(9)}
+    texts, remarks = find_answers(files(many), ())
+    assert texts.count(ANSWERS) == 4 and "left aside: answers4.md" in remarks[0]
+    large = "x" * (limits.ANSWER_BYTES - 100)
+    texts, remarks = find_answers(files({"answers.md": large, "answers.zh.md": "y" * 200}), ("z" * 50,))
+    assert texts == (large, BREAK, "z" * 50) and "left aside: answers.zh.md" in remarks[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])

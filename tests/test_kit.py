@@ -214,10 +214,15 @@ def test_a_cell_is_unwrapped_only_if_it_is_one_main_block() -> None:
 def test_the_answer_sheet_asks_the_rubrics_questions_and_counts_as_unanswered(
     assignment: dict[str, str],
 ) -> None:
-    questions = [question.text for question in load_rubric().questions]
-    sheet = assignment["answers.md"]
-    assert re.findall(r"(?m)^> (.*)$", sheet) == questions
-    assert [outcome.present for outcome in assess_answers([sheet], questions)] == [False] * 4
+    questions = [(question.text, question.text_zh) for question in load_rubric().questions]
+    for language, name in enumerate(("answers.md", "answers.zh.md")):
+        sheet = assignment[name]
+        assert re.findall(r"(?m)^> (.*)$", sheet) == [wordings[language] for wordings in questions]
+        outcomes = assess_answers([sheet], questions)
+        assert [outcome.reason for outcome in outcomes] == ["the placeholder is still there"] * 4
+        deleted = re.sub("(?m)^(Write your|请在此处).*$", "", sheet)
+        outcomes = assess_answers([deleted], questions)
+        assert [outcome.reason for outcome in outcomes] == ["only the question itself"] * 4
 
 
 def test_the_readme_shows_every_point(assignment: dict[str, str]) -> None:
@@ -232,6 +237,68 @@ def test_the_readme_shows_every_point(assignment: dict[str, str]) -> None:
     ]
     assert points[: len(rubric.checks) + 1] + points[-4:] == rows
     assert sum(rows) == rubric.out_of
+
+
+# English and Chinese
+
+_BLOCK = re.compile(r"#+ |\||- |\d+\. |> ")
+
+
+def _blocks(text: str) -> list[tuple[str, list[str], list[str]]]:
+    """Of each heading, paragraph, list item and table row: its kind, its code and its numbers."""
+    blocks: list[str] = []
+    begins = True
+    for line in text.splitlines():
+        if not line:
+            begins = True
+        elif begins or _BLOCK.match(line):
+            blocks.append(line)
+            begins = False
+        else:
+            blocks[-1] += " " + line
+    found = []
+    for block in blocks:
+        kind = match[0] if (match := _BLOCK.match(block)) else ""
+        kind += "|" * block.count("|")
+        code = re.findall(r"`[^`]*`", block)
+        rest = re.sub(r"`[^`]*`", "", block)
+        found.append((kind, sorted(code), sorted(re.findall(r"[\d.,×]*\d", rest))))
+    return found
+
+
+@pytest.mark.parametrize("name", ["README", "answers"])
+def test_both_languages_say_the_same_commands_and_figures_in_the_same_places(
+    name: str, assignment: dict[str, str]
+) -> None:
+    english, chinese = _blocks(assignment[f"{name}.md"]), _blocks(assignment[f"{name}.zh.md"])
+    for one, other in zip(english, chinese, strict=False):
+        assert one == other
+    assert len(english) == len(chinese) > 8
+
+
+def test_each_readme_leads_to_the_other(assignment: dict[str, str]) -> None:
+    for name, other in (("README.md", "README.zh.md"), ("README.zh.md", "README.md")):
+        assert f"]({other})" in assignment[name].split("##")[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("<!-- points: accuracy -->", "70", "<!-- points: accuracy -->"),
+        ("<!-- points: accuracy -->", "<!-- points: accuray -->", "<!-- points: accuracy -->"),
+        ("70%。", "70%。<!-- curve: percent -->", "<!-- curve: percent -->"),
+    ],
+    ids=["lost", "misspelt", "twice"],
+)
+def test_a_chinese_readme_that_does_not_give_each_row_its_points_is_refused(
+    course: Path, old: str, new: str, told: str
+) -> None:
+    file = course / "solution" / "student_readme.zh.md"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(KitError, match=rf"student_readme\.zh\.md: .*{told}"):
+        generate(course / "solution")
 
 
 # Nothing leaks
@@ -297,7 +364,9 @@ def test_no_code_of_a_hidden_check_gets_into_the_assignment(assignment: dict[str
 def test_the_assignment_holds_these_files_and_no_other(assignment: dict[str, str]) -> None:
     assert sorted(assignment) == [
         "README.md",
+        "README.zh.md",
         "answers.md",
+        "answers.zh.md",
         "lab8.ipynb",
         "lab8.py",
         "lab8_tools.py",
@@ -402,7 +471,15 @@ def test_a_build_that_grades_wrongly_is_refused_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
-    "name", ["lab8.py", "classifier.safetensors", "answers.md", "selftest.py", "student_readme.md"]
+    "name",
+    [
+        "lab8.py",
+        "classifier.safetensors",
+        "answers.md",
+        "selftest.py",
+        "student_readme.md",
+        "student_readme.zh.md",
+    ],
 )
 def test_a_missing_file_is_named(course: Path, name: str) -> None:
     (course / "solution" / name).unlink()
@@ -456,3 +533,30 @@ def test_the_selftests_bounds_are_the_graders(assignment: dict[str, str]) -> Non
         ".pt": limits.WEIGHT_BYTES,
         ".md": limits.ANSWER_BYTES,
     }
+
+
+def test_answers_in_the_chinese_sheet_earn_what_those_in_the_english_one_earn(
+    tmp_path: Path, bench: Bench, assignment: dict[str, str]
+) -> None:
+    """Filled in beside the untouched English one, as it lies in the folder that students get."""
+    for name in ("lab8.py", "answers.md", "answers.zh.md"):
+        (tmp_path / name).write_text(assignment[name], encoding="utf-8")
+    assert _question_points(tmp_path, bench) == [0, 0, 0, 0]
+    sheet = assignment["answers.zh.md"]
+    for answer in (
+        "自编码器不需要标签就能学到低维表示，在这个表示上再做聚类就可以了，因为它学的是数据本身的结构。",
+        "",
+        "数据太少的时候容易过拟合，训练又需要大量算力，而且很难向别人解释它为什么这样判断。",
+        "卷积把图像的局部结构写进了网络，换一个输出层和损失函数，就既能分类又能回归，还能逼近连续函数。",
+    ):
+        sheet = sheet.replace("请在此处写下你的答案。", answer, 1)
+    (tmp_path / "answers.zh.md").write_text(sheet, encoding="utf-8")
+    assert _question_points(tmp_path, bench) == [1, 0, 1, 1]
+    (tmp_path / "answers.md").unlink()
+    assert _question_points(tmp_path, bench) == [1, 0, 1, 1]
+
+
+def _question_points(folder: Path, bench: Bench) -> list[Decimal]:
+    with tempfile.TemporaryDirectory() as work:
+        (submission,) = read_submissions(folder, Path(work))
+        return [row.points for row in bench.grade(submission).rows if row.id.startswith("question")]

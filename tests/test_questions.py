@@ -10,14 +10,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.questions import NOTEBOOK, assess_answers, normalise
+from grader.questions import BREAK, assess_answers, normalise
 
 QUESTIONS = (
-    "Is it possible to use neural networks without labels, to cluster data or to reduce its dimension? "
-    "Explain why.",
-    "What are neural networks good at, and under which conditions do they work well?",
-    "What are neural networks bad at, and under which conditions do they work poorly?",
-    "Suppose you know enough about your data. What then makes a neural network a good choice?",
+    (
+        "Is it possible to use neural networks without labels, to cluster data or to reduce its dimension? "
+        "Explain why.",
+        "能否在没有标签的情况下，用神经网络对数据做聚类或降维？请说明理由。",
+    ),
+    (
+        "What are neural networks good at, and under which conditions do they work well?",
+        "神经网络擅长什么？在哪些条件下效果好？",
+    ),
+    (
+        "What are neural networks bad at, and under which conditions do they work poorly?",
+        "神经网络不擅长什么？在哪些条件下效果差？",
+    ),
+    (
+        "Suppose you know enough about your data. What then makes a neural network a good choice?",
+        "假设你对数据已有足够的了解，那么是什么使神经网络成为一个好选择？",
+    ),
 )
 ANSWERS = (
     "Yes. An autoencoder learns to reproduce its input through a narrow layer, and the codes in that layer "
@@ -36,8 +48,8 @@ CHINESE = (
     "足够宽的网络可以逼近任意连续函数,既能输出类别概率也能输出实数,而且对数据的先验知识可以直接写进网络结构里。",
 )
 TEMPLATE = "".join(
-    f"## Question {number}\n\n> {question}\n\nWrite your answer here.\n\n"
-    for number, question in enumerate(QUESTIONS, start=1)
+    f"## Question {number}\n\n> {english}\n\nWrite your answer here.\n\n"
+    for number, (english, _) in enumerate(QUESTIONS, start=1)
 )
 
 
@@ -107,8 +119,13 @@ def test_an_answer_on_the_heading_line() -> None:
 
 
 def test_the_question_itself_as_a_heading() -> None:
-    assert present("\n\n".join(f"{q}\n{a}" for q, a in zip(QUESTIONS, ANSWERS, strict=True))) == [True] * 4
-    assert present("\n\n".join(f"{q} {a}" for q, a in zip(QUESTIONS, ANSWERS, strict=True))) == [True] * 4
+    for language, answers in enumerate((ANSWERS, CHINESE)):
+        pairs = [(wordings[language], answer) for wordings, answer in zip(QUESTIONS, answers, strict=True)]
+        assert present("\n\n".join(f"{question}\n{answer}" for question, answer in pairs)) == [True] * 4
+        assert present("\n\n".join(f"{question} {answer}" for question, answer in pairs)) == [True] * 4
+        assert present("\n\n".join(f"{question}\n{answer}" for question, answer in pairs[2:])) == (
+            [False, False, True, True]  # the second and the third are nearly the same in Chinese
+        )
 
 
 def test_notebook_cells_question_and_answer_apart() -> None:
@@ -117,7 +134,7 @@ def test_notebook_cells_question_and_answer_apart() -> None:
         "Here is an introduction that says quite a lot about the lab and its network, at length.",
     ]
     for number, answer in enumerate(ANSWERS, start=1):
-        cells += [f"### Question {number}\n> {QUESTIONS[number - 1]}", *answer.split(". ")]
+        cells += [f"### Question {number}\n> {QUESTIONS[number - 1][0]}", *answer.split(". ")]
     assert present(*cells, "## References\n") == [True] * 4
 
 
@@ -160,9 +177,10 @@ def test_answers_out_of_order() -> None:
         ("*(your answer here)*", "the placeholder is still there"),
         ("TODO", "the placeholder is still there"),
         ("在此处填写你的答案。", "the placeholder is still there"),
-        (QUESTIONS[0], "only the question itself"),
-        (" ".join(QUESTIONS), "only the question itself"),
-        ("> " + QUESTIONS[0].replace(" to cluster", "\n> to cluster"), "only the question itself"),
+        (QUESTIONS[0][0], "only the question itself"),
+        (" ".join(english for english, _ in QUESTIONS), "only the question itself"),
+        ("".join(chinese for _, chinese in QUESTIONS), "only the question itself"),
+        ("> " + QUESTIONS[0][0].replace(" to cluster", "\n> to cluster"), "only the question itself"),
         ("Yes, they can.", "3 words; 15 words or 30 Chinese characters are enough"),
         ("可以,用自编码器。", "7 Chinese characters; 15 words or 30 Chinese characters are enough"),
         ("Yes 可以", "1 word and 2 Chinese characters; 15 words or 30 Chinese characters are enough"),
@@ -204,7 +222,7 @@ def test_amount_is_words_or_chinese_characters() -> None:
 
 def test_an_answer_may_stand_in_a_quote_and_repeat_the_question_first() -> None:
     assert present(f"## Question 1\n> {ANSWERS[0]}\n")[0]
-    assert present(f"## Question 1\n{QUESTIONS[0]} {ANSWERS[0]}\n")[0]
+    assert present(f"## Question 1\n{QUESTIONS[0][0]} {ANSWERS[0]}\n")[0]
 
 
 def test_a_comment_that_is_never_closed_hides_nothing() -> None:
@@ -212,9 +230,9 @@ def test_a_comment_that_is_never_closed_hides_nothing() -> None:
 
 
 def test_questions_in_chinese_are_stripped_too() -> None:
-    asked = ["神经网络能否在没有标签的情况下用于聚类或者降低数据的维度?请说明你的理由和依据是什么。"]
-    assert assess_answers([f"问题一\n> {asked[0]}\n"], asked)[0].reason == "only the question itself"
-    assert assess_answers([f"{asked[0]}\n{CHINESE[0]}\n"], asked)[0].present
+    asked = [("神经网络能否在没有标签的情况下用于聚类或者降低数据的维度?请说明你的理由和依据是什么。",)]
+    assert assess_answers([f"问题一\n> {asked[0][0]}\n"], asked)[0].reason == "only the question itself"
+    assert assess_answers([f"{asked[0][0]}\n{CHINESE[0]}\n"], asked)[0].present
 
 
 def test_no_texts_and_no_questions() -> None:
@@ -328,20 +346,27 @@ UNTOUCHED = TEMPLATE.split("\n\n")  # the cells of the notebook that the course 
 
 def test_numbered_answers_in_a_file_beside_an_untouched_notebook() -> None:
     file = "\n\n".join(f"{number}. {answer}" for number, answer in enumerate(ANSWERS, start=1))
-    assert present(file, NOTEBOOK, *UNTOUCHED) == [True] * 4
+    assert present(file, BREAK, *UNTOUCHED) == [True] * 4
 
 
 def test_of_a_file_and_a_notebook_the_better_answer_counts_question_by_question() -> None:
     file = f"## Question 1\n{ANSWERS[0]}\n## Question 2\nToo short.\n## Question 4\n{ANSWERS[3]}\n"
     cells = ["## Question 1", "Write your answer here.", "## Question 2", ANSWERS[1], "## Question 3", "No."]
-    outcomes = assess_answers([file, NOTEBOOK, *cells], QUESTIONS)
+    outcomes = assess_answers([file, BREAK, *cells], QUESTIONS)
     assert [a.present for a in outcomes] == [True, True, False, True]
     assert outcomes[2].reason.startswith("1 word;")
-    assert present("1. " + ANSWERS[0], NOTEBOOK, "2. " + ANSWERS[1]) == [True, True, False, False]
+    assert present("1. " + ANSWERS[0], BREAK, "2. " + ANSWERS[1]) == [True, True, False, False]
 
 
 def test_the_same_answers_in_the_file_and_the_notebook_are_no_copies() -> None:
     text = with_headings([f"## Question {n}" for n in (1, 2, 3, 4)])
-    assert present(text, NOTEBOOK, text) == [True] * 4
-    outcomes = assess_answers([f"Q1: {ANSWERS[0]}", NOTEBOOK, f"Q2: {ANSWERS[0]}"], QUESTIONS)
+    assert present(text, BREAK, text) == [True] * 4
+    outcomes = assess_answers([f"Q1: {ANSWERS[0]}", BREAK, f"Q2: {ANSWERS[0]}"], QUESTIONS)
     assert [a.reason for a in outcomes[:2]] == ["", "the same text as the answer to question 1"]
+
+
+def test_of_two_files_the_better_answer_counts_question_by_question() -> None:
+    chinese = "\n\n".join(f"## 问题 {n}\n\n{CHINESE[n - 1]}" for n in (1, 2, 4))
+    assert present(TEMPLATE, BREAK, chinese) == [True, True, False, True]
+    assert present(chinese, BREAK, TEMPLATE, BREAK, *UNTOUCHED) == [True, True, False, True]
+    assert present(chinese, BREAK, f"Q3: {ANSWERS[2]}", BREAK, *UNTOUCHED) == [True] * 4

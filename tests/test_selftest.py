@@ -243,6 +243,16 @@ def test_what_is_open_is_a_note_and_no_refusal(folder: Path, capfd: pytest.Captu
         assert archive.namelist() == ["lab8.py", "answers.md"]
 
 
+def test_of_the_two_answer_sheets_the_one_with_more_answers_is_packed(folder: Path) -> None:
+    sheet = folder / "answers.zh.md"
+    sheet.write_text(
+        sheet.read_text(encoding="utf-8").replace("请在此处写下你的答案。", "好" * 30, 1), encoding="utf-8"
+    )
+    assert _pack(folder) == ""
+    with zipfile.ZipFile(folder / "lab8.zip") as archive:
+        assert archive.namelist() == ["lab8.py", "answers.zh.md"]
+
+
 def test_the_same_work_packs_into_the_same_bytes(solved: Path) -> None:
     assert _pack(solved) == ""
     first = (solved / "lab8.zip").read_bytes()
@@ -365,8 +375,9 @@ LONG = "so " * 15
             f"## Question 1\n{LONG}\n## Question 2\n{LONG}\n# Question 3\n{LONG}\n# Question 4: d\n{LONG}\n",
             [],
         ),
+        (f"# 练习\n## 问题 1\n> {'好' * 30}\n\n请在此处写下你的答案。\n## 问题 2\n{'好' * 30}\n", [1, 3, 4]),
     ],
-    ids=["empty", "some", "short", "all"],
+    ids=["empty", "some", "short", "all", "chinese"],
 )
 def test_unanswered_questions_are_told(folder: Path, text: str, open_ones: list[int]) -> None:
     assert _selftest(folder).unanswered(text) == open_ones

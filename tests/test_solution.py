@@ -177,9 +177,9 @@ def test_lenet_has_the_tutorials_size(lab8: ModuleType) -> None:
 
 
 def test_all_four_questions_are_answered() -> None:
-    questions = [question.text for question in load_rubric().questions]
+    questions = [(question.text, question.text_zh) for question in load_rubric().questions]
     text = (SOLUTION / "answers.md").read_text(encoding="utf-8")
-    assert all(f"> {question}\n" in text for question in questions)
+    assert all(f"> {english}\n" in text for english, _ in questions)
     assert [outcome.present for outcome in assess_answers([text], questions)] == [True] * 4
 
 

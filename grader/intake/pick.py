@@ -22,7 +22,7 @@ from grader.intake.names import (
 )
 from grader.intake.notebook import parse_notebook
 from grader.intake.unpack import is_torch_zip
-from grader.questions import NOTEBOOK
+from grader.questions import BREAK
 from grader.text import safe_line
 from grader.types import CONTRACT, Code, Weights
 
@@ -75,6 +75,7 @@ class CodeFound:
     code: Code | None
     markdown: tuple[str, ...]  # the best notebook's, whichever file the code came from
     remarks: tuple[str, ...]
+    missing: str = ""  # why the file that should be the code is none
 
 
 def find_code(files: Sequence[Entry]) -> CodeFound:
@@ -86,6 +87,7 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     named = [entry for entry in files if is_code_name(entry.path)]
     named.sort(key=lambda entry: (_name_rank(entry), entry.depth, entry.path))
     candidates, remarks = _read_candidates(named[:_TRIES])
+    missing = remarks[0] if remarks else ""  # of the file whose name fits best
     if len(named) > _TRIES:
         remarks.append(f"there are {len(named)} code files: only {_TRIES} of them were looked at")
     if not candidates:  # renamed beyond recognition, or with another extension
@@ -93,7 +95,7 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
         candidates = [found for found in _read_candidates(hidden[:_TRIES])[0] if found.defined >= 2]
     candidates.sort(key=lambda candidate: candidate.rank)
     if not candidates:
-        return CodeFound(None, (), tuple(remarks))
+        return CodeFound(None, (), tuple(remarks), missing)
     best = next((candidate for candidate in candidates if any(map(str.strip, candidate.cells))), None)
     notebook = best if best and best.is_notebook else next((c for c in candidates if c.is_notebook), None)
     if best:
@@ -104,7 +106,9 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
         elif not is_exact_lab_name(best.entry.path):
             remarks.append(f"{best.entry.label} was taken as the code")
     code = Code(filename=_module_name(best), cells=best.cells) if best else None
-    return CodeFound(code, notebook.markdown if notebook else (), tuple(remarks))
+    if not code:
+        missing = missing or f"{candidates[0].entry.label} holds no code"
+    return CodeFound(code, notebook.markdown if notebook else (), tuple(remarks), "" if code else missing)
 
 
 def _name_rank(entry: Entry) -> int:
@@ -249,6 +253,8 @@ def _format_by_head(start: bytes, size: int) -> str:
 
 _ANSWER_NAME = re.compile(r"answer|question|exercise[\s_-]*2|答案|回答|问答|问题|简答", re.IGNORECASE)
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", "")
+_SHEETS = ("answers", "answers.zh")  # the course's own, which need no remark
+_MOST_FILES = 4  # of one student's files called answers
 _NOT_ANSWERS = re.compile(r"read[\s_-]*me|requirements|licen[sc]e|contributing|changelog|说明", re.IGNORECASE)
 # The head of an answer: "## Question 1", "Q2:", "第四题", or a bare number as in "**3.**" or "4、".
 _NUMBER = "([1-4１-４一二三四])"
@@ -260,7 +266,11 @@ _ANSWER_HEAD = re.compile(
 
 
 def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
-    """The answers' text first, then the notebook's Markdown cells."""
+    """The answers' texts first, then the notebook's Markdown cells, with `BREAK` between.
+
+    All files count that are called answers, for the course hands out one in each language and most
+    students fill in one; of files with other names the longest that looks like answers.
+    """
     texts: list[tuple[int, Entry, str]] = []
     remarks: list[str] = []
     for entry in files:
@@ -277,25 +287,32 @@ def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tup
         heads = len({first or second for first, second in _ANSWER_HEAD.findall(text)})
         if text.strip() and "\0" not in text and (named or heads >= 2):
             texts.append((0 if named else 1, entry, text))
-    # An untouched template beside the work is shorter than the work.
     texts.sort(key=lambda found: (found[0], -len(found[2].strip()), found[1].path))
-    answers = [found[2] for found in texts[:1]]
+    room = ANSWER_BYTES
+    answers: list[str] = []
+    chosen: list[Entry] = []
+    for unnamed, entry, text in texts[:_MOST_FILES]:
+        size = len(text.encode("utf-8", "replace"))
+        if chosen and (unnamed or size > room):
+            break
+        answers += [BREAK, text] if answers else [text]
+        chosen.append(entry)
+        room -= size
     if answers and markdown:  # a heading, so that the file's last answer ends with the file
-        answers.append(NOTEBOOK)
+        answers.append(BREAK)
     if texts:
-        chosen = texts[0][1]
-        if len(texts) > 1:
-            others = _listed([found[1].label for found in texts[1:]])
-            remarks.append(f"{chosen.label} was taken as the answers, as the longest; left aside: {others}")
-        elif chosen.stem.lower() != "answers":
-            remarks.append(f"{chosen.label} was taken as the answers")
+        labels = " and ".join(entry.label for entry in chosen)
+        others = [entry.label for _, entry, _ in texts[len(chosen) :]]
+        if others:
+            remarks.append(f"taken as the answers: {labels}; left aside: {_listed(others)}")
+        elif any(entry.stem.lower() not in _SHEETS for entry in chosen):
+            remarks.append(f"taken as the answers: {labels}")
     else:
         documents = [entry.label for entry in files if entry.suffix in _DOCUMENTS]
         if documents:
             remarks.append(
                 f"{_listed(documents)} cannot be read: answers belong into answers.md or the notebook"
             )
-    room = ANSWER_BYTES - sum(len(text.encode("utf-8", "replace")) for text in answers)
     for cell in markdown:
         room -= len(cell.encode("utf-8", "replace"))
         if room < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,8 +20,10 @@ Grade = Callable[[Path], Verdict]  # grades a folder as one student's submission
 
 COPIED = ("lab8_tools.py", "selftest.py")  # from solution/ to assignment/ as they are
 HANDED_IN = ("lab8.py", "classifier.safetensors", "answers.md")  # what the solution is graded by
-PLACEHOLDER = "Write your answer here."
 _RUBRIC_MARK = "<!-- rubric -->"
+_POINTS_MARK = re.compile(
+    r"<!-- (points|curve): (\w+) -->"
+)  # where the Chinese README has the rubric's numbers
 
 
 def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
@@ -36,8 +39,8 @@ def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
         (work / "assignment").mkdir()
         for file, text in files.items():
             (work / "assignment" / file).write_text(text, encoding="utf-8", newline="\n")
-        for code in ("lab8.py", "lab8.ipynb"):
-            template = _hand_in(work / f"template-{code}", work / "assignment", (code, "answers.md"))
+        for code, answers in (("lab8.py", "answers.md"), ("lab8.ipynb", "answers.zh.md")):
+            template = _hand_in(work / f"template-{code}", work / "assignment", (code, answers))
             _require_nothing(code, grade(template))
         changed = _differences(files, assignment_dir)
         _replace(work / "assignment", assignment_dir)
@@ -57,9 +60,12 @@ def generate(solution_dir: Path) -> dict[str, str]:
     readme = _read(solution_dir / "student_readme.md")
     if readme.count(_RUBRIC_MARK) != 1:
         raise KitError(f"{solution_dir / 'student_readme.md'}: needs the line {_RUBRIC_MARK} once: add it")
+    chinese = solution_dir / "student_readme.zh.md"
     return {
         "README.md": readme.replace(_RUBRIC_MARK, _rubric_table(rubric, catalogue)),
+        "README.zh.md": _with_points(_read(chinese), rubric, chinese),
         "answers.md": _answer_sheet(rubric),
+        "answers.zh.md": _chinese_answer_sheet(rubric),
         "lab8.ipynb": to_notebook(template),
         "lab8.py": template,
         **{name: _read(solution_dir / name) for name in COPIED},
@@ -80,8 +86,41 @@ def _answer_sheet(rubric: Rubric) -> str:
         "15 words, or 30 Chinese characters. Keep the headings.",
     ]
     for number, question in enumerate(rubric.questions, start=1):
-        parts += [f"## Question {number}", f"> {question.text}", PLACEHOLDER]
+        parts += [f"## Question {number}", f"> {question.text}", "Write your answer here."]
     return "\n\n".join(parts) + "\n"
+
+
+def _chinese_answer_sheet(rubric: Rubric) -> str:
+    parts = [
+        "# 练习 2：问答题",
+        "请在每个问题下面作答，中英文均可，用自己的话写几句：至少 15 个英文单词或 30 个汉字。请保留标题。",
+    ]
+    for number, question in enumerate(rubric.questions, start=1):
+        if not question.text_zh:
+            raise KitError(f"rubric.toml: {question.id} has no text_zh: add the question in Chinese")
+        parts += [f"## 问题 {number}", f"> {question.text_zh}", "请在此处写下你的答案。"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _with_points(text: str, rubric: Rubric, file: Path) -> str:
+    """`text` with the rubric's numbers at its marks, each of which must be there once.
+
+    `<!-- points: ID -->` is a row's or an exercise's points; `<!-- curve: percent -->` and
+    `<!-- curve: points -->` are the cells of the accuracy's knots.
+    """
+    values = {("points", id): _plain(points) for id, points in rubric.checks.items()}
+    values |= {("points", question.id): _plain(question.points) for question in rubric.questions}
+    values["points", "accuracy"] = _plain(rubric.accuracy.points)
+    values["points", "exercise_1"] = _plain(rubric.exercise_1)
+    values["points", "exercise_2"] = _plain(rubric.exercise_2)
+    values["curve", "percent"] = " | ".join(f"{_plain(percent)}%" for percent, _ in rubric.accuracy.knots)
+    values["curve", "points"] = " | ".join(_plain(points) for _, points in rubric.accuracy.knots)
+    found = [(mark[1], mark[2]) for mark in _POINTS_MARK.finditer(text)]
+    for kind, id in sorted(values.keys() ^ set(found)) or [mark for mark in found if found.count(mark) > 1]:
+        raise KitError(
+            f"{file}: <!-- {kind}: {id} --> is not there exactly once: give each row of the rubric one"
+        )
+    return _POINTS_MARK.sub(lambda mark: values[mark[1], mark[2]], text)
 
 
 def _rubric_table(rubric: Rubric, catalogue: Sequence[CheckInfo]) -> str:
