@@ -86,6 +86,10 @@ class Submission(Record):
     code: Code | None = None
     weights: Weights | None = None
     answer_texts: tuple[str, ...] = ()  # answers.md, or a notebook's Markdown cells in order
+    no_code: str = ""  # why what was handed in as code, weights or answers cannot be used
+    no_weights: str = ""
+    no_answers: str = ""
+    claims: tuple[str, ...] = ()  # lines with an accuracy in them, among a notebook's saved outputs
     remarks: tuple[str, ...] = ()  # for people: what was renamed, ambiguous, left aside
     problem: Problem | None = None
     digest: str = ""  # SHA-256 over all that is graded: the same digest, the same work
@@ -127,6 +131,20 @@ class AnswerOutcome(Record):
     reason: str = ""
 
 
+class Flag(Record):
+    """Something that a person should look at, with its figures. It never changes points by itself."""
+
+    kind: Literal["accuracy", "changed_images", "test_above_training", "copy", "claim"]
+    message: str
+
+
+class Fingerprint(Record):
+    """By what the class's networks are compared; see `grader.integrity`."""
+
+    weights_sha256: str = ""  # of the file as it was handed in
+    ranks: str = ""  # for some images, the ten classes from the likeliest to the least, a digit each
+
+
 class Row(Record):
     """One line of the score table."""
 
@@ -154,6 +172,8 @@ class Verdict(Record):
     accuracy: Accuracy | None = None
     answers: tuple[AnswerOutcome, ...] = ()
     remarks: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()  # for the instructor alone
+    fingerprint: Fingerprint = Fingerprint()
     log: str = ""  # the tail of what the student's code printed, made safe
     sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for no wall
     digest: str = ""
