@@ -26,7 +26,11 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import relay
+
 PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
 PR_SET_CHILD_SUBREAPER = 36
 CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWUSER = 0x10000000
@@ -48,11 +52,18 @@ def main() -> NoReturn:
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
-    `device` ("cpu" or "cuda").
+    `device` ("cpu" or "cuda"), and in a container `filter` (the compiled filter of system calls):
+    there the standard streams are a relay's, and not the control socket.
     """
     config = json.loads(sys.argv[1])
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
-    control = socket.socket(fileno=os.dup(0))
+    control: Control | relay.Inside
+    if "filter" in config:
+        control = relay.Inside(os.dup(0), os.dup(1))
+        os.dup2(2, 1)  # nothing else may come in between
+        _filter_system_calls(config["filter"])
+    else:
+        control = Control(socket.socket(fileno=os.dup(0)))
     _drop_root(config["uid"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let the inside interrupt pid 1
     sys.path += [folder for folder in config["packages"] if folder not in sys.path]
@@ -97,10 +108,32 @@ def holes(hidden: list[str]) -> list[str]:
     return wrong
 
 
-class Box:
-    """The state of one box: the control socket, and the worker that is running, if any."""
+class Control:
+    """The control socket, over which commands come and reports go."""
 
-    def __init__(self, control: socket.socket, scratch: list[Path], *, walled: bool) -> None:
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+
+    def wait(self, seconds: float | None) -> tuple[bytes, list[int]] | None:
+        """Commands, and the descriptors that came along; none after `seconds`, None at the end."""
+        if not self._poll.poll(None if seconds is None else seconds * 1000):
+            return b"", []
+        lines, descriptors, _, _ = socket.recv_fds(self._connection, 65536, 2)
+        return (lines, descriptors) if lines else None
+
+    def sendall(self, line: bytes) -> None:
+        self._connection.sendall(line)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Box:
+    """The state of one box: how it is commanded, and the worker that is running, if any."""
+
+    def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, walled: bool) -> None:
         self.control = control
         self.scratch = scratch
         self.walled = walled
@@ -120,18 +153,14 @@ class Box:
 
     def serve(self) -> None:
         """Take commands until the other end closes."""
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
         while True:
-            ready = poll.poll(WATCH_SECONDS * 1000 if self.running else None)
+            commands = self.control.wait(WATCH_SECONDS if self.running else None)
             if self.running:
                 self.look_after_worker()
-            if not ready:
-                continue
-            lines, descriptors, _, _ = socket.recv_fds(self.control, 65536, 2)
-            if not lines:
+            if commands is None:
                 self.kill_all()
                 return
+            lines, descriptors = commands
             for line in lines.splitlines():
                 command = json.loads(line)
                 if command["do"] == "start":
@@ -180,7 +209,8 @@ class Box:
     def tell_end(self, status: int, cpu_seconds: float) -> None:
         """Report how the worker ended by itself, and the limit that is likely to be the reason."""
         why = ""
-        if status < 0 and cpu_seconds > 0.98 * self.cpu_seconds:  # the kernel counts in ticks
+        used_up = cpu_seconds > 0.9 * self.cpu_seconds  # for the limit the kernel counts in coarser steps
+        if status == -signal.SIGXCPU or (status == -signal.SIGKILL and used_up):
             why = "cpu"
         elif status == -signal.SIGKILL and _oom_kills() > self.oom_kills:
             why = "machine"
@@ -322,6 +352,20 @@ def _limit(limits: dict[str, Any]) -> None:
             # The signal of used-up time would never come if the end came with it.
             last = bound + XCPU_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else bound
             resource.setrlimit(number, (bound, last))
+
+
+def _filter_system_calls(path: str) -> None:
+    """Load the compiled filter of system calls, for good; an engine's own filter holds besides."""
+    program = Path(path).read_bytes()
+    instructions = ctypes.create_string_buffer(program, len(program))
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+    whole = Program(len(program) // 8, ctypes.addressof(instructions))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the filter of system calls is refused")
 
 
 def _drop_root(uid: int | None) -> None:
