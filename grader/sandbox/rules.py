@@ -17,7 +17,6 @@ PACKAGE = "of packages only torch, torchvision, numpy and PIL are sure to be the
 KEYBOARD = "nobody is at the keyboard while the grader runs this"
 FILES = "of what was handed in only the code and the weights are there while the grader runs this"
 WRITING = "only the working folder and tempfile's can be written while the grader runs this"
-FULL = "the room for files, and that for shared memory, is bounded while the grader runs this"
 
 _NO_NETWORK = ("name resolution", "internet connection", "Network is unreachable", "Failed to resolve")
 _NO_GPU = (
@@ -36,7 +35,7 @@ _NO_ROOM = ("No space left on device", "out of shared memory", "insufficient sha
 def rule_behind(error: BaseException, limits: dict[str, Any]) -> str:
     """A clause that names the rule, or "" where the error is the code's own.
 
-    `limits` are the worker's, with `processes`, `open_files`, `file_mib` and `memory_mib` among them.
+    `limits` are the worker's: `processes`, `open_files`, and others in MiB.
     """
     chain: list[BaseException] = []
     current: BaseException | None = error
@@ -60,7 +59,7 @@ def _rule(error: BaseException, limits: dict[str, Any]) -> str:
     if isinstance(error, EOFError) and "EOF when reading a line" in text:
         return KEYBOARD
     if any(words in text for words in _NO_ROOM):
-        return FULL
+        return _room(limits)
     if "can't start new thread" in text:
         return _processes(limits)
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
@@ -78,11 +77,16 @@ def _of_system(error: OSError, limits: dict[str, Any]) -> str:
     return {
         errno.EROFS: WRITING,
         errno.EACCES: WRITING,
-        errno.ENOSPC: FULL,
+        errno.ENOSPC: _room(limits),
         errno.EFBIG: f"a file may have {limits['file_mib']} MiB",
         errno.EMFILE: f"{limits['open_files']} files may be open at a time",
         errno.EAGAIN: _processes(limits),
     }.get(error.errno or 0, "")
+
+
+def _room(limits: dict[str, Any]) -> str:
+    scratch, shared = limits["scratch_mib"], limits["shared_memory_mib"]
+    return f"files may take {scratch} MiB in the working folder, and {shared} MiB in shared memory"
 
 
 def _processes(limits: dict[str, Any]) -> str:

@@ -1,0 +1,175 @@
+"""The bounds on one submission, each driven over through a real box: how it ends, and the student's line."""
+
+from __future__ import annotations
+
+import platform
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.errors import KitError
+from grader.sandbox import Limits, Slot, StudentFailure
+from grader.types import Code, Submission
+
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
+
+LIMITS = Limits(
+    wall_seconds=120,
+    call_seconds=30,
+    memory_mib=400,
+    processes=12,
+    open_files=64,
+    scratch_mib=16,
+    shared_memory_mib=8,
+    file_mib=8,
+    output_mib_killed=1,
+    deaths=3,
+)
+MEMORY = ("out_of_memory", "the code used more than 400 MiB of memory")
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    try:
+        started = Slot(limits=LIMITS)
+    except KitError as error:
+        pytest.skip(str(error))
+    with started:
+        yield started
+
+
+def function(body: str) -> Submission:
+    """A submission whose conv_output_size has this body, and answers "well" when asked for that."""
+    code = "import os, socket, sys, time\ndef conv_output_size(x=None):\n    if x: return x\n"
+    code += textwrap.indent(textwrap.dedent(body), "    ")
+    return Submission(student_id="s1", code=Code(filename="lab8.py", cells=(code,)))
+
+
+def answer(slot: Slot, body: str) -> Any:
+    with slot.student(function(body)) as student:
+        return student.call("conv_output_size")
+
+
+def end(slot: Slot, body: str) -> tuple[str, str]:
+    """Kind and line of a failure; the submission itself can be asked again, and so can the next."""
+    with slot.student(function(body)) as student:
+        with pytest.raises(StudentFailure) as caught:
+            student.call("conv_output_size")
+        assert student.call("conv_output_size", "well") == "well"
+    assert answer(slot, "return [os.listdir('/scratch'), os.listdir('/dev/shm')]") == [[], []]
+    return caught.value.kind, caught.value.message
+
+
+def test_processor_time_is_told_from_a_crash(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both limits were the same once: the kernel then skips the signal that tells, and just kills."""
+    limits = slot._worker_limits()
+    monkeypatch.setattr(slot, "_worker_limits", lambda: limits | {"cpu_seconds": 1})
+    expected = ("timeout", "the code used more than 1 seconds of processor time")
+    assert end(slot, "while True: pass") == expected
+
+
+def children(slot: Slot) -> list[str]:
+    """What runs in the box beside its first process, as seen from outside."""
+    assert slot._pid1 is not None
+    fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
+    pid1 = fields[fields.index("Pid:") + 1]
+    return Path(f"/proc/{pid1}/task/{pid1}/children").read_text().split()
+
+
+def test_what_outlives_the_worker_is_still_watched(slot: Slot) -> None:
+    """A worker that had ended was watched no more, while what it had started went on taking memory."""
+    body = """
+    import threading
+    if os.fork() == 0:
+        for _ in range(4):
+            if os.fork() == 0:
+                time.sleep(1)
+                hog = os.urandom(1) * (200 << 20)
+                time.sleep(100)
+        os._exit(0)
+    threading.Timer(0.2, os._exit, (0,)).start()
+    return 1
+    """
+    with slot.student(function(body)) as student:
+        assert student.call("conv_output_size") == 1
+        deadline = time.monotonic() + 30
+        while children(slot) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert children(slot) == []
+
+
+def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits in a socket is the kernel's memory and in no process's."""
+    monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"memory_mib": 60}))
+    body = """
+    kept = []
+    for _ in range(8):
+        if os.fork() == 0:
+            try:
+                while True:
+                    kept.append(socket.socketpair())
+                    for one in kept[-1]:
+                        one.setblocking(False)
+                        try:
+                            while True:
+                                one.send(bytes(65536))
+                        except BlockingIOError:
+                            pass
+            except OSError:
+                time.sleep(60)
+    time.sleep(20)
+    return 1
+    """
+    assert end(slot, body) == ("out_of_memory", "the code used more than 60 MiB of memory")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        ("time.sleep(60)", "timeout", "longer than 2 seconds"),
+        ("x = [bytearray(1 << 20) for _ in range(10 ** 6)]", "out_of_memory", "400 MiB of memory"),
+        (
+            "import threading\nfor _ in range(99): threading.Thread(target=time.sleep, args=(50,)).start()",
+            "raised",
+            "processes and threads",
+        ),
+        ("for _ in range(99):\n    if os.fork() == 0: time.sleep(50)", "raised", "processes and threads"),
+        ("x = [open('/dev/null') for _ in range(99)]", "raised", "64 files"),
+        ("for i in range(99): open(str(i), 'wb').write(bytes(1 << 20))", "raised", "16 MiB"),
+        ("for i in range(99): open(f'/dev/shm/{i}', 'wb').write(bytes(1 << 20))", "raised", "8 MiB"),
+        ("open('one', 'wb').truncate(9 << 20)", "raised", "8 MiB"),
+        (
+            "import mmap\nf = open('/dev/shm/x', 'wb+')\nfor i in range(2):\n"
+            "    f = open(f'/dev/shm/{i}', 'wb+')\n    f.truncate(7 << 20)\n"
+            "    mmap.mmap(f.fileno(), 7 << 20).write(bytes(7 << 20))",
+            "crashed",
+            "8 MiB to shared memory",
+        ),
+        ("print('x' * (2 << 20))", "output_flood", "the code printed more than 1 MiB"),
+        ("os.write(2, b'x' * (2 << 20))", "output_flood", "the code printed more than 1 MiB"),
+    ],
+    ids=[
+        *(
+            "wall time",
+            "memory",
+            "threads",
+            "processes",
+            "open files",
+            "scratch",
+            "shared memory",
+            "one file",
+        ),
+        *("mapped shared memory", "output", "output beneath Python"),
+    ],
+)
+def test_who_goes_over_a_bound_is_told_which(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch, body: str, kind: str, words: str
+) -> None:
+    if kind == "timeout":
+        monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"call_seconds": 2.0}))
+    told = end(slot, body)
+    assert told[0] == kind and words in told[1]
