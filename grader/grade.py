@@ -64,8 +64,12 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
         )
     wordings = [(question.text, question.text_zh) for question in rubric.questions]
     answers = assess_answers(submission.answer_texts, wordings)
+    if why := submission.no_answers:
+        answers = tuple(
+            a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in answers
+        )
     if not submission.code:
-        reason = "no lab8.py or lab8.ipynb was handed in"
+        reason = submission.no_code or "no lab8.py or lab8.ipynb was handed in"
         return score(
             rubric,
             submission,

@@ -134,25 +134,30 @@ def _download_within(entry: Entry, workdir: Path, stack: ExitStack) -> list[Entr
 def _one_student(group: Sequence[HandIn], workdir: Path, source: Path) -> Submission:
     """The one submission that counts, out of all that carry a student's id."""
     folder = workdir / file_stem(group[0].student_id)
-    if all(hand_in.time for hand_in in group):
-        attempts = sorted(group, key=lambda hand_in: hand_in.time)
-        latest = attempts[-1]
-        if len({hand_in.assignment for hand_in in group}) > 1:
-            latest.unclear = latest.unclear or "the download holds two assignments of this student"
-        latest.remarks[:0] = [
-            f"attempt {number} of {len(attempts)} ({hand_in.submitted_at or hand_in.time}) was set aside"
-            for number, hand_in in enumerate(attempts[:-1], 1)
-        ]
-        return _assemble(latest, len(attempts), folder, source)
-    if len(group) == 1:
-        return _assemble(group[0], 1, folder, source)
-    found = [_assemble(hand_in, 1, folder / str(number), source) for number, hand_in in enumerate(group)]
+    times = {hand_in.time for hand_in in group}
+    latest, older = list(group), []
+    if all(times):
+        latest = [hand_in for hand_in in group if hand_in.time == max(times)]
+        older = sorted((h for h in group if h.time != max(times)), key=lambda hand_in: hand_in.time)
+    set_aside = [
+        f"attempt {number} of {len(older) + 1} ({hand_in.submitted_at or hand_in.time}) was set aside"
+        for number, hand_in in enumerate(older, 1)
+    ]
+    for hand_in in latest:
+        hand_in.remarks[:0] = set_aside
+        if all(times) and len({hand_in.assignment for hand_in in group}) > 1:
+            hand_in.unclear = hand_in.unclear or "the download holds two assignments of this student"
+    attempt = len(older) + 1
+    if len(latest) == 1:
+        return _assemble(latest[0], attempt, folder, source)
+    found = [_assemble(hand_in, attempt, folder / str(n), source) for n, hand_in in enumerate(latest)]
     first = found[0]
     if first.digest and all(other.digest == first.digest for other in found):
         return first.model_copy(
             update={"remarks": (*first.remarks, f"this work was found {len(found)} times")}
         )
-    reason = f"{len(found)} different hand-ins carry this student's name, and nothing says which counts"
+    what = "attempts of the same second" if all(times) else "different hand-ins"
+    reason = f"{len(found)} {what} carry this student's name, and nothing says which counts"
     return _with_problem(first, Status.QUARANTINED, reason)
 
 
@@ -178,17 +183,25 @@ def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Subm
         weights, about_weights = find_weights(contents.files, folder)
         answers, about_answers = find_answers(contents.files, code.markdown)
     notes = [*contents.remarks, *code.remarks, *about_weights, *about_answers]
+    closed = contents.closed[:1]  # what was not opened may be what is missed
+    from_notebook = answers[:1] == code.markdown[:1]
+    reasons = {
+        "no_code": "" if code.code else _why_no_code(contents, code.missing),
+        "no_weights": "" if weights else "; ".join((about_weights or closed)[:1]),
+        "no_answers": "; ".join((about_answers or closed)[:1]) if not answers or from_notebook else "",
+    }
     submission = submission.model_copy(
         update={
             "code": code.code,
             "weights": weights,
             "answer_texts": answers,
             "remarks": _bounded([*submission.remarks, *notes]),
-            "digest": _digest(code.code, weights, answers),
+            "digest": _digest(code.code, weights, answers, reasons.values()),
+            **{name: safe_line(reason, REMARK_CHARACTERS) for name, reason in reasons.items()},
         }
     )
     if code.code is None and not answers:
-        return _with_problem(submission, Status.NOT_GRADABLE, _why_nothing(contents, notes))
+        return _with_problem(submission, Status.NOT_GRADABLE, submission.no_code)
     return submission
 
 
@@ -200,12 +213,14 @@ def _with_problem(submission: Submission, status: Status, reason: str) -> Submis
     )
 
 
-def _why_nothing(contents: Contents, notes: Sequence[str]) -> str:
-    if not contents.files and not notes:
+def _why_no_code(contents: Contents, missing: str) -> str:
+    if missing:
+        return f"no code can be graded: {missing}"
+    if not contents.files and not contents.closed:
         return "nothing was handed in"
     labels = [entry.label for entry in contents.files]
     among = f" among {', '.join(labels[:5])}{' …' if len(labels) > 5 else ''}" if labels else ""
-    return f"no lab8.py or lab8.ipynb was found{among}" + (f": {notes[0]}" if notes else "")
+    return f"no lab8.py or lab8.ipynb was found{among}" + "".join(f": {why}" for why in contents.closed[:1])
 
 
 def _bounded(remarks: Iterable[str]) -> tuple[str, ...]:
@@ -215,14 +230,17 @@ def _bounded(remarks: Iterable[str]) -> tuple[str, ...]:
     return (*lines[: REMARKS - 1], f"… and {len(lines) - REMARKS + 1} remarks more")
 
 
-def _digest(code: Code | None, weights: Weights | None, answers: Sequence[str]) -> str:
-    """SHA-256 over all that is graded, each part with its kind and length before it."""
+def _digest(
+    code: Code | None, weights: Weights | None, answers: Sequence[str], reasons: Iterable[str]
+) -> str:
+    """SHA-256 over all that is graded and why there is not more, each part with its kind and length."""
     digest = hashlib.sha256()
 
     def add(kind: bytes, length: int) -> None:
         digest.update(kind + struct.pack("<Q", length))
 
-    for kind, texts in ((b"code", code.cells if code else ()), (b"answer", answers)):
+    parts = ((b"code", code.cells if code else ()), (b"answer", answers), (b"reason", filter(None, reasons)))
+    for kind, texts in parts:
         for text in texts:
             raw = text.encode("utf-8", "replace")
             add(kind, len(raw))

@@ -23,7 +23,7 @@ from grader.intake.entries import (
 )
 from grader.intake.limits import ARCHIVE_LEVELS, STUDENT_BYTES, STUDENT_DIRECTORY_BYTES, STUDENT_FILES
 
-_OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".xz", ".bz2", ".gz")
+_OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".txz", ".tbz2", ".tar.zst", ".zipx", ".xz", ".bz2", ".gz")
 _DATA_SETS = re.compile(r"cifar|mnist|idx\d-ubyte", re.IGNORECASE)
 
 
@@ -33,6 +33,7 @@ class Contents:
 
     files: list[Entry] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)  # what could not be opened, and why: remarks too
     hostile: str = ""  # why it is set apart
     is_bomb: bool = False  # ... because of its size rather than of a trick
 
@@ -66,22 +67,25 @@ def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Content
         if entry.repeated:
             contents.remarks.append(f"{entry.label} is in its zip more than once: the last was taken")
         if entry.flaw:
-            contents.remarks.append(f"{entry.label} {entry.flaw}")
-        elif entry.path.lower().endswith(_OTHER_ARCHIVES) and not _DATA_SETS.search(entry.name):
-            contents.remarks.append(
-                f"{entry.label} is an archive of a kind that is not opened: hand in a zip"
-            )
+            contents.closed.append(f"{entry.label} {entry.flaw}")
+        elif is_other_archive(entry.path):
+            contents.closed.append(f"{entry.label} is an archive of a kind that is not opened: hand in a zip")
         elif not _may_be_zip(entry):
             contents.files.append(entry)
         elif level >= ARCHIVE_LEVELS:
             too_deep = too_deep or entry.label
-            contents.remarks.append(f"{entry.label} is a zip in a zip in a zip, and was not opened")
+            contents.closed.append(f"{entry.label} is a zip in a zip in a zip, and was not opened")
         else:
             pending += [(inner, level + 1) for inner in _open(entry, workdir, stack, contents)]
-    contents.remarks += _case_twins(contents.files)
+    contents.remarks += [*contents.closed, *_case_twins(contents.files)]
     if too_deep and not contents.files:
         contents.hostile, contents.is_bomb = f"it holds zips within zips and nothing else ({too_deep})", True
     return contents
+
+
+def is_other_archive(path: str) -> bool:
+    """Whether the name is that of an archive which is no zip; data sets come packed like that too."""
+    return path.lower().endswith(_OTHER_ARCHIVES) and not _DATA_SETS.search(path.rsplit("/", 1)[-1])
 
 
 def _may_be_zip(entry: Entry) -> bool:
@@ -105,13 +109,13 @@ def _open(entry: Entry, workdir: Path, stack: ExitStack, contents: Contents) -> 
         archive = stack.enter_context(open_zip(file, STUDENT_DIRECTORY_BYTES))
         inside = zip_entries(archive)
     except UnreadableError as error:
-        contents.remarks.append(f"{entry.label} {error}")
+        contents.closed.append(f"{entry.label} {error}")
         return []
     except ARCHIVE_ERRORS as error:
-        contents.remarks.append(f"{entry.label} cannot be opened as a zip ({short(error)})")
+        contents.closed.append(f"{entry.label} cannot be opened as a zip ({short(error)})")
         return []
     if not any(not inner.is_folder for inner in inside):
-        contents.remarks.append(f"{entry.label} is empty")
+        contents.closed.append(f"{entry.label} is empty")
     return [replace(inner, path=f"{entry.path}/{inner.path}") for inner in inside]
 
 

@@ -309,7 +309,7 @@ class Model:
         """
         self._check()
         if self._student._submission.weights is None:  # whatever the worker would say
-            raise StudentFailure("missing", "no weights were handed in")
+            raise StudentFailure("missing", self._student._submission.no_weights or "no weights were handed in")
         self._student._send_checkpoint(self._worker)
         limit = self._student.limits.load_seconds
         found = self._request("load_weights", limit=limit)
