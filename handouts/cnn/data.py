@@ -34,6 +34,12 @@ def load_cifar10(train: bool = True, download: bool = False) -> tuple[Tensor, Te
     return _load("cifar10", train, download)
 
 
+def import_torchvision() -> Any:
+    """Return torchvision, with its transforms and models, also where it was built for CUDA and torch was not."""
+    _torchvision_datasets()
+    return importlib.import_module("torchvision")
+
+
 def _load(name: str, train: bool, download: bool) -> tuple[Tensor, Tensor]:
     split, title = "train" if train else "test", {"mnist": "MNIST", "cifar10": "CIFAR-10"}[name]
     what = f"{title}, {'training' if train else 'test'} images"
