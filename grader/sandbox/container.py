@@ -1,0 +1,258 @@
+"""Builds the command that starts a zygote in a container, for systems without bubblewrap.
+
+The engine's own client program is used, docker's or podman's: it finds the engine
+wherever that runs, and its `run` hands over the container's standard streams as pipes.
+The relay makes of them what a slot works with. The engine confines what the container
+is; the zygote in it is pid 1 and loads the same filter of system calls as in a
+bubblewrap, so that the engine's filter and ours hold together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.errors import KitError
+from grader.limits import Limits
+from grader.sandbox import bubblewrap
+from grader.sandbox.bubblewrap import HERE, INSIDE_FILES, KIT, SCRATCH, SHIM
+
+NAME = "convnet-lab-grader"  # the image, the label of what is ours, and how containers' names start
+CLIENTS = ("docker", "podman")
+PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "pillow", "matplotlib", "pandas")
+FILTERS = ("x86_64.bpf", "aarch64.bpf")
+RUNTIME_MIB = {"cpu": 1024, "cuda": 6144}  # the zygote's own memory and the libraries', beside a submission's
+CLIENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    program: str
+    is_podman: bool
+
+    @property
+    def name(self) -> str:
+        return "podman" if self.is_podman else "docker"
+
+
+def find_engine() -> Engine:
+    """The first of docker and podman whose engine answers; containers left by dead graders are removed.
+
+    Raises KitError where there is none.
+    """
+    programs = [program for name in CLIENTS if (program := shutil.which(name))]
+    if not programs:
+        raise KitError(
+            "--sandbox container needs Docker or Podman, and there is no command `docker` or `podman`: "
+            "install Docker Desktop or Podman and start it"
+        )
+    refusals = []
+    for program in programs:
+        ours = ("ps", "--all", "--filter", f"label={NAME}", "--format", "{{.Names}}")
+        status, listed, reason = _ask(program, *ours)
+        if status == 0:
+            _sweep(program, listed.split())
+            return Engine(program, "podman" in _ask(program, "--version")[1].lower())
+        refusals.append((Path(program).stem, reason))
+    name, reason = refusals[0]
+    if "permission denied" in reason.lower():
+        mend = "allow this user to use it (on Linux: the group `docker`)"
+    elif name == "docker":
+        mend = "start Docker Desktop (on Linux: `sudo systemctl start docker`)"
+    else:
+        mend = "on macOS and Windows run `podman machine start`"
+    raise KitError(
+        f"{name} is installed but its engine does not answer ({reason}): {mend}, then run this again"
+    )
+
+
+def check_image(engine: Engine) -> None:
+    """Raises KitError unless the engine has the image that `build` would make now."""
+    status, labels, _ = _ask(engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", NAME)
+    if status != 0:
+        raise KitError(
+            f"{engine.name} has no image for the students' code yet: run `grader container build`, once; "
+            "it downloads Python and torch"
+        )
+    found = json.loads(labels or "null") or {}
+    if found.get(NAME) != digest(context()):
+        raise KitError(
+            f"{engine.name}'s image for the students' code was made for another version of the grader or of "
+            "torch: run `grader container build` again"
+        )
+
+
+def build() -> None:
+    """Make the image. The engine's own progress is shown. Raises KitError if it fails."""
+    engine = find_engine()
+    files = context()
+    with tempfile.TemporaryDirectory(prefix="grader-") as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        words = [engine.program, "build", "--tag", NAME, "--label", f"{NAME}={digest(files)}"]
+        words += ["--build-arg", f"PYTHON={_python()}"]
+        for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+            if name in os.environ:
+                words += ["--build-arg", name]  # without a value it is taken from the environment
+        status = subprocess.run([*words, "--file", str(Path(folder, "Containerfile")), folder], check=False)
+    if status.returncode != 0:
+        raise KitError(f"{engine.name} could not build the image, see above: mend that and run this again")
+
+
+def context() -> dict[str, bytes]:
+    """The files that the image is built from, by name: nothing else of the kit goes in."""
+    pins = "".join(f"{name}=={importlib.metadata.version(name).partition('+')[0]}\n" for name in PACKAGES)
+    files = {"Containerfile": (HERE / "Containerfile").read_bytes(), "requirements.txt": pins.encode()}
+    files |= {f"boxed/{name}": (HERE / name).read_bytes() for name in INSIDE_FILES}
+    files |= {name: (HERE / name).read_bytes() for name in FILTERS}
+    files[SHIM.name] = SHIM.read_bytes()
+    return files
+
+
+def digest(files: dict[str, bytes]) -> str:
+    """What tells one image from another: its files and the Python that it is for."""
+    total = hashlib.sha256(_python().encode())
+    for name, content in sorted(files.items()):
+        total.update(f"\n{name} {len(content)}\n".encode() + content)
+    return total.hexdigest()[:16]
+
+
+def command(engine: Engine, limits: Limits, device: str, slot: int) -> list[str]:
+    """The command of the relay that starts a container for this slot and stands before it."""
+    name = f"{_own_prefix()}{os.getpid()}-{slot}-{os.urandom(4).hex()}"
+    config = {
+        "start": run_words(engine, limits, device, slot, name),
+        "remove": [engine.program, "rm", "--force", name],
+    }
+    return [sys.executable, "-I", "-B", str(HERE / "relay.py"), json.dumps(config)]
+
+
+def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str) -> list[str]:
+    """The client's `run`, with everything that confines the container."""
+    memory = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib + RUNTIME_MIB[device]
+    # No user's on most systems, another one a slot, and one that an engine without root can give.
+    user = 33_000 + (os.getpid() * 64 + slot) % 32_000
+    words = [engine.program, "run", "--rm", "--interactive", "--init=false", "--sig-proxy=false"]
+    words += ["--pull", "never", "--log-driver", "none", "--name", name, "--label", f"{NAME}={slot}"]
+    words += ["--network", "none", "--hostname", "box", "--ipc", "private", "--user", f"{user}:{user}"]
+    words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
+    words += ["--tmpfs", f"{SCRATCH}:rw,exec,nosuid,nodev,size={limits.scratch_mib}m,mode=1777"]
+    words += ["--shm-size", f"{limits.shared_memory_mib}m", "--workdir", str(SCRATCH)]
+    words += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"]  # the same: nothing is swapped out
+    words += [
+        "--pids-limit",
+        str(limits.processes + 64),
+        "--ulimit",
+        "nofile=1024:1024",
+        "--ulimit",
+        "core=0:0",
+    ]
+    if engine.is_podman:
+        # It would add folders in memory without a size, and the proxies' addresses.
+        words += ["--read-only-tmpfs=false", "--http-proxy=false"]
+    if device == "cuda":
+        words += ["--device", "nvidia.com/gpu=all"] if engine.is_podman else ["--gpus", "all"]
+    # A clean environment: clients put their user's proxies into it, with the passwords.
+    words += ["--entrypoint", "/usr/bin/env", NAME, "-i"]
+    environment = bubblewrap.environment(str(SCRATCH), device) | {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    words += [f"{key}={value}" for key, value in environment.items()]
+    config = {
+        "scratch": [str(SCRATCH), "/dev/shm"],
+        "device": device,
+        "uid": None,
+        "walled": True,
+        "filter": str(KIT),
+        "shim": str(KIT / SHIM.name),
+        "packages": [],
+        # The kit's own folder would be there if the engine had mounted it; the other, what hosts hand on.
+        "hidden": [str(HERE.parent / "checks"), "/run/secrets", "/var/run/docker.sock"],
+    }
+    start = bubblewrap.START.format(kit=str(KIT))
+    return [*words, "python3", "-I", "-B", "-W", "ignore", "-c", start, json.dumps(config)]
+
+
+def explain(engine_reason: str) -> KitError:
+    """The engine's last words as a line that says what to do."""
+    return KitError(
+        f"the container for the students' code does not start ({engine_reason}): mend that, or make its "
+        "image anew by `grader container build`"
+    )
+
+
+def last_words(text: str) -> str:
+    """The line of a client's or a program's last output that tells what was wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [
+        line for line in lines if not re.match(r"(See|Run) ['\"`]", line)
+    ]  # docker adds where to read more
+    return told[-1] if told else "it gave no reason"
+
+
+def _sweep(program: str, names: list[str]) -> None:
+    """Remove the containers of graders of this machine that are no more."""
+    dead = [name for name in names if (owner := _owner(name)) and not _is_alive(owner)]
+    if dead:
+        _ask(program, "rm", "--force", *dead)
+
+
+def _owner(name: str) -> int:
+    """The process that a container belongs to, or 0 where that is on another machine."""
+    found = re.fullmatch(rf"{re.escape(_own_prefix())}(\d+)-.*", name)
+    return int(found[1]) if found else 0
+
+
+def _own_prefix() -> str:
+    """How the names of this machine's containers start: an engine may serve several."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())  # and a machine several worlds of ids
+    except OSError:
+        namespace = ""
+    return f"{NAME}-{hashlib.sha256((socket.gethostname() + namespace).encode()).hexdigest()[:8]}-"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _ask(program: str, *words: str) -> tuple[int, str, str]:
+    """What the client says: its exit status, its output, and the last of its complaints."""
+    try:
+        done = subprocess.run(
+            [program, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=CLIENT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, "", f"no answer in {CLIENT_SECONDS:g} seconds"
+    except OSError as error:
+        return 1, "", error.strerror or "it cannot be run"
+    return (
+        done.returncode,
+        done.stdout.decode("utf-8", "replace"),
+        last_words(done.stderr.decode("utf-8", "replace")),
+    )
+
+
+def _python() -> str:
+    """The version whose grammar and library the students' code meets: the same as out here."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
