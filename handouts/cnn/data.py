@@ -35,7 +35,7 @@ def load_cifar10(train: bool = True, download: bool = False) -> tuple[Tensor, Te
 
 
 def import_torchvision() -> Any:
-    """Return torchvision, with its transforms and models, also where it was built for CUDA and torch was not."""
+    """Return torchvision, transforms and models included, also where it was built for CUDA, torch not."""
     _torchvision_datasets()
     return importlib.import_module("torchvision")
 
