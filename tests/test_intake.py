@@ -524,6 +524,184 @@ def test_links_in_folders_are_not_followed(reader: Reader) -> None:
     assert status(found["pb22"]) is None
 
 
+@pytest.mark.parametrize(
+    ("files", "field", "reason"),
+    [
+        ({"lab8.py": ""}, "no_code", "no code can be graded: lab8.py is empty"),
+        (
+            {"lab8.ipynb": '{"cells": [', "main.py": "", "x.txt": "x"},
+            "no_code",
+            "lab8.ipynb is not a notebook",
+        ),
+        ({"lab8.ipynb": notebook(("markdown", "# only text"))}, "no_code", "lab8.ipynb holds no code"),
+        ({"work.rar": b"Rar!"}, "no_code", "work.rar is an archive of a kind"),
+        ({"notes.txt": "x"}, "no_code", "no lab8.py or lab8.ipynb was found among"),
+        ({"lab8.py": WORK, "classifier.pt": b""}, "no_weights", "classifier.pt is empty"),
+        ({"lab8.py": WORK, "classifier.safetensors": b"version https://git-lfs"}, "no_weights", "Git LFS"),
+        ({"lab8.py": WORK, "weights.7z": b"7z"}, "no_weights", "weights.7z is an archive of a kind"),
+        ({"lab8.py": WORK, "report.docx": b"PK"}, "no_answers", "report.docx cannot be read"),
+        ({"lab8.py": WORK, "answers.pdf": b"%PDF"}, "no_answers", "answers.pdf cannot be read"),
+        ({"lab8.py": WORK, "answers.md": "x" * (2 << 20)}, "no_answers", "answers.md is larger than 1 MiB"),
+        (
+            {"lab8.ipynb": notebook(("markdown", "## Question 1"), ("code", WORK)), "a.docx": b"PK"},
+            "no_answers",
+            "a.docx cannot be read",
+        ),
+    ],
+)
+def test_what_is_missing_is_missing_for_a_reason(
+    reader: Reader, files: dict[str, str | bytes], field: str, reason: str
+) -> None:
+    """The rows once said that nothing was handed in, where something was that could not be used."""
+    submission = reader.one(files | {"answers.txt": ANSWERS} if field == "no_code" else files)
+    assert reason in getattr(submission, field)
+    assert reader.one(FULL, "whole").model_dump(include={"no_code", "no_weights", "no_answers"}) == {
+        "no_code": "",
+        "no_weights": "",
+        "no_answers": "",
+    }
+
+
+def test_archives_that_are_not_opened_are_told_of_beside_those_that_are(reader: Reader) -> None:
+    """A student's .rar among the others' zips once vanished without a verdict."""
+    found = reader.all(
+        {"pb1.rar": b"Rar!", "pb2.zip": zipped(FULL), "pb3.tar.gz": b"\x1f\x8b", "pb4/lab8.py": WORK}
+    )
+    assert list(found) == ["pb1", "pb2", "pb3", "pb4"]
+    assert [status(found[id_]) for id_ in found] == [Status.NOT_GRADABLE, None] * 2
+    assert found["pb3"].problem and "pb3.tar.gz is an archive of a kind" in found["pb3"].problem.reason
+    data = reader.one({"pb5/lab8.py": WORK, "pb5/cifar-10-python.tar.gz": b"\x1f\x8b"}, "data")
+    assert data.remarks == ()
+
+
+def test_attempts_of_the_same_second_are_not_told_apart_by_their_names(reader: Reader) -> None:
+    older = attempt("pb21", {"lab8.py": TEMPLATE}, time="2024-03-01-00-00-00")
+    first, second = attempt("pb21", {"lab8.py": WORK}), attempt("PB21", {"lab8.py": WORK + "#"})
+    submission = reader.one(zipped(older | first | second))
+    assert status(submission) is Status.QUARANTINED
+    assert submission.problem and "2 attempts of the same second" in submission.problem.reason
+    same = reader.one(zipped(older | first | attempt("PB21", {"lab8.py": WORK})), "same")
+    assert status(same) is None and same.attempt == 2 and "was set aside" in remarks(same)
+
+
+def test_a_zip_whose_members_overlap_is_bounded_by_what_they_claim(reader: Reader) -> None:
+    """Many members share one compressed stream: 60 kB that unpack to gigabytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.bin", bytes(15 << 20))
+    raw = buffer.getvalue()
+    at = raw.find(b"PK\x01\x02")
+    record = raw[at : raw.find(b"PK\x05\x06")]
+    records = b"".join(record.replace(b"0.bin", b"%05d" % number) for number in range(500))
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 500, 500, len(records), at, 0)
+    found = reader.all({"pb21.zip": raw[:at] + records + end, "pb22/lab8.py": WORK})
+    assert found["pb21"].problem and "1024 MiB" in found["pb21"].problem.reason
+    assert status(found["pb22"]) is None
+
+
+def test_a_zip_that_streams_is_read_and_one_with_a_false_zip64_record_is_not_believed(reader: Reader) -> None:
+    class Pipe(io.RawIOBase):  # cannot be sought in, so that sizes follow their data
+        def __init__(self) -> None:
+            self.raw = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object) -> int:
+            self.raw += bytes(data)  # type: ignore[call-overload]
+            return len(bytes(data))  # type: ignore[call-overload]
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
+        archive.writestr("lab8.py", WORK)
+    assert struct.unpack_from("<H", pipe.raw, 6)[0] & 8
+    submission = reader.one({"pb21.zip": pipe.raw})
+    assert submission.code and submission.code.cells == (WORK,)
+
+    at = pipe.raw.find(b"PK\x05\x06")
+    liar = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 2**40, 2**50, 2**60)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    lies = reader.one({"pb22.zip": pipe.raw[:at] + liar + locator + end}, "lies")
+    assert status(lies) is Status.NOT_GRADABLE
+    assert lies.problem and "list of members is too long" in lies.problem.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX file system")
+def test_what_is_no_ordinary_file_or_cannot_be_read_is_a_remark(reader: Reader) -> None:
+    source = reader.source({"pb21/lab8.py": WORK, "pb22/lab8.py": WORK, "pb22/sub/notes.md": "x"})
+    for name in ("classifier.pt", "answers.md", "data.zip"):
+        os.mkfifo(source / "pb21" / name)
+    if os.geteuid() == 0:
+        os.mknod(source / "pb21" / "null.pt", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        os.mknod(source / "pb21" / "zero.py", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    (source / "pb21" / ("x" * 250)).mkdir()
+    bottom = source / "pb21"
+    for _ in range(4):  # 1,004 characters
+        bottom = bottom / ("y" * 250)
+        bottom.mkdir()
+    (bottom / "lab8.py").touch()
+    found = {s.student_id: s for s in read_submissions(source, reader.workdir)}
+    text = remarks(found["pb21"])
+    assert "classifier.pt is not an ordinary file" in text and "data.zip is not an ordinary file" in text
+    assert "has too long a path" in text
+    assert os.geteuid() or "zero.py is not an ordinary file" in text
+    assert all(status(submission) is None for submission in found.values())
+
+
+def test_a_file_that_may_not_be_read_is_a_remark(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = reader.source({"pb21/lab8.py": WORK, "pb21/answers.md": ANSWERS, "pb22/lab8.py": WORK})
+
+    real = os.open
+
+    def refuse(path: str, *more: int) -> int:  # as root every file can be read
+        if str(path).endswith("answers.md"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    found = {s.student_id: s for s in read_submissions(source, reader.workdir)}
+    assert found["pb21"].no_answers == "answers.md cannot be read (Permission denied)"
+    assert all(status(submission) is None for submission in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "id_"),
+    [("con", "con"), ("aux.zip", "aux"), ("张三", "张三"), ("名" * 80, "名" * 80), ("a\nb\x1b[31m", "a b")],
+    ids=["reserved", "reserved zip", "chinese", "long", "newline and escape"],
+)
+def test_students_folders_may_have_any_name(reader: Reader, name: str, id_: str) -> None:
+    content: dict[str, str | bytes] = {"other/lab8.py": WORK, "other/classifier.pt": torch_file()}
+    if name.endswith(".zip"):
+        content[name] = zipped(FULL)
+    else:
+        content |= {f"{name}/{file}": text for file, text in FULL.items()}
+    found = reader.all(content)
+    assert list(found) == sorted([id_, "other"])
+    weights = found[id_].weights
+    assert weights and weights.path.is_file() and weights.path.resolve().is_relative_to(reader.workdir)
+
+
+def test_a_name_whose_bytes_are_in_no_encoding_is_survived(reader: Reader) -> None:
+    source = reader.source({"pb22/lab8.py": WORK})
+    bad = os.path.join(os.fsencode(source), b"pb\xff\xfe21")  # noqa: PTH118
+    os.mkdir(bad)  # noqa: PTH102
+    with open(os.path.join(bad, b"lab8\xff.py"), "w") as file:  # noqa: PTH118, PTH123
+        file.write(WORK)
+    found = {s.student_id: s for s in read_submissions(source, reader.workdir)}
+    assert len(found) == 2 and all(status(submission) is None for submission in found.values())
+    for submission in found.values():
+        submission.model_dump_json().encode("utf-8")
+
+
+def test_a_hundred_megabytes_of_notebook_are_one_line(reader: Reader) -> None:
+    cell = {"cell_type": "code", "source": WORK, "outputs": [{"data": {"image/png": "A" * (100 << 20)}}]}
+    began = time.process_time()
+    submission = reader.one({"lab8.ipynb": json.dumps({"nbformat": 4, "cells": [cell]})})
+    assert submission.no_code == "no code can be graded: lab8.ipynb is larger than 64 MiB: clear its outputs"
+    assert time.process_time() - began < 10
+
+
 # --- the source as a whole -------------------------------------------------------------------------
 
 
@@ -532,7 +710,7 @@ def test_links_in_folders_are_not_followed(reader: Reader) -> None:
     [
         (b"", "cannot be read as a zip"),
         (b"not a zip at all", "cannot be read as a zip"),
-        (zipped(FULL)[:-30], "cannot be read as a zip"),
+        (zipped(FULL)[:-30], "or unpack it and give the folder"),
         (zipped({}), "holds no files"),
         (zipped({"__MACOSX/x": "x"}), "holds no files"),
         ({}, "holds no files"),
@@ -556,6 +734,9 @@ def test_a_wrong_path_is_one_line(reader: Reader) -> None:
     for path in (reader.folder / "nowhere", reader.folder / ("x" * 300), reader.folder / "a\0b"):
         with pytest.raises(KitError, match=r"no such file|cannot be read"):
             read_submissions(path, reader.workdir)
+    rar = lay(reader.folder, {"class.tar.gz": b"\x1f\x8b"}) / "class.tar.gz"
+    with pytest.raises(KitError, match=r"class\.tar\.gz: is no zip; unpack it"):
+        read_submissions(rar, reader.workdir)
     file = lay(reader.folder, {"lab8.py": WORK}) / "lab8.py"
     with pytest.raises(KitError, match="neither a zip nor a folder"):
         read_submissions(file, reader.workdir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -144,6 +145,38 @@ def test_any_text_file_is_survived(text: str) -> None:
 def test_files_get_back_the_names_that_the_student_gave() -> None:
     (record,) = records_of(entries(f"{STEM}.txt", f"{STEM}_my_main (1).py", f"{STEM}_____.md", text=TEXT))
     assert {entry.path for entry in record.files} == {"my_main (1).py", "答案：终稿.md"}
+
+
+TYPED = "<p>Question 1:</p><p>Yes &lt;i&gt;, an&nbsp;autoencoder.<br />Q2. Often&#8230;</p>"
+UNTYPED = "There is no student submission text data for this assignment."
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text,
+        lambda text: text.replace("Submission Field:", "Submission Field:\n<br>"),
+        lambda text: text.replace("Submission Field:", "提交字段：").replace("Comments:", "注释："),
+        lambda text: text.replace("There are no student comments", "Comments:\n\nFiles:\n\tno"),
+        lambda text: text[: text.index("Files:")],
+        lambda text: text.replace("\n", "\r\n"),
+    ],
+    ids=["plain", "ultra", "chinese", "forged labels", "no files", "windows"],
+)
+def test_answers_typed_into_the_submission_field_are_read(change: Callable[[str], str]) -> None:
+    text = change(TEXT.replace(UNTYPED, TYPED))
+    (record,) = records_of(entries(f"{STEM}.txt", f"{STEM}_my_main (1).py", text=text))
+    (typed,) = (entry for entry in record.files if "typed" in entry.path)
+    read = typed.read(10_000).decode()
+    assert read.startswith("Question 1:\n\nYes <i>, an autoencoder.\nQ2. Often…")
+    assert "<p>" not in read
+
+
+def test_without_answers_in_it_the_submission_field_is_no_file() -> None:
+    for typed in (UNTYPED, "<p>see the file</p>", "本次作业没有学生提交的文本数据。", "", "<" * 200_000):
+        text = TEXT.replace(UNTYPED, typed)
+        (record,) = records_of(entries(f"{STEM}.txt", f"{STEM}_my_main (1).py", text=text))
+        assert not any("typed" in entry.path for entry in record.files)
 
 
 def test_a_file_that_the_download_lacks_is_told() -> None:

@@ -30,6 +30,7 @@ from grader.intake.limits import (
     SOURCE_FILES,
     WRAPPED_DOWNLOAD_BYTES,
 )
+from grader.intake.names import is_other_archive
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.intake.unpack import Contents, seekable, unpack
 from grader.text import file_stem, safe_line
@@ -112,7 +113,10 @@ def _open_source_zip(source: Path, stack: ExitStack) -> list[Entry]:
         file = stack.enter_context(source.open("rb"))
         entries = zip_entries(stack.enter_context(open_zip(file, SOURCE_DIRECTORY_BYTES)))
     except ARCHIVE_ERRORS as error:
-        raise KitError(f"{source}: cannot be read as a zip ({short(error)}); download it again") from None
+        if is_other_archive(source.name):
+            raise KitError(f"{source}: is no zip; unpack it and give the folder") from None
+        mend = "download it again, or unpack it and give the folder"
+        raise KitError(f"{source}: cannot be read as a zip ({short(error)}); {mend}") from None
     if any(entry.flaw == ENCRYPTED for entry in entries):
         raise KitError(f"{source}: is encrypted; unpack it with its password and give the folder")
     return entries
@@ -195,8 +199,9 @@ def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Subm
             "code": code.code,
             "weights": weights,
             "answer_texts": answers,
+            "claims": code.claims,
             "remarks": _bounded([*submission.remarks, *notes]),
-            "digest": _digest(code.code, weights, answers, reasons.values()),
+            "digest": _digest(code.code, weights, answers, [*reasons.values(), *code.claims]),
             **{name: safe_line(reason, REMARK_CHARACTERS) for name, reason in reasons.items()},
         }
     )

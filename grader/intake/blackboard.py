@@ -10,6 +10,8 @@ from the metadata, or from the other names where that is missing.
 
 from __future__ import annotations
 
+import html
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -18,6 +20,7 @@ from datetime import datetime
 from grader.intake.decode import decode_text
 from grader.intake.entries import Entry, UnreadableError, is_junk
 from grader.intake.limits import METADATA_BYTES, NAME_CHARACTERS
+from grader.intake.pick import answer_heads
 from grader.text import safe_line
 
 _MEMBER = re.compile(
@@ -25,6 +28,10 @@ _MEMBER = re.compile(
     re.ASCII | re.DOTALL,
 )
 _NAME_LINE = re.compile(r"[^:：()]{1,40}[:：](?P<name>.*)\((?P<username>[^()]+)\)")
+# The text field is HTML; what begins a new line in it, and all other tags. Bounded, so that no text is slow.
+_BREAKS = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6])(?:\s[^<>]{0,300})?/?>", re.IGNORECASE)
+_TAGS = re.compile(r"</?[a-z][^<>]{0,1000}>", re.IGNORECASE)
+TYPED = "answers typed into Blackboard.txt"
 _FILE_LINE = re.compile(r"\s+[^:：]{1,60}[:：] ?(?P<value>.*)")
 
 
@@ -53,6 +60,7 @@ class Metadata:
     name: str
     username: str
     originals: dict[str, str]  # member's name -> the name that the student gave the file
+    typed: str = ""  # what the student typed into the submission field instead of handing in a file
 
 
 def parse_metadata(text: str, stem: str) -> Metadata | None:
@@ -63,12 +71,13 @@ def parse_metadata(text: str, stem: str) -> Metadata | None:
     which files; there, only names that start with this attempt's own stem count.
     """
     lines = text.strip("\ufeff\n ").split("\n")
+    end = 0  # the line above those that name the files
     first = _NAME_LINE.fullmatch(lines[0].strip()[:1_000])
     if not first:
         return None
     originals: dict[str, str] = {}
     stored: str | None = None
-    for line in reversed(lines):
+    for end, line in reversed(list(enumerate(lines))):  # noqa: B007
         match = _FILE_LINE.fullmatch(line[:2_000])
         if line.strip() and not match:
             break
@@ -80,7 +89,27 @@ def parse_metadata(text: str, stem: str) -> Metadata | None:
         elif stored is not None:  # the line above a stored name gives the original one
             originals.setdefault(stored, value)
             stored = None
-    return Metadata(first["name"].strip(), first["username"].strip(), originals)
+    return Metadata(first["name"].strip(), first["username"].strip(), originals, _typed(lines[: end + 1]))
+
+
+def _typed(lines: list[str]) -> str:
+    """The submission field's text, without HTML: between the first label and the last.
+
+    A label stands after an empty line and ends in a colon, whatever the interface's language. What else
+    looks like one is the student's own, in the text or in the comment: so much more or less is read.
+    """
+    labels = [
+        at
+        for at in range(1, len(lines))
+        if not lines[at - 1].strip() and len(lines[at]) <= 60 and re.search(r"\S[:：]\s*\Z", lines[at])
+    ]
+    if labels and labels[-1] == len(lines) - 1:  # that of the files
+        labels.pop()
+    if not labels:
+        return ""
+    within = lines[labels[0] + 1 : labels[-1] if len(labels) > 1 else len(lines)]
+    text = _TAGS.sub("", _BREAKS.sub("\n", "\n".join(within)))
+    return html.unescape(text).replace("\xa0", " ").strip()
 
 
 @dataclass
@@ -147,6 +176,9 @@ def _apply_metadata(record: Record, entry: Entry | None) -> None:
         if not is_junk(originals[missing]):
             record.remarks.append(f"Blackboard lists a file that the download lacks: {originals[missing]}")
     record.files = [_renamed(entry, record.stem, originals) for entry in record.files]
+    if metadata is not None and answer_heads(metadata.typed):
+        raw = metadata.typed.encode("utf-8", "replace")
+        record.files.append(Entry(TYPED, len(raw), len(raw), opener=lambda: io.BytesIO(raw)))
 
 
 def _renamed(entry: Entry, stem: str, originals: dict[str, str]) -> Entry:

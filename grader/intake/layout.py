@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from grader.intake.blackboard import parse_member, records_of
 from grader.intake.entries import Entry
 from grader.intake.limits import NAME_CHARACTERS
-from grader.intake.names import is_code_name, is_lab_name, is_weights_name
+from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name
 from grader.text import safe_line
 
 
@@ -60,17 +61,17 @@ def find_hand_ins(entries: Sequence[Entry], source_name: str) -> list[HandIn]:
         ((box, inside),) = boxes.items()
         name = source_name if _is_generic(_stem(box)) else _stem(box)
         entries, source_name = _unboxed(box, inside), name
-        if _is_zip(box) or _is_hand_in_folder(entries):
+        if _is_archive(box) or _is_hand_in_folder(entries):
             return [HandIn(_id(name), entries, is_whole_source=not beside), *_strays(beside)]
 
 
 def _boxes(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """What can hold a student's files: each folder and zip at the top, with what lies in it."""
+    """What can hold a student's files: each folder and archive at the top, with what lies in it."""
     boxes: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.is_folder or entry.depth:
             boxes.setdefault(entry.top, []).append(entry)
-        elif _is_zip(entry.path) and not entry.flaw:
+        elif _is_archive(entry.path) and not entry.hostile:
             boxes.setdefault(entry.path, []).append(entry)
     return boxes
 
@@ -89,7 +90,7 @@ def _is_one_submission(files: list[Entry], boxes: dict[str, list[Entry]]) -> boo
         return True
     has_code = any(is_code_name(entry.path) for entry in files)
     filled = [
-        box for box, inside in boxes.items() if _is_zip(box) or any(is_code_name(e.path) for e in inside)
+        box for box, inside in boxes.items() if _is_archive(box) or any(is_code_name(e.path) for e in inside)
     ]
     if has_code and not filled:  # main.py beside a folder of data
         return True
@@ -103,7 +104,7 @@ def _is_hand_in_folder(entries: list[Entry]) -> bool:
     folders = [entry for entry in entries if entry.is_folder or entry.depth]
     return not looks_like_blackboard(entries) and (
         any(is_code_name(entry.path) for entry in files)
-        or (not folders and sum(_is_zip(entry.path) for entry in files) < 2)
+        or (not folders and sum(_is_archive(entry.path) for entry in files) < 2)
     )
 
 
@@ -138,7 +139,8 @@ def _strays(entries: Sequence[Entry]) -> list[HandIn]:
 
 
 def _is_work(entry: Entry) -> bool:
-    return bool(entry.flaw) or is_code_name(entry.path) or is_weights_name(entry.path) or _is_zip(entry.path)
+    names = (is_code_name, is_weights_name, _is_archive)
+    return bool(entry.flaw) or any(is_one(entry.path) for is_one in names)
 
 
 def _leads_out(entry: Entry) -> bool:
@@ -148,12 +150,15 @@ def _leads_out(entry: Entry) -> bool:
     )
 
 
-def _is_zip(path: str) -> bool:
-    return path.lower().endswith(".zip")
+def _is_archive(path: str) -> bool:
+    """Whether this holds a student's files; one that is not opened has to be told of too."""
+    return path.lower().endswith(".zip") or is_other_archive(path)
 
 
 def _stem(box: str) -> str:
-    return box[:-4] if _is_zip(box) else box
+    """A box's name without the extension of an archive."""
+    stem = PurePosixPath(box).stem if _is_archive(box) else box
+    return stem.removesuffix(".tar")
 
 
 def _id(name: str) -> str:

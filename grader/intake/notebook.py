@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from grader.intake.entries import UnreadableError
 from grader.intake.limits import NOTEBOOK_CELLS, NOTEBOOK_MARKS
+from grader.intake.outputs import accuracy_lines
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """Code cells and Markdown cells, each in order, outputs and attachments left behind."""
+    """Code cells and Markdown cells, each in order; of outputs a few lines, of attachments nothing."""
 
     code: tuple[str, ...]
     markdown: tuple[str, ...]
+    claims: tuple[str, ...] = ()  # the last lines of its outputs with an accuracy in them
 
 
 def parse_notebook(text: str) -> Notebook:
@@ -37,12 +39,14 @@ def parse_notebook(text: str) -> Notebook:
     if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
         raise UnreadableError("is not a notebook (it has no cells)")
     code, markdown = [], []
+    outputs: list[object] = []  # a code cell's each
     for number, cell in enumerate(_cells(content)):
         if number >= NOTEBOOK_CELLS:
             raise UnreadableError(f"has more than {NOTEBOOK_CELLS:,} cells")
         kind = cell.get("cell_type")
         if kind == "code":
             code.append(_source(cell.get("source", cell.get("input"))))
+            outputs.append(cell.get("outputs"))
         elif kind == "markdown":
             markdown.append(_source(cell.get("source")))
         elif kind == "heading":  # format 3 had a kind of its own for headings
@@ -50,7 +54,11 @@ def parse_notebook(text: str) -> Notebook:
             hashes = "#" * level if isinstance(level, int) and 1 <= level <= 6 else "#"
             markdown.append(f"{hashes} {_source(cell.get('source'))}")
     # Empty code cells stay, so that "cell 3" is the third in the student's notebook too.
-    return Notebook(code=tuple(code), markdown=tuple(cell for cell in markdown if cell.strip()))
+    return Notebook(
+        code=tuple(code),
+        markdown=tuple(cell for cell in markdown if cell.strip()),
+        claims=accuracy_lines(zip(code, outputs, strict=True)),
+    )
 
 
 def _cells(content: dict[str, object]) -> Iterator[dict[str, object]]:

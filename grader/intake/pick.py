@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.intake.decode import decode_text
-from grader.intake.entries import Entry, UnreadableError
+from grader.intake.entries import Entry, UnreadableError, megabytes
 from grader.intake.limits import ANSWER_BYTES, CODE_BYTES, MIB, NOTEBOOK_BYTES, WEIGHT_BYTES
 from grader.intake.names import (
     WEIGHTS_SUFFIXES,
@@ -53,6 +53,7 @@ class Candidate:
     entry: Entry
     cells: tuple[str, ...]
     markdown: tuple[str, ...]
+    claims: tuple[str, ...]
     is_notebook: bool
     defined: int  # contract names that it defines
     filled: int  # ... of which no stub is left
@@ -76,6 +77,7 @@ class CodeFound:
     markdown: tuple[str, ...]  # the best notebook's, whichever file the code came from
     remarks: tuple[str, ...]
     missing: str = ""  # why the file that should be the code is none
+    claims: tuple[str, ...] = ()  # of the notebook that the Markdown is of
 
 
 def find_code(files: Sequence[Entry]) -> CodeFound:
@@ -108,7 +110,8 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     code = Code(filename=_module_name(best), cells=best.cells) if best else None
     if not code:
         missing = missing or f"{candidates[0].entry.label} holds no code"
-    return CodeFound(code, notebook.markdown if notebook else (), tuple(remarks), "" if code else missing)
+    markdown, claims = (notebook.markdown, notebook.claims) if notebook else ((), ())
+    return CodeFound(code, markdown, tuple(remarks), "" if code else missing, claims)
 
 
 def _name_rank(entry: Entry) -> int:
@@ -141,24 +144,26 @@ def _read_candidate(entry: Entry) -> Candidate:
     """Read a Python file or a notebook, whatever its extension says it is."""
     start = decode_text(entry.head(256)).lstrip("\ufeff\0 \t\n")
     looks_like_json = start.startswith("{")
+    if looks_like_json and entry.size > NOTEBOOK_BYTES:
+        raise UnreadableError(f"is larger than {megabytes(NOTEBOOK_BYTES)}: clear its outputs")
     text = decode_text(entry.read(NOTEBOOK_BYTES if looks_like_json else CODE_BYTES))
     if not text.strip():
         raise UnreadableError("is empty")
     if looks_like_json:
         notebook = parse_notebook(text)
-        cells, markdown = notebook.code, notebook.markdown
+        cells, markdown, claims = notebook.code, notebook.markdown, notebook.claims
         if not markdown and not any(map(str.strip, cells)):
             raise UnreadableError("is a notebook without cells")
     elif entry.suffix == ".ipynb" and not _DEFINED.search(text):
         raise UnreadableError("is not a notebook that can be read")
     else:
-        cells, markdown = (text,), ()
+        cells, markdown, claims = (text,), (), ()
     if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
         raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
     source = "\n".join(cells)
     defined = len({match[match.lastindex or 0] for match in _DEFINED.finditer(source)})
     filled = max(0, defined - len(_STUB.findall(source)))
-    return Candidate(entry, cells, markdown, looks_like_json, defined, filled)
+    return Candidate(entry, cells, markdown, claims, looks_like_json, defined, filled)
 
 
 # --- weights ---------------------------------------------------------------------------------------
@@ -265,6 +270,11 @@ _ANSWER_HEAD = re.compile(
 )
 
 
+def answer_heads(text: str) -> int:
+    """How many of the four questions stand as headings in a text."""
+    return len({first or second for first, second in _ANSWER_HEAD.findall(text)})
+
+
 def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     """The answers' texts first, then the notebook's Markdown cells, with `BREAK` between.
 
@@ -284,8 +294,7 @@ def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tup
             if named:
                 remarks.append(f"{entry.label} {error}")
             continue
-        heads = len({first or second for first, second in _ANSWER_HEAD.findall(text)})
-        if text.strip() and "\0" not in text and (named or heads >= 2):
+        if text.strip() and "\0" not in text and (named or answer_heads(text) >= 2):
             texts.append((0 if named else 1, entry, text))
     texts.sort(key=lambda found: (found[0], -len(found[2].strip()), found[1].path))
     room = ANSWER_BYTES

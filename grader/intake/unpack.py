@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -22,9 +21,7 @@ from grader.intake.entries import (
     zip_entries,
 )
 from grader.intake.limits import ARCHIVE_LEVELS, STUDENT_BYTES, STUDENT_DIRECTORY_BYTES, STUDENT_FILES
-
-_OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".txz", ".tbz2", ".tar.zst", ".zipx", ".xz", ".bz2", ".gz")
-_DATA_SETS = re.compile(r"cifar|mnist|idx\d-ubyte", re.IGNORECASE)
+from grader.intake.names import is_other_archive
 
 
 @dataclass
@@ -81,11 +78,6 @@ def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Content
     if too_deep and not contents.files:
         contents.hostile, contents.is_bomb = f"it holds zips within zips and nothing else ({too_deep})", True
     return contents
-
-
-def is_other_archive(path: str) -> bool:
-    """Whether the name is that of an archive which is no zip; data sets come packed like that too."""
-    return path.lower().endswith(_OTHER_ARCHIVES) and not _DATA_SETS.search(path.rsplit("/", 1)[-1])
 
 
 def _may_be_zip(entry: Entry) -> bool:
