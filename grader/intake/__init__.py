@@ -200,7 +200,6 @@ def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Subm
             "weights": weights,
             "answer_texts": answers,
             "claims": code.claims,
-            "claims": code.claims,
             "remarks": _bounded([*submission.remarks, *notes]),
             "digest": _digest(code.code, weights, answers, [*reasons.values(), *code.claims]),
             **{name: safe_line(reason, REMARK_CHARACTERS) for name, reason in reasons.items()},

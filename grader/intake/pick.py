@@ -78,7 +78,6 @@ class CodeFound:
     remarks: tuple[str, ...]
     missing: str = ""  # why the file that should be the code is none
     claims: tuple[str, ...] = ()  # of the notebook that the Markdown is of
-    claims: tuple[str, ...] = ()  # of the notebook that the Markdown is of
 
 
 def find_code(files: Sequence[Entry]) -> CodeFound:
