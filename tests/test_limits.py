@@ -104,7 +104,8 @@ def test_what_outlives_the_worker_is_still_watched(slot: Slot) -> None:
 
 def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits in a socket is the kernel's memory and in no process's."""
-    monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"memory_mib": 60}))
+    bounds = LIMITS.model_copy(update={"memory_mib": 250, "open_files": 200})
+    monkeypatch.setattr(slot, "limits", bounds)
     body = """
     kept = []
     for _ in range(8):
@@ -124,7 +125,7 @@ def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -
     time.sleep(20)
     return 1
     """
-    assert end(slot, body) == ("out_of_memory", "the code used more than 60 MiB of memory")
+    assert end(slot, body) == ("out_of_memory", "the code used more than 250 MiB of memory")
 
 
 @pytest.mark.parametrize(
@@ -173,3 +174,28 @@ def test_who_goes_over_a_bound_is_told_which(
         monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"call_seconds": 2.0}))
     told = end(slot, body)
     assert told[0] == kind and words in told[1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
+def test_a_box_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
+    """Linux gives each session its share: with one for each of thirty processes, a neighbour got a thirtieth."""
+    body = """
+    shares = set()
+    for _ in range(4):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            os.write(write, open('/proc/self/autogroup', 'rb').read())
+            os._exit(0)
+        shares.add(os.read(read, 100))
+    return [len(shares), os.nice(0)]
+    """
+    shares, nice = answer(slot, body)
+    assert shares == 1 and nice >= 5  # the grader itself, and the watching process, come first
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
+def test_a_share_that_a_submission_gave_away_is_not_the_next_ones_loss(slot: Slot) -> None:
+    look = "return open('/proc/self/autogroup').read().split()[-1]"
+    assert answer(slot, "return open('/proc/self/autogroup', 'w').write('19')") == 2
+    assert answer(slot, look) == "0"

@@ -307,7 +307,7 @@ class Box:
                 _wipe(folder)
         except (OSError, RecursionError):
             return False
-        return True
+        return not self.walled or _full_share()
 
 
 def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None:
@@ -479,6 +479,13 @@ def _resident_bytes(pid: str) -> tuple[str, int]:
                 if found := _status_bytes(thread, *RESIDENT):
                     return thread, found
     return pid, found
+
+
+def _full_share() -> bool:
+    """Whether this box's session still has its share of the processors, which anyone inside can lessen."""
+    with contextlib.suppress(OSError):  # else Linux was built without such shares
+        return Path("/proc/self/autogroup").read_text().split()[-1] == "0"
+    return True
 
 
 def _socket_bytes() -> int:
