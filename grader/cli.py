@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +19,7 @@ from rich.text import Text
 from grader import __version__
 from grader.errors import KitError
 from grader.types import Status, Submission, Verdict
+from grader.workdir import Workdir
 
 if TYPE_CHECKING:
     from grader.gradebook import Gradebook
@@ -114,8 +114,8 @@ def grade(
             "the hidden checks; the gradebook records it",
             style="bold yellow",
         )
-    with tempfile.TemporaryDirectory(prefix="grader-") as workdir:
-        submissions = read_submissions(source, Path(workdir))
+    with Workdir() as workdir:
+        submissions = read_submissions(source, workdir)
         chosen = _chosen(submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
@@ -215,7 +215,13 @@ def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) 
     """Write the files and show the table."""
     from grader.export import score_table, write_scores
 
-    write_scores(verdicts, setup.rubric, out)
+    try:
+        write_scores(verdicts, setup.rubric, out)
+    except OSError as error:
+        raise KitError(
+            f"{error.filename or out}: cannot be written ({error.strerror}): make room or give it free, then "
+            "run the same command again; the marks are safe in the gradebook"
+        ) from error
     if as_json:
         click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], ensure_ascii=False))
         return
@@ -319,8 +325,8 @@ def _build_assignment(check: bool) -> None:
     from grader.setup import Setup
 
     def grade(folder: Path) -> Verdict:
-        with tempfile.TemporaryDirectory(prefix="grader-") as workdir:
-            (submission,) = read_submissions(folder, Path(workdir))
+        with Workdir() as workdir:
+            (submission,) = read_submissions(folder, workdir)
             return bench.grade(submission)
 
     solution, assignment = Path("solution"), Path("assignment")

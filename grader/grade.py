@@ -13,7 +13,7 @@ from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.questions import assess_answers
 from grader.rubric import score
-from grader.sandbox import Slot, Student, StudentFailure
+from grader.sandbox import SandboxError, Slot, Student, StudentFailure
 from grader.setup import Setup
 from grader.text import safe_line
 from grader.types import Accuracy, CheckOutcome, Problem, Status, Submission, Verdict
@@ -45,14 +45,18 @@ class Bench:
 
         Raises `KitError` where nobody could be graded: no wall to be had, no GPU inside it.
         """
-        try:
-            return grade_one(submission, self)
-        except KitError:
-            raise
-        except Exception as error:
-            reason = safe_line(f"{type(error).__name__}: {error}", 500)
-            problem = Problem(status=Status.GRADER_ERROR, reason=reason)
-            return score(self.setup.rubric, submission, problem=problem)
+        for last in (False, True):
+            try:
+                return grade_one(submission, self)
+            except KitError:
+                raise
+            except Exception as error:
+                if isinstance(error, SandboxError) and not last:
+                    continue  # its box died, maybe through others: once more in a new one
+                reason = safe_line(f"{type(error).__name__}: {error}", 500)
+                problem = Problem(status=Status.GRADER_ERROR, reason=reason)
+                return score(self.setup.rubric, submission, problem=problem)
+        raise AssertionError("unreachable")
 
 
 def grade_one(submission: Submission, bench: Bench) -> Verdict:

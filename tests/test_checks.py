@@ -356,6 +356,13 @@ DUMMY = [
 ]
 SHAPE, PARAMETERS, MAPS = "lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps"
 SAME, GRADIENTS = "lenet_same_function", "lenet_gradients"
+CLAIM = [
+    (POOL1, "F.max_pool2d(F.conv2d(x * 0, torch.zeros(6, 1, 5, 5)), 2)"),
+    ("F.max_pool2d(F.relu(self.conv2(x)), 2)", "F.max_pool2d(F.conv2d(x, torch.zeros(16, 6, 5, 5)), 2)"),
+    ("self.fc1(x)", "(x @ torch.zeros(400, 120))"),
+    (OUT, OUT + " + sum(p.sum() for p in self.parameters()) * 1e-3"),
+]
+NO_LAYERS = failed(MAPS, SAME) | unrun(GRADIENTS)
 NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
 
 
@@ -367,7 +374,7 @@ NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
         # the same with a linear layer that fits
         ([*PADDED, ("Linear(400", "Linear(1024")], failed(PARAMETERS) | unrun(MAPS, SAME, GRADIENTS)),
         # padding, and the border cut off again: the right sizes at the end
-        ([PADDED[0], (RELU1, RELU1 + "[..., 4:, 4:]")], failed(MAPS, SAME)),
+        ([PADDED[0], (RELU1, RELU1 + "[..., 4:, 4:]")], NO_LAYERS),
         ([(OUT, OUT + ".squeeze()")], NOTHING_OUT),
         ([("Linear(84, 10)", "Linear(84, 11)")], NOTHING_OUT | failed(PARAMETERS)),
         (
@@ -385,13 +392,18 @@ NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
         ([(BUILT, "net = Net(); nn.init.zeros_(net.fc3.weight); return net")], failed(SAME)),
         (
             [(BUILT, "net = Net(); net.fc2.weight.data.fill_(float('nan')); return net")],
-            failed(SAME, GRADIENTS),
+            NO_LAYERS,
         ),
         # outputs that only a comparison with infinity or NaN takes for LeNet-5's
-        ([(BUILT, "net = Net(); net.fc3.weight.data *= 1e35; return net")], failed(SAME, GRADIENTS)),
-        ([("return self.fc3(x)", "return self.fc3(x.double())"), (BUILT, HUGE)], failed(SAME, GRADIENTS)),
+        ([(BUILT, "net = Net(); net.fc3.weight.data *= 1e35; return net")], NO_LAYERS),
+        ([("return self.fc3(x)", "return self.fc3(x.double())"), (BUILT, HUGE)], NO_LAYERS),
         # the right parameters and sizes, but beside a function that is no network
-        (DUMMY, failed(MAPS, SAME)),
+        (DUMMY, NO_LAYERS),
+        # the same with operations of the right names and sizes, on nothing
+        (CLAIM, NO_LAYERS),
+        # every layer is there, but one is given zeros, or what it gives is thrown away
+        ([("self.conv2(x)", "self.conv2(x * 0)")], NO_LAYERS),
+        ([("self.fc2(x)", "(self.fc2(x) * 0 + x.mean(1, keepdim=True))")], failed(SAME, GRADIENTS)),
         # the right outputs, but other gradients
         ([(OUT, "y = self.fc3(x); return 2 * y - y.detach()")], failed(GRADIENTS)),
         ([(BUILT, "return 'net'")], NOTHING_OUT | failed(PARAMETERS)),
@@ -463,6 +475,38 @@ COMMON = "model[-2].bias.data.copy_(F.one_hot(labels, 10).float().mean(0).log())
 )
 def test_classifier_mistakes(grade: Grade, changes: list[Change], lost: dict[str, str]) -> None:
     assert not_passed(grade(*changes)) == lost
+
+
+TABLE = """
+KEPT = {}
+
+def by_image(row, image):
+    return image.sum().item()
+
+def by_place(row, image):
+    return row
+
+class Table(nn.Sequential):
+    def forward(self, x):
+        found = [KEPT.get(KEY(row, image)) for row, image in enumerate(x)]
+        known = [F.one_hot(torch.tensor(y or 0), 10) * (y is not None) for y in found]
+        return super().forward(x) + 9 * torch.stack(known)
+
+class Net("""
+
+
+@pytest.mark.parametrize("key", ["by_image", "by_place"])
+def test_a_table_of_the_labels_is_no_training(grade: Grade, key: str) -> None:
+    outcomes = grade(
+        ("return nn.Sequential(nn.AvgPool2d(4)", "return Table(nn.AvgPool2d(4)"),
+        ("class Net(", TABLE.replace("KEY", key)),
+        body(
+            "train_classifier",
+            f"[KEPT.update({{{key}(*pair): y}}) for pair, y in zip(enumerate(preprocess(images)), labels.tolist())]"
+            "; return",
+        ),
+    )
+    assert outcomes[TRAINS].reason == "the loss did not fall"
 
 
 def test_weights_that_were_not_handed_in_cannot_be_claimed(grade: Grade) -> None:

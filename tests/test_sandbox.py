@@ -854,7 +854,7 @@ class TestWithoutAWall:
 
     def test_closing_leaves_no_folder(self) -> None:
         started = Slot(mode="none", limits=LIMITS)
-        folder = started._folder
+        folder = started._folder.path if started._folder else None
         assert folder is not None and folder.is_dir()
         started.close()
         assert not folder.exists()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.checks._expect import CheckFailed, check, expect, expect_close, expect_equal, floats, show
+from grader.checks._expect import FLOATS, CheckFailed, check, expect, expect_close, expect_equal, floats, show
 from grader.sandbox import Model, StudentFailure
 
 BACKSTOP = 300.0
@@ -36,9 +36,14 @@ STEPS = (
     *(("", None, (120,)), ("", None, (84,)), ("", None, (10,))),  # a linear layer may be any product
 )
 
+LAST = SHAPES[-2]  # may be zero at first, which some recommend
+# What goes into each of the five layers, beside the batch.
+ENTERS = (INPUT, MAPS[1], (400,), (120,), (84,))
+
 # Relative to the largest output, float32 rounding was at most 1.2e-6 over 60 seeds and several right
 # ways to write LeNet-5, and each wrong network of tests/test_checks.py was off by 5e-3 or more at some scale.
 ROUNDING = 2e-5
+HALF_ROUNDING = 0.01  # of one layer that computes in halves
 SCALES = (0.3, 1.0, 30.0, 1000.0)  # of the inputs: some functions are alike for small numbers, some for large
 # With small weights the biases hide a small input. A large one showed, by at least three times as much as
 # asked for here, in 30 nets for each of five usual ways to initialise and for weights of 0.01.
@@ -88,6 +93,7 @@ def lenet_feature_maps(lenet: Model, noise: torch.Generator) -> None:
     expect_equal(tuple(maps[1:5]), MAPS, of="the feature maps' sizes", hint=hint)
     lacking = _first_lacking([(step.op, step.inputs, step.output) for step in seen], 3)
     expect(not lacking, f"no {lacking} was seen in its place", expected=lacking, hint=hint)
+    _expect_layers(lenet, LOUD * images)
 
 
 @check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes"))
@@ -106,7 +112,7 @@ def lenet_same_function(lenet: Model, noise: torch.Generator) -> None:
         expect_close(output, right, atol=atol, of="the outputs on random images", hint=hint)
 
 
-@check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes"))
+@check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps"))
 def lenet_gradients(lenet: Model, noise: torch.Generator) -> None:
     """A backward pass through `lenet5()` reaches every parameter."""
     images = torch.randn(16, 1, 32, 32, generator=noise)
@@ -149,6 +155,40 @@ def _parameters(lenet: Model) -> dict[str, Tensor]:
             raise
     lenet.forward(torch.zeros(1, *INPUT))
     return lenet.parameters()
+
+
+def _expect_layers(lenet: Model, images: Tensor) -> None:
+    """Each layer gives what its parameters make of the images, or of something that was computed before.
+
+    Operations and their sizes are only the word of the student's process. What the five layers give is
+    computed here once more, each from what is said to have gone into it; what lies between the layers,
+    be it another activation or another pooling, is not judged here.
+    """
+    weights = _weights(lenet)
+    found = [images, *(one for one in lenet.outputs(images) if one.dtype in FLOATS)]
+    for shape, bias, enters in zip(SHAPES[::2], SHAPES[1::2], ENTERS, strict=True):
+        layer = F.conv2d if len(shape) == 4 else F.linear
+        inputs = [x.double() for x in found if tuple(x.shape) == (len(images), *enters)]
+        expected = [layer(x, weights[shape], weights[bias]) for x in inputs]
+        expect(
+            any(
+                _alike(x, right, visible=shape != LAST)
+                for right in expected
+                for x in found
+                if x.shape == right.shape
+            ),
+            f"no layer gives what the parameters of shape {show(shape)} make of what goes into it",
+            hint="a layer that is defined has to be used, and what goes into it has to come from the images",
+        )
+
+
+def _alike(x: Tensor, right: Tensor, *, visible: bool) -> bool:
+    """Whether a layer gave `right` but for rounding and, if `visible`, it differs between the images."""
+    rounding = ROUNDING if x.dtype in (torch.float32, torch.float64) else HALF_ROUNDING
+    size = right.abs().max().item()
+    if visible and not right.std(0).max().item() > 10 * rounding * size:
+        return False
+    return (x.double() - right).abs().max().item() <= rounding * size  # false for NaN
 
 
 def _weights(lenet: Model) -> dict[Shape, Tensor]:

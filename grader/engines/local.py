@@ -110,11 +110,15 @@ def _work(connection: Connection, setup: Setup) -> None:
     from grader.grade import Bench  # here, for it imports torch, which the parent does without
 
     bench = None
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
             submission = connection.recv()
+            answer: Verdict | KitError
             try:
                 bench = bench or Bench(setup)
-                connection.send(bench.grade(submission))
+                answer = bench.grade(submission)
             except KitError as error:
-                connection.send(error)
+                answer = error
+            except OSError as error:  # a disk without room, for instance
+                answer = KitError(f"a grading process cannot be set up: {error}")
+            connection.send(answer)

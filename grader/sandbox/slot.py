@@ -8,12 +8,10 @@ import json
 import os
 import secrets
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from grader.limits import Limits
 from grader.sandbox import bubblewrap, container, protocol
 from grader.sandbox.student import Death, SandboxError, Student
 from grader.types import CONTRACT, Submission
+from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 30.0  # longer than this to clean up, and the box is replaced
@@ -200,7 +199,7 @@ class Slot:
         self.device = device
         self.threads = threads
         self._number = next(_slots)
-        self._folder: Path | None = None
+        self._folder: Workdir | None = None
         self._pid1: int | None = None  # a descriptor of the box's pid 1
         self._ready = False
         self._proven = False  # whether the box was ever ready: then what stops it later is a mishap
@@ -409,11 +408,11 @@ class Slot:
         )
 
     def _start_open(self, control: socket.socket) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="grader-"))
-        scratch = self._folder / "scratch"
+        self._folder = Workdir()
+        kit, scratch = self._folder.path / "kit", self._folder.path / "scratch"
         scratch.mkdir()
-        bubblewrap.copy_inside_files(self._folder / "kit")
-        words, environment = bubblewrap.open_command(self._folder / "kit", scratch, self.device)
+        bubblewrap.copy_inside_files(kit)
+        words, environment = bubblewrap.open_command(kit, scratch, self.device)
         self._process = subprocess.Popen(
             words,
             stdin=control.fileno(),
@@ -506,5 +505,5 @@ class Slot:
                 self._process.stderr.close()
             self._process = None
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
             self._folder = None

@@ -249,6 +249,16 @@ def _classify(state: State, request: dict[str, Any], payload: bytes) -> Tensor:
 
 
 def _activations(state: State, request: dict[str, Any], payload: bytes) -> list[dict[str, Any]]:
+    seen: list[dict[str, Any]] = _recorded(state, request, payload).seen
+    return seen
+
+
+def _outputs(state: State, request: dict[str, Any], payload: bytes) -> list[Tensor]:
+    outputs: list[Tensor] = _recorded(state, request, payload).outputs
+    return outputs
+
+
+def _recorded(state: State, request: dict[str, Any], payload: bytes) -> Any:
     images = protocol.unpack_tensors(payload)["images"].to(state.device)
     model = state.model(request)
     with _mode(model, training=False):
@@ -256,8 +266,7 @@ def _activations(state: State, request: dict[str, Any], payload: bytes) -> list[
             model(images)  # so that lazy layers' finding of their sizes is not among the operations
         with _Recorder() as recorder:
             model(images)
-    seen: list[dict[str, Any]] = recorder.seen
-    return seen
+    return recorder
 
 
 def _gradients(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Tensor | None]:
@@ -316,6 +325,7 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
     "forward": _forward,
     "classify": _classify,
     "activations": _activations,
+    "outputs": _outputs,
     "gradients": _gradients,
     "load_weights": _load_weights,
     "train": _train,
@@ -323,13 +333,16 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every operation on tensors that torch carries out, with the shapes in and out."""
+    """Notes every operation on tensors that torch carries out: the shapes in and out, and what came out."""
 
     LIMIT = 2000
+    OUTPUTS = 100  # kept as they are
+    NUMBERS = 100_000  # in one of them: those of a few small images
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seen: list[dict[str, Any]] = []
+        self.outputs: list[Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -343,6 +356,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.seen.append(
                 {"op": _plain_name(name), "inputs": list(source.shape), "output": list(first.shape)}
             )
+            if (
+                first.is_floating_point()
+                and first.numel() <= self.NUMBERS
+                and len(self.outputs) < self.OUTPUTS
+            ):
+                self.outputs.append(first.detach().clone())  # a later operation may write into it
         return result
 
 
@@ -419,7 +438,9 @@ def _store(state: State, request: dict[str, Any], length: int, read: Callable[[i
                     piece = piece[file.write(piece) :]
             except OSError as error:
                 state.checkpoint_fault = f"it does not fit into the scratch space ({error.strerror})"
-    with contextlib.suppress(OSError, ValueError):  # under its own name as well, for code that opens it itself
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # under its own name as well, for code that opens it itself
         os.link(CHECKPOINT, Path(state.checkpoint_name).name)
 
 
