@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
+import io
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from grader import __version__
 from grader.errors import KitError
+from grader.text import safe_line, safe_text, visible_json
 from grader.types import Status, Submission, Verdict
 from grader.workdir import Workdir
 
@@ -41,7 +43,8 @@ class _Commands(click.Group):
             ctx.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if ctx.params.get("traceback"):
-                raise
+                click.echo(safe_text(traceback.format_exc(), 100_000), err=True)
+                ctx.exit(EXIT_USAGE if isinstance(error, KitError) else EXIT_GRADER_ERROR)
             if isinstance(error, KitError):
                 _say(f"error: {error}", style="bold red")
                 ctx.exit(EXIT_USAGE)
@@ -55,6 +58,9 @@ class _Commands(click.Group):
 @click.option("--traceback", is_flag=True, help="Show where an error came from.")
 def main(traceback: bool) -> None:
     """Grades a convolutional-network lab without trusting the student's process."""
+    for stream in (sys.stdout, sys.stderr):  # a name that this terminal cannot show is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command()
@@ -208,7 +214,7 @@ def _grade(submissions: Sequence[Submission], setup: Setup, jobs: int, book: Gra
             if not console.is_terminal:
                 total = "no mark" if verdict.total is None else f"{verdict.total} of {verdict.out_of}"
                 line = f"{count}/{len(submissions)} {verdict.student_id}: {verdict.status.value}, {total}"
-                console.print(Text(line), soft_wrap=True)
+                console.print(Text(safe_line(line, 400)), soft_wrap=True)
 
 
 def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) -> None:
@@ -223,7 +229,7 @@ def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) 
             "run the same command again; the marks are safe in the gradebook"
         ) from error
     if as_json:
-        click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], ensure_ascii=False))
+        click.echo(visible_json([verdict.model_dump(mode="json") for verdict in verdicts]))
         return
     Console().print(score_table(verdicts, setup.rubric))
     for label, name in (
@@ -345,4 +351,4 @@ def _build_assignment(check: bool) -> None:
 
 def _say(line: str, style: str = "") -> None:
     """A line for the person at the keyboard: on stderr, so that stdout stays the result's."""
-    Console(stderr=True).print(Text(line, style=style), soft_wrap=True)
+    Console(stderr=True).print(Text(safe_line(line, 4000), style=style), soft_wrap=True)

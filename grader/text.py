@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
+from typing import Any
 
 # Terminal escape sequences: CSI (7 bit and 8 bit), then OSC, DCS, SOS, PM and APC up to their
 # terminator, then the two- and three-character ones. What is left of a torn one is a control
@@ -48,6 +50,20 @@ def _harmless(character: str) -> str:
     if category == "Cs":
         return "\ufffd"
     return "" if category in ("Cc", "Cf") else character
+
+
+# What JSON would let through as it is though it does not show, or moves what does: controls, line
+# separators, format characters; and lone surrogates, which UTF-8 has no bytes for.
+_INVISIBLE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def visible_json(value: Any, indent: int | None = None) -> str:
+    """JSON in which all that does not show is escaped, and everything else reads as it is."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 _MAX_STEM_BYTES = 120  # leaves room for a folder and an extension on every file system

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,17 +19,13 @@ from rich.cells import cell_len
 from grader.export.cells import Cell, Column, acts_as_formula, cells, columns, guarded
 from grader.export.files import replace_file
 from grader.rubric import Rubric
-from grader.text import file_stem
+from grader.text import file_stem, visible_json
 from grader.types import Verdict
 
 _CREATED = datetime(2000, 1, 1)  # any fixed date, so that the file's bytes do not depend on the clock
 _NUMBER_FORMATS = {"count": "0", "points": "0.00", "share": "0.00%", "time": "yyyy-mm-dd hh:mm:ss"}
 _WIDTHS = {"count": 8, "points": 8, "share": 9, "time": 19}  # in characters
 _WIDEST = {"student_id": 30, "name": 30, "status": 14, "reason": 80}
-
-# Controls, line separators and bidirectional formats, which JSON would let through as they are,
-# and lone surrogates, which UTF-8 would not.
-_INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 
 
 def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> None:
@@ -64,8 +58,7 @@ def _by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
 
 
 def _json(verdict: Verdict) -> bytes:
-    text = json.dumps(verdict.model_dump(mode="json"), ensure_ascii=False, indent=2)
-    return (_INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n").encode()
+    return f"{visible_json(verdict.model_dump(mode='json'), indent=2)}\n".encode()
 
 
 def _csv(head: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> bytes:
