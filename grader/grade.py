@@ -7,8 +7,8 @@ from types import TracebackType
 
 import torch
 
-from grader import datasets
-from grader.accuracy import measure_accuracy
+from grader import datasets, integrity
+from grader.accuracy import Network, measure
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.questions import assess_answers
@@ -31,6 +31,7 @@ class Bench:
             mode=setup.sandbox, limits=setup.rubric.limits, device=setup.device, threads=setup.threads
         )
         self.images, self.labels = datasets.load_labelled(setup.images)
+        self.control = integrity.control_images(setup.images)
 
     def __enter__(self) -> Bench:
         return self
@@ -82,33 +83,43 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
             answers=answers,
         )
     with bench.slot.student(submission) as student:
-        checks, accuracy, problem = _examine(student, submission, bench)
-    return score(
+        checks, accuracy, network, problem = _examine(student, submission, bench)
+        log = student.log  # before it is asked for more, which differs from run to run
+        found = integrity.examine(
+            submission,
+            accuracy,
+            network,
+            (bench.images, bench.labels),
+            bench.control,
+            wall_seconds=student.limits.wall_seconds,
+        )
+    verdict = score(
         rubric,
         submission,
         problem=problem,
         checks=checks,
         accuracy=accuracy,
         answers=answers,
-        remarks=tuple(student.remarks),
-        log=student.log,
+        remarks=(*student.remarks, *found.remarks),
+        log=log,
         sandbox=bench.setup.sandbox,
     )
+    return verdict.model_copy(update={"flags": found.flags, "fingerprint": found.fingerprint})
 
 
 def _examine(
     student: Student, submission: Submission, bench: Bench
-) -> tuple[tuple[CheckOutcome, ...], Accuracy, Problem | None]:
+) -> tuple[tuple[CheckOutcome, ...], Accuracy, Network | None, Problem | None]:
     """Load the code, run the hidden checks, measure the accuracy."""
     try:
         student.load()
     except StudentFailure as failure:
         problem = _problem(failure, "the code could not be loaded: ")
         nothing = Accuracy(images=len(bench.labels), reason=problem.reason)
-        return not_run(problem.reason), nothing, problem
+        return not_run(problem.reason), nothing, None, problem
     checks = run_checks(student, seed_of(submission))
-    accuracy = measure_accuracy(student, bench.images, bench.labels)
-    return checks, accuracy, _problem(student.exhausted) if student.exhausted else None
+    accuracy, network = measure(student, bench.images, bench.labels)
+    return checks, accuracy, network, _problem(student.exhausted) if student.exhausted else None
 
 
 def _problem(failure: StudentFailure, prefix: str = "") -> Problem:
