@@ -66,7 +66,7 @@ def _load(name: str, train: bool, download: bool) -> tuple[Tensor, Tensor]:
         )
     with np.load(small) as arrays:
         images, labels = (torch.from_numpy(arrays[f"{split}_{part}"]) for part in ("images", "labels"))
-    print(f"{what}: {len(images):,} of them, as many of each class; download=True fetches all")
+    print(f"{what}: {len(images):,}, a small set (download=True: all)")
     return images, labels.long()
 
 
