@@ -229,9 +229,11 @@ def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) 
             "run the same command again; the marks are safe in the gradebook"
         ) from error
     if as_json:
-        click.echo(visible_json([verdict.model_dump(mode="json") for verdict in verdicts]))
+        click.echo(visible_json([verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]))
         return
     Console().print(score_table(verdicts, setup.rubric))
+    if flagged := sum(bool(verdict.flags) for verdict in verdicts):
+        click.echo(f"{flagged} with flags, which change no points: read them in the column `flags` and judge")
     for label, name in (
         ("spreadsheet", "scores.xlsx"),
         ("the same as text", "scores.csv"),

@@ -7,10 +7,11 @@ from types import TracebackType
 
 import torch
 
-from grader import datasets, integrity
+from grader import datasets
 from grader.accuracy import Network, measure
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
+from grader.integrity.examine import control_images, examine
 from grader.questions import assess_answers
 from grader.rubric import score
 from grader.sandbox import SandboxError, Slot, Student, StudentFailure
@@ -31,7 +32,7 @@ class Bench:
             mode=setup.sandbox, limits=setup.rubric.limits, device=setup.device, threads=setup.threads
         )
         self.images, self.labels = datasets.load_labelled(setup.images)
-        self.control = integrity.control_images(setup.images)
+        self.control = control_images(setup.images)
 
     def __enter__(self) -> Bench:
         return self
@@ -85,7 +86,7 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
     with bench.slot.student(submission) as student:
         checks, accuracy, network, problem = _examine(student, submission, bench)
         log = student.log  # before it is asked for more, which differs from run to run
-        found = integrity.examine(
+        found = examine(
             submission,
             accuracy,
             network,

@@ -15,6 +15,7 @@ Cell = str | int | Decimal | float | datetime | None  # None: blank
 
 _TEXT_CHARACTERS = 200
 _REASON_CHARACTERS = 1000
+_FLAGS_CHARACTERS = 3000
 
 
 class Column(Record):
@@ -43,6 +44,7 @@ def columns(rubric: Rubric) -> list[Column]:
         Column(name="accuracy_high", kind="share"),
         *(Column(name=question.id, kind="points") for question in rubric.questions),
         Column(name="reason", kind="text"),
+        Column(name="flags", kind="text"),
     ]
 
 
@@ -68,6 +70,7 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
         *measured,
         *(earned.get(question.id) for question in rubric.questions),
         safe_line(_why(verdict), _REASON_CHARACTERS),
+        safe_line(" · ".join(f"{flag.kind}: {flag.message}" for flag in verdict.flags), _FLAGS_CHARACTERS),
     ]
 
 

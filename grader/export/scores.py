@@ -25,7 +25,7 @@ from grader.types import Verdict
 _CREATED = datetime(2000, 1, 1)  # any fixed date, so that the file's bytes do not depend on the clock
 _NUMBER_FORMATS = {"count": "0", "points": "0.00", "share": "0.00%", "time": "yyyy-mm-dd hh:mm:ss"}
 _WIDTHS = {"count": 8, "points": 8, "share": 9, "time": 19}  # in characters
-_WIDEST = {"student_id": 30, "name": 30, "status": 14, "reason": 80}
+_WIDEST = {"student_id": 30, "name": 30, "status": 14, "reason": 80, "flags": 80}
 
 
 def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> None:
@@ -58,7 +58,9 @@ def _by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
 
 
 def _json(verdict: Verdict) -> bytes:
-    return f"{visible_json(verdict.model_dump(mode='json'), indent=2)}\n".encode()
+    # These files go back to the students: flags are for the instructor, who finds them in the sheet.
+    content = verdict.model_dump(mode="json", exclude={"flags", "fingerprint"})
+    return f"{visible_json(content, indent=2)}\n".encode()
 
 
 def _csv(head: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> bytes:

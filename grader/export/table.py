@@ -34,6 +34,9 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
     table.add_column(f"points\n/{rubric.accuracy.points:.0f}", justify="right", no_wrap=True)
     table.add_column(f"Q1–{len(rubric.questions)}\n/{rubric.exercise_2:.0f}", justify="right", no_wrap=True)
     table.add_column(f"total\n/{rubric.out_of:.0f}", justify="right", no_wrap=True, style="bold")
+    has_flags = any(verdict.flags for verdict in verdicts)
+    if has_flags:
+        table.add_column("flags", justify="right", no_wrap=True, style="yellow")
     for verdict in sorted(verdicts, key=lambda verdict: verdict.student_id):
         table.add_row(
             Text(safe_line(verdict.student_id, 60)),
@@ -44,6 +47,7 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
             _points(verdict, ["accuracy"]),
             _points(verdict, [question.id for question in rubric.questions]),
             _NOTHING if verdict.total is None else f"{verdict.total:.2f}",
+            *([str(len(verdict.flags) or "")] if has_flags else []),
         )
     return table
 

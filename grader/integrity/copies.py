@@ -12,12 +12,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from grader.text import safe_line
 from grader.types import Fingerprint, Flag, Verdict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PROBES = 100  # images, the first that accuracy is measured on
 CLASSES = 10

@@ -1,0 +1,96 @@
+"""One submission, looked at while its network is at hand."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from grader import datasets
+from grader.accuracy import Network, NoResultError
+from grader.errors import KitError
+from grader.integrity.claims import compare_claims
+from grader.integrity.copies import fingerprint
+from grader.integrity.network import Labelled, examine_network
+from grader.sandbox import StudentFailure
+from grader.text import safe_line
+from grader.types import Accuracy, Fingerprint, Flag, Record, Submission
+
+CHARACTERS = 500  # of a message
+NEAR_CHANCE = 0.15  # who knows this little has nothing to hide; chance is 0.10
+MOST_TIME = 0.5  # of a submission's time; whose accuracy took more cannot be asked much else
+
+
+class Findings(Record):
+    """What was found out beside the points."""
+
+    flags: tuple[Flag, ...] = ()
+    fingerprint: Fingerprint = Fingerprint()
+    remarks: tuple[str, ...] = ()
+
+
+def control_images(images: str) -> Labelled | None:
+    """Training images to compare the test images `images` ("mini", "full", a file) with.
+
+    None for an instructor's own file: nothing says that it is as difficult as CIFAR-10.
+    """
+    if images not in ("mini", "full"):
+        return None
+    if images == "full":
+        with suppress(KitError):  # only the test images were fetched
+            return datasets.load("cifar10", "train", "full")
+    return datasets.load("cifar10", "train", "mini")
+
+
+def examine(
+    submission: Submission,
+    accuracy: Accuracy,
+    network: Network | None,
+    test: Labelled,
+    control: Labelled | None,
+    *,
+    wall_seconds: float,
+    seed: int | None = None,
+) -> Findings:
+    """Look at one submission whose accuracy was measured on `test`, if it could be.
+
+    A failure in here costs a remark, whosever it is: it never changes what was measured before.
+    `seed` repeats an earlier look; it is fresh otherwise.
+    """
+    flags: list[Flag] = []
+    remarks: list[str] = []
+    weights = submission.weights.path if submission.weights else None
+    found = Fingerprint()
+    try:
+        found = fingerprint(weights, None)
+        if control is not None:  # else the notebook speaks of other images
+            flags += compare_claims(submission.claims, accuracy)
+        if network is not None and accuracy.low is not None and accuracy.low > NEAR_CHANCE:
+            found = fingerprint(weights, network.logits)
+            flags += _ask(network, accuracy, test, control, wall_seconds, seed)
+    except Exception as error:
+        remarks.append(f"whether this work is what it looks like was not found out: {error!r}")
+    return Findings(
+        flags=tuple(f.model_copy(update={"message": safe_line(f.message, CHARACTERS)}) for f in flags),
+        fingerprint=found,
+        remarks=tuple(safe_line(remark, CHARACTERS) for remark in remarks),
+    )
+
+
+def _ask(
+    network: Network,
+    accuracy: Accuracy,
+    test: Labelled,
+    control: Labelled | None,
+    wall_seconds: float,
+    seed: int | None,
+) -> list[Flag]:
+    """As `examine_network`; a network that answers all images but the changed ones is flagged for it."""
+    try:
+        return examine_network(network, accuracy, test, control, seed=seed)
+    except (StudentFailure, NoResultError) as failure:
+        if network.elapsed > MOST_TIME * wall_seconds:
+            raise
+        message = (
+            f"the network answered all {accuracy.images:,} images, but failed on the same images changed a"
+            f" little: {failure}"
+        )
+        return [Flag(kind="changed_images", message=message)]
