@@ -220,7 +220,9 @@ def _grade(submissions: Sequence[Submission], setup: Setup, jobs: int, book: Gra
 def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) -> None:
     """Write the files and show the table."""
     from grader.export import score_table, write_scores
+    from grader.integrity.copies import flag_copies
 
+    verdicts = flag_copies(verdicts)
     try:
         write_scores(verdicts, setup.rubric, out)
     except OSError as error:
@@ -229,7 +231,8 @@ def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) 
             "run the same command again; the marks are safe in the gradebook"
         ) from error
     if as_json:
-        click.echo(visible_json([verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]))
+        content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
+        click.echo(visible_json(content))
         return
     Console().print(score_table(verdicts, setup.rubric))
     if flagged := sum(bool(verdict.flags) for verdict in verdicts):
