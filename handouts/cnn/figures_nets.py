@@ -209,10 +209,10 @@ def residual_blocks() -> None:
     show(
         figure,
         alt="Three residual blocks, read from above. In each, the input goes two ways: through the "
-        "convolutions, and past them; both are added, and a ReLU follows. In the first block "
-        "two 3×3 convolutions keep 64 channels and the shortcut passes the input as it is. In the second the stride is 2 and the channels "
-        "double, so the shortcut has a 1×1 convolution with stride 2. The third is a bottleneck: 1×1 down "
-        "to 64 channels, 3×3, and 1×1 up to 256.",
+        "convolutions, and past them; both are added, and a ReLU follows. In the first block two 3×3 "
+        "convolutions keep 64 channels and the shortcut passes the input as it is. In the second the stride "
+        "is 2 and the channels double, so the shortcut has a 1×1 convolution with stride 2. The third is a "
+        "bottleneck: 1×1 down to 64 channels, 3×3, and 1×1 up to 256.",
     )
 
 
