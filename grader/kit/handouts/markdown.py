@@ -22,7 +22,7 @@ class Heading(NamedTuple):
     anchor: str
 
 
-class _Renderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert has no types
+class _Renderer(IPythonRenderer):
     """nbconvert's Markdown, with what it leaves to scripts done here."""
 
     def __init__(self, prefix: str) -> None:
