@@ -60,9 +60,10 @@ def classifier_logits(classifier: Model, pictures: Pictures, rng: random.Random)
 def classifier_trains(classifier: Model, student: Student, pictures: Pictures, rng: random.Random) -> None:
     """`train_classifier` lowers the loss on a few hundred real images within 3 seconds."""
     images, labels = _balanced(pictures, rng)
-    before = _standing(classifier, student, images, labels)
+    asked = _changed(images, rng)
+    before = _standing(classifier, student, asked, labels, rng)
     classifier.train(images, labels, seconds=TRAIN_SECONDS, seed=rng.getrandbits(31))
-    after = _standing(classifier, student, images, labels)
+    after = _standing(classifier, student, asked, labels, rng)
     learnt = any(
         new.loss < old.loss - falls and new.skill > max(old.skill, 0.0) + grows
         for old, new, falls, grows in zip(before, after, FALLS, GROWS, strict=True)
@@ -103,6 +104,13 @@ def _balanced(pictures: Pictures, rng: random.Random) -> Pictures:
     return images[order], labels[order]
 
 
+def _changed(images: Tensor, rng: random.Random) -> Tensor:
+    """Each image mirrored and shifted by one pixel: the same to whoever has learnt of it, new to a table."""
+    places = torch.arange(images.shape[-1])
+    rows, columns = ((places + rng.choice([-1, 1])).clamp(0, int(places[-1])) for _ in "yx")
+    return images.flip(3)[:, :, rows][:, :, :, columns]
+
+
 def _prepared(value: object, n: int) -> Tensor:
     return floats(value, (n,), of="preprocess", more=DIMENSIONS)
 
@@ -132,13 +140,17 @@ class _Standing(NamedTuple):
 
 
 def _standing(
-    classifier: Model, student: Student, images: Tensor, labels: Tensor
+    classifier: Model, student: Student, images: Tensor, labels: Tensor, rng: random.Random
 ) -> tuple[_Standing, _Standing]:
-    """In evaluation mode and in training mode. Either may show that something was learnt: after a few
-    steps of a large network batch norm's running statistics lag behind, and the loss in evaluation mode
-    may even rise at first.
+    """In evaluation mode and in training mode, asked for in an order that nobody can know.
+
+    Either may show that something was learnt: after a few steps of a large network batch norm's running
+    statistics lag behind, and the loss in evaluation mode may even rise at first.
     """
     half = len(images) // 2 // CLASSES * CLASSES
+    places = list(range(len(images)))
+    order = [*rng.sample(places[:half], half), *rng.sample(places[half:], len(places) - half)]
+    images, labels = images[order], labels[order]
     ready = _prepared(student.call("preprocess", images[:half], seconds=CALL_SECONDS), half)
     evaluated = _logits(classifier.classify(images), len(images))
     trained = _logits(classifier.forward(ready, training=True), half)
