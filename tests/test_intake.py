@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
 import struct
 import time
@@ -749,18 +750,131 @@ def test_a_working_folder_that_cannot_be_written_is_ours(reader: Reader) -> None
         read_submissions(source, blocker / "work")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_a_zip_with_flipped_bytes_never_stops_the_class(tmp_path: Path, data: st.DataObject) -> None:
-    raw = bytearray(zipped({"a/lab8.py": WORK, "答案.md": ANSWERS_ZH, "classifier.pt": torch_file()}))
-    for _ in range(data.draw(st.integers(1, 12))):
-        at = data.draw(st.integers(0, len(raw) - 1))
-        raw[at] = data.draw(st.integers(0, 255))
-    hand_in = bytes(raw[: data.draw(st.integers(0, len(raw)))]) if data.draw(st.booleans()) else bytes(raw)
+# --- fuzzing ---------------------------------------------------------------------------------------
+
+_SEEDS = [
+    zipped({"a/lab8.py": WORK, "答案.md": ANSWERS_ZH, "classifier.pt": torch_file()}),
+    zipped(
+        {"lab8.ipynb": notebook(("markdown", ANSWERS), ("code", WORK)), "classifier.safetensors": WEIGHTS}
+    ),
+    zipped({"work/in.zip": zipped({"lab8.py": WORK}), "BBBB/lab8.py": WORK}).replace(
+        b"BBBB", "实验".encode("gbk")
+    ),
+    zipped({f"{n}/lab8.py": WORK for n in range(3)}, zipfile.ZIP_STORED),
+]
+_FIELDS = [b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x07\x08"]
+_NUMBERS = [
+    b"\0\0",
+    b"\1\0",
+    b"\x08\0",
+    b"\x0c\0",
+    b"\x63\0",
+    b"\xff\xff",
+    b"\xff" * 4,
+    b"\xff\xff\xff\x7f",
+    b"../",
+]
+
+
+@st.composite
+def damaged_zips(draw: st.DrawFn) -> bytes:
+    """A real zip, changed: bytes anywhere, numbers in its records' fields, pieces moved, its end cut off."""
+    raw = bytearray(draw(st.sampled_from(_SEEDS)))
+    records = [at for mark in _FIELDS for at in range(len(raw)) if raw.startswith(mark, at)]
+    for _ in range(draw(st.integers(1, 8))):
+        kind = draw(st.sampled_from(["byte", "field", "field", "move", "insert"]))
+        if kind == "byte":
+            raw[draw(st.integers(0, len(raw) - 1))] = draw(st.integers(0, 255))
+        elif kind == "field":
+            at = draw(st.sampled_from(records)) + draw(st.integers(4, 60))
+            number = draw(st.sampled_from(_NUMBERS))
+            raw[at : at + len(number)] = number
+        elif kind == "move":
+            start, length = draw(st.integers(0, len(raw))), draw(st.integers(1, 200))
+            piece = raw[start : start + length]
+            del raw[start : start + draw(st.sampled_from([0, length]))]
+            at = draw(st.integers(0, len(raw)))
+            raw[at:at] = piece
+        else:
+            at = draw(st.integers(0, len(raw)))
+            raw[at:at] = draw(st.sampled_from(_FIELDS) | st.binary(max_size=30))
+        raw = raw or bytearray(b"P")
+    return bytes(raw[: draw(st.integers(0, len(raw)))] if draw(st.integers(0, 4)) == 0 else raw)
+
+
+def is_whole(submission: Submission) -> bool:
+    """Whether a submission has all that a later step and a person rely on."""
+    problem = submission.problem
+    lines = [*submission.remarks, submission.no_code, submission.no_weights, submission.no_answers]
+    acting = {c for line in lines for c in line if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    assert acting <= {"\u200c", "\u200d"}, acting
+    assert submission.weights is None or submission.weights.path.is_file()
+    if problem:
+        assert problem.reason and problem.status in (Status.QUARANTINED, Status.NOT_GRADABLE)
+        return not (submission.code or submission.weights or submission.answer_texts or submission.digest)
+    return bool(submission.digest) and bool(submission.code or submission.answer_texts)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damaged_zips())
+def test_a_damaged_zip_never_stops_the_class(tmp_path: Path, hand_in: bytes) -> None:
     reader = Reader(tmp_path)
+    began = time.process_time()
     found = reader.all(zipped({"pb21.zip": hand_in, "pb22/lab8.py": WORK}))
-    assert status(found["pb22"]) is None and set(found) == {"pb21", "pb22"}
+    assert status(found["pb22"]) is None and set(found) == {"pb21", "pb22"} and is_whole(found["pb21"])
     try:
-        reader.all(hand_in)
+        assert all(map(is_whole, reader.all(hand_in).values()))
     except KitError as error:
         assert "\n" not in str(error)
+    assert time.process_time() - began < 10
+    shutil.rmtree(reader.workdir)
+
+
+_PIECES = st.sampled_from(
+    [
+        "_",
+        " ",
+        "attempt",
+        "尝试",
+        "2024-03-05-23-59-07",
+        "pb22",
+        "pb21",
+        "Lab 8",
+        ".txt",
+        ".py",
+        "lab8",
+        "(",
+        ")",
+        ":",
+    ]
+) | st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), max_size=4)
+_NAMES = st.lists(_PIECES, min_size=1, max_size=8).map("".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    username=_NAMES.filter(lambda name: name.strip() and "/" not in name),
+    name=_NAMES,
+    files=st.dictionaries(_NAMES, st.sampled_from([WORK, "", ANSWERS]), max_size=3),
+    comment=st.lists(_PIECES | st.sampled_from(["\n", "\n\t", "\n\nFiles:\n", "Filename: Lab 8_pb22_"])).map(
+        "".join
+    ),
+)
+def test_what_one_student_writes_changes_nothing_for_another(
+    tmp_path: Path, username: str, name: str, files: dict[str, str | bytes], comment: str
+) -> None:
+    """A student chooses names of files, a comment and a text, in the worst case the name of the user too."""
+    members = attempt(username, files, name=name)
+    text = next(iter(members))
+    members[text] = str(members[text]).replace("There are no student comments.", comment)
+    honest = attempt("pb22", {"lab8.py": WORK, "answers.md": ANSWERS})
+    reader = Reader(tmp_path)
+    if {key.casefold() for key in members} & {key.casefold() for key in honest}:
+        return  # the LMS itself could not tell these two apart
+    found = reader.all(zipped(honest | members))
+    assert all(map(is_whole, found.values()))
+    theirs = found["pb22"]
+    assert theirs.problem is None or username.casefold().endswith("pb22"), theirs
+    if theirs.problem is None:
+        assert theirs.code and theirs.code.cells == (WORK,) and theirs.answer_texts == (ANSWERS,)
+    shutil.rmtree(reader.workdir)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.blackboard import parse_member, parse_metadata, records_of
@@ -79,7 +79,6 @@ TIME = st.datetimes().map(
 )
 
 
-@settings(max_examples=300)
 @given(UNDERSCORED, UNDERSCORED, WORD, TIME, PART | UNDERSCORED)
 def test_a_name_round_trips_once_the_user_is_known(
     assignment: str, username: str, word: str, time: str, original: str

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.decode import decode_text
@@ -105,7 +105,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(JSON, st.sampled_from(["code", "markdown", "heading", "raw"]))
 def test_any_json_gives_texts_or_a_reason(value: Any, kind: str) -> None:
     for content in (
@@ -120,6 +119,45 @@ def test_any_json_gives_texts_or_a_reason(value: Any, kind: str) -> None:
         else:
             for cell in notebook.code + notebook.markdown:
                 assert isinstance(cell, str) and cell.encode("utf-8")[:0] == b""
+
+
+REAL = json.dumps({"nbformat": 4, "cells": [TEXT, CODE], "metadata": {"k": [1.5, None, True, "\\"]}})
+PIECES = [
+    '"',
+    "{",
+    "[",
+    "]",
+    "}",
+    ",",
+    '"cells":',
+    '"cells":[',
+    "null",
+    "\\ud800",
+    "\x00",
+    "1e999",
+    "-",
+    "NaN",
+    "9" * 30,
+]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(REAL)), st.integers(0, 30), st.sampled_from(PIECES) | st.text(max_size=4)
+        )
+    )
+)
+def test_a_damaged_notebook_gives_texts_or_a_reason(changes: list[tuple[int, int, str]]) -> None:
+    text = REAL
+    for at, cut, piece in changes:
+        text = text[:at] + piece + text[at + cut :]
+    try:
+        notebook = parse_notebook(text)
+    except UnreadableError as error:
+        assert str(error)
+    else:
+        "".join(notebook.code + notebook.markdown).encode("utf-8")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030"])

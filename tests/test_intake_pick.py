@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 
@@ -147,7 +147,6 @@ def test_code_in_other_encodings() -> None:
         assert found.code and found.code.cells == (text,)
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["lab8.py", "lab8.ipynb", "lab8", "x.txt", "a.pt", "a.safetensors"]),
