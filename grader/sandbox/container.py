@@ -134,7 +134,8 @@ def command(engine: Engine, limits: Limits, device: str, slot: int) -> list[str]
     name = f"{_own_prefix()}{os.getpid()}-{slot}-{os.urandom(4).hex()}"
     config = {
         "start": run_words(engine, limits, device, slot, name),
-        "remove": [engine.program, "rm", "--force", name],
+        # Not at once the second, with which podman first waits for ten seconds.
+        "remove": [[engine.program, "kill", name], [engine.program, "rm", "--force", name]],
     }
     return [sys.executable, "-I", "-B", str(HERE / "relay.py"), json.dumps(config)]
 
@@ -151,14 +152,9 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
     words += ["--tmpfs", f"{SCRATCH}:rw,exec,nosuid,nodev,size={limits.scratch_mib}m,mode=1777"]
     words += ["--shm-size", f"{limits.shared_memory_mib}m", "--workdir", str(SCRATCH)]
     words += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"]  # the same: nothing is swapped out
-    words += [
-        "--pids-limit",
-        str(limits.processes + 64),
-        "--ulimit",
-        "nofile=1024:1024",
-        "--ulimit",
-        "core=0:0",
-    ]
+    bounds = {"nproc": limits.processes + 64, "nofile": 1024, "core": 0}
+    words += ["--pids-limit", str(bounds["nproc"])]
+    words += [word for name, most in bounds.items() for word in ("--ulimit", f"{name}={most}:{most}")]
     if engine.is_podman:
         # It would add folders in memory without a size, and the proxies' addresses.
         words += ["--read-only-tmpfs=false", "--http-proxy=false"]

@@ -71,12 +71,16 @@ class Wire:
         self._outgoing_bytes = 0
         self._channels: dict[int, _Channel] = {}
         self._newest = 0  # the highest channel that there ever was
-        self.lines: deque[tuple[int, bytes]] = deque()  # with the channel that a line opens, or 0
+        self.lines: deque[tuple[bytes, list[int]]] = deque()  # with the ends of a worker that it starts
 
     def open(self, number: int, descriptor: int) -> None:
         """From now on the channel's bytes come from and go to `descriptor`, which is ours to close."""
         self._channels[number] = _Channel(descriptor)
         self._newest = number
+
+    def open_worker(self, number: int) -> list[int]:
+        """The other side starts a worker."""
+        raise WireError("a command, which is not for it to give")
 
     def close(self) -> None:
         """Close all descriptors; also in a fork, where they are copies."""
@@ -188,7 +192,8 @@ class Wire:
         if kind == LINE:
             if len(self.lines) >= LINES:
                 raise WireError("more control lines than are accepted")
-            self.lines.append((number, content))
+            # At once: what comes next may be for the channels that this opens.
+            self.lines.append((content, self.open_worker(number) if number else []))
             return
         channel = self._channels.get(number)
         if channel is None:
@@ -251,38 +256,31 @@ class Wire:
         os.close(self._channels.pop(number).descriptor)
 
 
-class Inside:
+class Inside(Wire):
     """What the zygote takes its commands from and reports to, in a box without a control socket."""
-
-    def __init__(self, reading: int, writing: int) -> None:
-        self._wire = Wire(reading, writing)
 
     def wait(self, seconds: float | None) -> tuple[bytes, list[int]] | None:
         """A command, and the ends of a worker to start; none after `seconds`, None at the end."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        while not self._wire.lines:
+        while not self.lines:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return b"", []
             try:
-                self._wire.step(left)
+                self.step(left)
             except WireError:
                 return None
-        opens, line = self._wire.lines.popleft()
-        return line, self._open(opens) if opens else []
+        return self.lines.popleft()
 
     def sendall(self, line: bytes) -> None:
-        self._wire.send_line(line)
+        self.send_line(line)
 
-    def close(self) -> None:
-        self._wire.close()
-
-    def _open(self, number: int) -> list[int]:
+    def open_worker(self, number: int) -> list[int]:
         """A connection and an output for a worker: its ends. Ours become channels."""
         ours, theirs = socket.socketpair()
         reading, output = os.pipe()
-        self._wire.open(number, ours.detach())
-        self._wire.open(number + 1, reading)
+        self.open(number, ours.detach())
+        self.open(number + 1, reading)
         return [theirs.detach(), output]
 
 
@@ -290,7 +288,7 @@ def main() -> NoReturn:
     """Start the box, and stand between it and the slot until either ends.
 
     The standard input is the slot's end of the control socket. The single argument is JSON: `start`,
-    the command whose standard streams are the box's, and `remove`, the command that ends the box.
+    the command whose standard streams are the box's, and `remove`, the commands that end the box.
     """
     config = json.loads(sys.argv[1])
     control = socket.socket(fileno=os.dup(0))
@@ -301,7 +299,7 @@ def main() -> NoReturn:
     box.stdout.close()
     try:
         _relay(control, wire)
-    except (HungUpError, OSError):  # the box has ended, or the slot has hung up
+    except (HungUpError, ConnectionError):  # the box has ended, or the slot has hung up
         pass
     except WireError as error:
         print(f"the box sent {error}", file=sys.stderr)
@@ -310,7 +308,8 @@ def main() -> NoReturn:
         status = box.wait(REMOVE_SECONDS)
     except subprocess.TimeoutExpired:
         quiet = subprocess.DEVNULL
-        subprocess.run(config["remove"], stdin=quiet, stdout=quiet, stderr=quiet, timeout=60, check=False)
+        for command in config["remove"]:
+            subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=60, check=False)
         box.kill()
         status = box.wait()
     sys.exit(1 if status else 0)
@@ -325,17 +324,16 @@ def _relay(control: socket.socket, wire: Wire) -> None:
             lines, descriptors, _, _ = socket.recv_fds(control, CHUNK // 2, 2)
             if not lines:
                 return
-            number = 0
             if descriptors:
                 workers += 1
-                number = 2 * workers
+                wire.send_line(lines, 2 * workers)  # first, or bytes would come for channels unheard of
                 for offset, descriptor in enumerate(descriptors):
-                    wire.open(number + offset, descriptor)
+                    wire.open(2 * workers + offset, descriptor)
             else:
                 wire.forget()  # a worker is to be ended
-            wire.send_line(lines, number)
+                wire.send_line(lines)
         while wire.lines:
-            held.append((time.monotonic() + HOLD_SECONDS, wire.lines.popleft()[1]))
+            held.append((time.monotonic() + HOLD_SECONDS, wire.lines.popleft()[0]))
         if len(held) > LINES:
             raise WireError("more control lines than are accepted")
         while held and (wire.settled() or time.monotonic() >= held[0][0]):
