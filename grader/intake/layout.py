@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -162,7 +163,12 @@ def _stem(box: str) -> str:
 
 
 def _id(name: str) -> str:
-    return safe_line(name, NAME_CHARACTERS) or "(no name)"
+    """A name as an id: safe to show, and another one for another name, but for white space."""
+    shown = safe_line(name, NAME_CHARACTERS)
+    if shown and shown == " ".join(name.split()):
+        return shown
+    fingerprint = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{safe_line(name, NAME_CHARACTERS - 9) or '(no name)'}~{fingerprint}"
 
 
 _GENERIC = re.compile(
