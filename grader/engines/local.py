@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from grader import cgroup
 from grader.errors import KitError
 from grader.rubric import score
 from grader.setup import Setup
@@ -51,6 +52,8 @@ def grade_all(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> 
     A submission whose job process dies twice ends as `grader_error`. Raises `KitError` where a
     job cannot set up its bench (no sandbox to be had, no data): then nobody could be graded.
     """
+    if setup.sandbox == "bubblewrap":
+        cgroup.place()  # here, before there are other processes: it may move this one
     context = _context()
     todo = deque((submission, 1) for submission in submissions)
     tries: dict[int, int] = {}

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from grader import cgroup
 from grader.errors import KitError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap, container, protocol
@@ -28,7 +29,9 @@ START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 30.0  # longer than this to clean up, and the box is replaced
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
+BOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
 _slots = itertools.count()
+_groups = itertools.count()  # a box's group may be gone a moment later than the box
 
 
 class Output:
@@ -201,6 +204,8 @@ class Slot:
         self._number = next(_slots)
         self._folder: Workdir | None = None
         self._pid1: int | None = None  # a descriptor of the box's pid 1
+        self._group: cgroup.Group | None = None  # the box's control group, where there can be one
+        self._oom_kills = 0  # in that group, when the submission began
         self._ready = False
         self._proven = False  # whether the box was ever ready: then what stops it later is a mishap
         self._process: subprocess.Popen[bytes] | None = None
@@ -269,6 +274,7 @@ class Slot:
             else:
                 ours.setblocking(False)
                 os.set_blocking(pipe, False)
+                self._oom_kills = self._group.oom_kills() if self._group else 0
                 return Worker(self, ours, pipe, output)
             finally:
                 theirs.close()
@@ -282,6 +288,7 @@ class Slot:
         the submission just before can be held against it.
         """
         clean = answered = False
+        used_up = self._out_of_memory()  # asked while the group is there
         try:
             self.control.sendall(b'{"do":"end"}\n')
             deadline = time.monotonic() + CLEAN_SECONDS
@@ -296,21 +303,24 @@ class Slot:
             self._stop()
             with contextlib.suppress(KitError):  # the next submission tries again, and says so
                 self._start()
-        return answered
+        return answered or used_up
 
     def why_it_ended(self, worker: Worker) -> Death:
         """How the worker ended, as the zygote saw it. Raises SandboxError if the box itself is gone."""
         with contextlib.suppress(Death):
             worker.read_output()
+        too_much = Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
         try:
             message = self._message(time.monotonic() + REPORT_SECONDS)
         except OSError:
+            if self._out_of_memory():
+                return too_much
             raise SandboxError("the sandbox came to an end by itself") from None
         if message is None:
             return Death("crashed", "the code closed its process's connection")
         status, why = int(message.get("status", 0)), message.get("why")
-        if why == "memory":
-            return Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
+        if why == "memory" or (status == -signal.SIGKILL and self._out_of_memory()):
+            return too_much
         if why == "files":
             return Death("crashed", f"the code made more than {MOST_FILES} files")
         if why == "cpu":
@@ -377,6 +387,9 @@ class Slot:
             os.write(sending, filter_)  # far less than a pipe holds
             os.close(sending)
             words = bubblewrap.command(program, self.limits, self.device, uid, their_filter, their_info)
+            if (folder := cgroup.place().folder) is not None:
+                self._group = cgroup.Group(folder, str(next(_groups)))
+                words = self._group.around(words)
             self._process = subprocess.Popen(
                 words,
                 stdin=control.fileno(),
@@ -462,7 +475,24 @@ class Slot:
                 "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false "
                 "inside): check that /dev/nvidia* can be read by this user, or grade with --device cpu"
             )
+        if self._group is not None:
+            try:
+                self._bound_group(self._group)
+            except (OSError, ValueError) as error:
+                raise KitError(
+                    f"{self._group.path}: the box's control group cannot be set ({error})"
+                ) from None
         self._ready = self._proven = True
+
+    def _bound_group(self, group: cgroup.Group) -> None:
+        """The bounds of the whole box. The zygote keeps to the closer one, of memory beside the files."""
+        limits = self.limits
+        mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
+        group.limit(further_bytes=mib * 2**20, processes=limits.processes + 2 * self.threads + BOX_PROCESSES)
+
+    def _out_of_memory(self) -> bool:
+        """Whether the kernel has ended something of this submission for want of its group's memory."""
+        return self._group is not None and self._group.oom_kills() > self._oom_kills
 
     def _message(self, deadline: float) -> dict[str, Any] | None:
         """The zygote's next line; None at the deadline. Raises OSError when the zygote is gone."""
@@ -504,6 +534,9 @@ class Slot:
             if self._process.stderr is not None:
                 self._process.stderr.close()
             self._process = None
+        if self._group is not None:
+            self._group.close()
+            self._group = None
         if self._folder is not None:
             self._folder.close()
             self._folder = None
