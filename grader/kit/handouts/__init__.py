@@ -20,7 +20,7 @@ from grader import datasets
 from grader.errors import KitError
 from grader.kit.handouts.chapters import Chapter, read_chapters, read_title, student_notebook
 from grader.kit.handouts.execute import execute
-from grader.kit.handouts.inspection import inspect_outputs, inspect_pages
+from grader.kit.handouts.inspection import inspect_pages
 from grader.kit.handouts.pages import STYLE_FILE, index_page, page, print_page, style_sheet
 from grader.kit.handouts.pdf import find_chromium, print_pdf
 
@@ -71,7 +71,6 @@ def build(
         after = chapters[place + 1] if place + 1 < len(chapters) else None
         text = page(title, chapter, executed[chapter.name], before, after)
         (html / chapter.page).write_text(text, encoding="utf-8")
-        problems += inspect_outputs(chapter, executed[chapter.name])
     built = [html / name for name in ("index.html", *(chapter.page for chapter in chosen))]
     problems += inspect_pages(built, {chapter.page: chapter.anchors for chapter in chapters})
     if not only:
@@ -125,13 +124,16 @@ def _execute_all(
             return chapter, notebook, seconds, problem
 
     executed = {}
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
         for chapter, notebook, seconds, problem in pool.map(run, chapters):
             executed[chapter.name] = notebook
             cells = sum(cell.cell_type == "code" for cell in notebook.cells)
             say(f"{chapter.name}: {cells} cells, {seconds:.1f} s{', ' + problem if problem else ''}")
             if problem:
                 problems.append(f"{chapter.name}: {problem}")
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C, what has begun ends and no more begins
     return executed
 
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from grader import datasets, torchvision_shim
+from grader import datasets
 from grader.errors import KitError
-
-# The kernel's own start: where torchvision cannot load beside this torch, its import is made to work.
-_STARTUP = """
-import importlib.util, sys
-_spec = importlib.util.spec_from_file_location("torchvision_shim", {shim!r})
-sys.modules["torchvision_shim"] = importlib.util.module_from_spec(_spec)  # it holds what has to stay alive
-_spec.loader.exec_module(sys.modules["torchvision_shim"])
-sys.modules["torchvision_shim"].prepare_torchvision()
-del importlib, sys, _spec
-"""
 
 
 def execute(notebook: Any, folder: Path, size: datasets.Size, cell_seconds: int) -> tuple[float, str]:
@@ -36,10 +27,6 @@ def execute(notebook: Any, folder: Path, size: datasets.Size, cell_seconds: int)
     except ImportError as error:
         raise KitError(f"no {error.name} here: pip install 'convnet-lab-grader[handouts]'") from None
 
-    start_files = folder / ".ipython" / "profile_default" / "startup"
-    start_files.mkdir(parents=True)
-    shim = str(Path(torchvision_shim.__file__).resolve())
-    (start_files / "00-torchvision.py").write_text(_STARTUP.format(shim=shim), encoding="utf-8")
     environment = {
         **{name: value for name, value in os.environ.items() if name != datasets.FOLDER_VARIABLE},
         "IPYTHONDIR": str(folder / ".ipython"),
@@ -59,7 +46,7 @@ def execute(notebook: Any, folder: Path, size: datasets.Size, cell_seconds: int)
     began = time.perf_counter()
     problem = ""
     try:
-        client.execute(env=environment, cleanup_kc=True, stderr=subprocess.DEVNULL)
+        asyncio.run(client.async_execute(env=environment, cleanup_kc=True, stderr=subprocess.DEVNULL))
     except CellTimeoutError:
         problem = f"cell {_last_started(notebook)} runs longer than {cell_seconds} s"
     except CellExecutionError as error:

@@ -6,10 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
-
-from grader.kit.handouts.chapters import Chapter
 
 # What a page fetches by itself, and the attribute that says from where; links are followed by people.
 _FETCHED = {
@@ -17,20 +14,6 @@ _FETCHED = {
     "audio": "src", "embed": "src", "object": "data", "image": "href",
 }  # fmt: skip
 _CSS_URL = re.compile(r"url\(\s*['\"]?(?!data:|['\"]?#)([^)'\"]+)|@import")
-
-
-def inspect_outputs(chapter: Chapter, notebook: Any) -> list[str]:
-    """What is wrong with a chapter's outputs: pictures that carry no alternative text."""
-    problems = []
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
-        for output in cell.outputs:
-            data = output.get("data", {})
-            if "text/html" not in data and any(kind.startswith("image/") for kind in data):
-                problems.append(
-                    f"{chapter.name}: cell {number} puts out a picture without alternative text: "
-                    "end it with show(figure, alt=…)"
-                )
-    return problems
 
 
 def inspect_pages(files: Sequence[Path], anchors: Mapping[str, frozenset[str]]) -> list[str]:
@@ -102,7 +85,9 @@ class _Page(HTMLParser):
         if tag == "a" and "href" in values:
             self.links.append(values["href"])
         if tag == "img" and not values.get("alt", "").strip():
-            self.problems.append("a picture has no alternative text")
+            self.problems.append(
+                "a picture has no alternative text; a figure gets it from show(figure, alt=…)"
+            )
         if tag == "svg" and not values.get("aria-label", "").strip():
             self.problems.append("a drawing (svg) has no aria-label, which is its alternative text")
         if tag == "script":

@@ -111,6 +111,8 @@ def _output(output: Any) -> str:
         return f'<pre class="error">{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>'
     if "text/html" in output.data:
         return str(output.data["text/html"])
-    if "image/png" in output.data:  # the inspection asks for an alternative text
-        return f'<img src="data:image/png;base64,{output.data["image/png"].strip()}">'
+    for kind in ("image/svg+xml", "image/png", "image/jpeg"):  # shown, and found to have no alternative text
+        if kind in output.data:
+            picture = str(output.data[kind]).strip()
+            return picture if kind.endswith("xml") else f'<img src="data:{kind};base64,{picture}">'
     return f'<pre class="result">{html.escape(output.data.get("text/plain", ""))}</pre>'
