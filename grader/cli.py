@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import io
 import os
-import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -180,13 +179,13 @@ def _cores() -> int:
 
 def _device(asked: str) -> Literal["cpu", "cuda"]:
     """`cuda` where there is a GPU to be used. Found out without a CUDA context in this process."""
-    nvidia = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists() or shutil.which("nvidia-smi")
-    if asked == "cpu" or (asked == "auto" and not nvidia):  # importing torch only to be told so takes seconds
-        return "cpu"
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
+    from grader.doctor import has_gpu_driver, sees_gpu
 
-    if torch.cuda.is_available():
+    if asked == "cpu" or (
+        asked == "auto" and not has_gpu_driver()
+    ):  # importing torch to be told takes seconds
+        return "cpu"
+    if sees_gpu():
         return "cuda"
     if asked == "cuda":
         raise KitError(
@@ -352,6 +351,58 @@ def _build_assignment(check: bool) -> None:
     with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
         changed = kit.build(solution, assignment, grade)
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
+
+
+@main.command()
+@click.option(
+    "--sandbox",
+    type=click.Choice(["bubblewrap", "container"]),
+    default="bubblewrap",
+    show_default=True,
+    help="The wall to try.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
+    """Show what this machine offers for grading, and try from inside whether the wall holds.
+
+    Exit status 0: students' code can be graded behind a wall. 2: it cannot.
+    """
+    from grader.doctor import Finding, look, try_wall
+
+    console, findings = Console(), list[Finding]()
+
+    def show(finding: Finding) -> None:
+        findings.append(finding)
+        if not as_json:
+            style = {"ok": "green", "note": "yellow", "missing": "bold red"}[finding.state]
+            line = Text.assemble(
+                (f"{finding.state:<8}", style), f"{finding.layer}: {safe_line(finding.found, 500)}"
+            )
+            console.print(line, soft_wrap=True)
+            if finding.mend:
+                console.print(Text(f"        -> {safe_line(finding.mend, 500)}"), soft_wrap=True)
+
+    for finding in look(sandbox):
+        show(finding)
+    possible = all(finding.state != "missing" for finding in findings)
+    if possible:
+        if not as_json:
+            console.print(Text("\nTried from inside, as a hostile submission would:"))
+        for finding in try_wall(sandbox, _device("auto")):
+            show(finding)
+        possible = all(finding.state != "missing" for finding in findings)
+    if as_json:
+        told = {"possible": possible, "findings": [finding.model_dump() for finding in findings]}
+        click.echo(visible_json(told))
+    else:
+        words = (
+            "Students' code can be graded behind a wall."
+            if possible
+            else "No wall can be put up here as it is."
+        )
+        console.print(Text(f"\n{words}", style="bold green" if possible else "bold red"))
+    if not possible:
+        sys.exit(EXIT_USAGE)
 
 
 def _say(line: str, style: str = "") -> None:
