@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnn.draw import BLACK, BLUE, GREEN, GREY, LINES, canvas, curves, grid, images, note, show
+from cnn.draw import BLACK, BLUE, GREEN, GREY, LINES, bars, canvas, curves, grid, images, note, sheets, show
 
 
 def rgb_channels(image: Tensor, name: str) -> None:
@@ -305,7 +305,7 @@ def receptive_field(layers: int = 2, kernel: int = 3) -> None:
         axes.text(-extra - 0.7, level, name, ha="right", va="center")
         axes.text(size + extra - 0.3, level, f"{count} wide", ha="left", va="center")
     axes.set(xlim=(-extra - 3.2, size + extra + 1.5), ylim=(-0.4, layers + 0.4))
-    words = ", ".join(f"{count} in the row below" for count in seen[-2::-1])
+    words = " and through them on ".join(f"{count} numbers below" for count in seen[-2::-1])
     show(
         figure,
         alt=f"One output of {layers} convolutions with kernel {kernel}, one above the other, in one "
@@ -381,6 +381,44 @@ def pooling(numbers: Any) -> None:
         "own colour "
         f"and line style. {words}.",
     )
+
+
+def lenet5() -> None:
+    """LeNet-5 as a row of stacks of maps."""
+    figure, axes = canvas(height=2.1, bare=True)
+    stages = [("image", 1, 32, 32), ("maps", 6, 28, 28), ("maps", 6, 14, 14), ("maps", 16, 10, 10)]
+    stages += [("maps", 16, 5, 5), ("fc1", 120, 1, 1), ("fc2", 84, 1, 1), ("fc3", 10, 1, 1)]
+    sheets(
+        axes,
+        stages,
+        ["conv\n5×5", "pool\n2×2", "conv\n5×5", "pool\n2×2", "flatten,\nlinear", "linear", "linear"],
+    )
+    show(
+        figure,
+        alt="LeNet-5 from left to right: an image of 1×32×32; after a 5 by 5 convolution 6 maps of 28×28; "
+        "after "
+        "pooling 6 of 14×14; after a second 5 by 5 convolution 16 of 10×10; after pooling 16 of 5×5; these "
+        "are "
+        "flattened to 400 numbers, from which three fully connected layers make 120, 84 and 10.",
+    )
+
+
+def where_it_sits(shares: Any) -> None:
+    """Bars of each layer's parameters and of its work; `shares` has a row a layer, and both as columns."""
+    figure, panels = canvas(height=2.3, columns=2)
+    parts = []
+    for axes, column, title in zip(
+        panels, ("parameters", "MACs"), ("parameters", "MACs for an image"), strict=True
+    ):
+        values = shares[column].to_dict()
+        bars(axes, values)
+        axes.set_title(title)
+        axes.margins(x=0.35)
+        axes.locator_params(axis="x", nbins=4)
+        first = sum(value for name, value in values.items() if name.startswith("conv")) / sum(values.values())
+        listed = ", ".join(f"{name} {value:,}" for name, value in values.items())
+        parts.append(f"{title}: {listed}; the two convolutions together {first:.1%}")
+    show(figure, alt="Two bar charts over the five layers of LeNet-5. " + ". ".join(parts) + ".")
 
 
 def feature_maps(image: Tensor, stages: Mapping[str, Tensor], digit: int) -> None:
