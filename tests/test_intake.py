@@ -758,6 +758,13 @@ def test_a_wrong_path_is_one_line(reader: Reader) -> None:
         read_submissions(file, reader.workdir)
 
 
+def test_a_source_of_too_many_files_names_the_folder(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.intake.SOURCE_FILES", 50)
+    many = {f"pb21/data/{number}.png": "x" for number in range(60)}
+    with pytest.raises(KitError, match=r"more than 50 files, most of them in pb21/data; move that away"):
+        reader.all({"pb22/lab8.py": WORK} | many)
+
+
 def test_a_working_folder_that_cannot_be_written_is_ours(reader: Reader) -> None:
     source = reader.source(FULL)
     blocker = lay(reader.folder, {"file": "x"}) / "file"

@@ -6,6 +6,7 @@ import hashlib
 import stat
 import struct
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -98,8 +99,10 @@ def _open_source(source: Path, workdir: Path, stack: ExitStack) -> tuple[list[En
     if not entries:
         raise KitError(f"{source}: holds no files; give the download's zip or folder")
     if len(entries) > SOURCE_FILES:
+        (fullest, _), *_ = Counter(entry.path.rpartition("/")[0] for entry in entries).most_common(1)
         raise KitError(
-            f"{source}: holds more than {SOURCE_FILES:,} files; give one class's download at a time"
+            f"{source}: holds more than {SOURCE_FILES:,} files, most of them in "
+            f"{safe_line(fullest, 200) or 'its top'}; move that away, or give one class's download at a time"
         )
     files = [entry for entry in entries if not entry.is_folder]
     inner = (
