@@ -15,6 +15,7 @@ class Limits(Record):
     batch_seconds: PositiveFloat = 60.0  # a batch of the accuracy's images: a slow but right network counts
     load_seconds: PositiveFloat = 30.0  # reading the module in: imports may be slow
     memory_mib: PositiveInt = 4096  # beyond what the interpreter with torch takes; the whole tree
+    gpu_memory_mib: PositiveInt = 8192  # of each process; torch's allocator keeps to it, the device does not
     processes: PositiveInt = 32  # processes and threads together, beside torch's own threads
     open_files: PositiveInt = 256
     file_mib: PositiveInt = 512  # any one file

@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 KIT = Path("/kit")  # where the box has this package's own files
 SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
 INSIDE_FILES = ("zygote.py", "worker.py", "definitions.py", "protocol.py", "relay.py", "rules.py")
+DEVICES = Path("/dev")
 SHIM = HERE.parent / "torchvision_shim.py"
 OLDEST = (0, 8)  # the first bubblewrap with sized tmpfs mounts and all that is used here
 START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygote.main()"
@@ -246,10 +247,14 @@ def _kit_inside(mounts: list[tuple[Path, Path]]) -> list[Path]:
 
 
 def _cuda() -> list[str]:
-    """NVIDIA's device nodes, and /sys, without which the driver may not find the device."""
+    """NVIDIA's device nodes or WSL's, and /sys, without which the driver may find no device.
+
+    The driver's libraries lie below /usr, mounted there one by one in a container, and come in with it.
+    """
     words = []
-    for node in sorted(Path("/dev").glob("nvidia*")):
-        words += ["--dev-bind", str(node), str(node)]
+    for node in [*sorted(DEVICES.glob("nvidia*")), DEVICES / "dxg"]:
+        if node.exists():
+            words += ["--dev-bind", str(node), f"/dev/{node.name}"]
     for folder in ("/sys", "/opt/cuda", "/etc/nvidia"):
         if Path(folder).is_dir():
             words += ["--ro-bind", folder, folder]

@@ -62,6 +62,8 @@ def _rule(error: BaseException, limits: dict[str, Any]) -> str:
         return _room(limits)
     if "can't start new thread" in text:
         return _processes(limits)
+    if "CUDA out of memory" in text:
+        return f"it may take {limits['gpu_memory_mib']} MiB of the GPU's memory"
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return f"it may take {limits['memory_mib']} MiB of memory"
     return _of_system(error, limits) if isinstance(error, OSError) else ""

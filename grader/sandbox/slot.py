@@ -347,6 +347,7 @@ class Slot:
             "file_mib": limits.file_mib,
             "files": MOST_FILES,
             "open_files": limits.open_files,
+            "gpu_memory_mib": limits.gpu_memory_mib,
             "scratch_mib": limits.scratch_mib,
             "shared_memory_mib": limits.shared_memory_mib,
             "processes": limits.processes + 2 * threads if self.mode != "none" else None,
@@ -473,7 +474,8 @@ class Slot:
             self._stop()
             raise KitError(
                 "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false "
-                "inside): check that /dev/nvidia* can be read by this user, or grade with --device cpu"
+                "inside): see that everyone may open /dev/nvidia* (or /dev/dxg, on WSL), or grade with "
+                "--device cpu"
             )
         if self._group is not None:
             try:

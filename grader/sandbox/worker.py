@@ -100,6 +100,8 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     process = os.getpid()
     # A right LeNet-5 on a GPU must not be told from ours by its roundings.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    if limits["device"] == "cuda":
+        _bound_gpu(limits["gpu_memory_mib"])
     state = State()
     state.reply_bytes = limits["reply_mib"] * 2**20
     state.limits = limits
@@ -130,6 +132,14 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
         _flush()
         for piece in protocol.pack(header, payload):
             connection.sendall(piece)
+
+
+def _bound_gpu(mib: int) -> None:
+    """Have torch's allocator refuse more than this of each GPU's memory. Code that wants to can undo it."""
+    with contextlib.suppress(RuntimeError):  # a GPU that fails now fails the first thing that needs it
+        for number in range(torch.cuda.device_count()):
+            total = torch.cuda.get_device_properties(number).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, mib * 2**20 / total), number)
 
 
 def _answer(state: State, request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:

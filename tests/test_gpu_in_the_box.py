@@ -1,0 +1,78 @@
+"""The GPU inside the wall, as far as it can be tried without one: mounts, limits, a student's line."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grader.limits import Limits
+from grader.sandbox import bubblewrap, worker
+from grader.sandbox.rules import rule_behind
+
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
+
+
+def mounts(device: str) -> list[tuple[str, str, str]]:
+    words = bubblewrap.command(Path("bwrap"), Limits(), device, None, 3, 4)
+    at = [i for i, word in enumerate(words) if word in ("--dev-bind", "--ro-bind")]
+    return [(words[i], words[i + 1], words[i + 2]) for i in at]
+
+
+@pytest.fixture
+def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "dxg", "sda", "mem"):
+        (tmp_path / name).touch()
+    (tmp_path / "nvidia-caps").mkdir()
+    monkeypatch.setattr(bubblewrap, "DEVICES", tmp_path)
+    return tmp_path
+
+
+def test_only_the_gpus_device_nodes_come_in(devices: Path) -> None:
+    found = {(source, target) for kind, source, target in mounts("cuda") if kind == "--dev-bind"}
+    names = ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-caps", "dxg")
+    assert found == {(str(devices / name), f"/dev/{name}") for name in names}
+    assert ("--ro-bind", "/sys", "/sys") in mounts("cuda")
+
+
+def test_without_a_gpu_neither_nodes_nor_sys_come_in(devices: Path) -> None:
+    assert not [m for m in mounts("cpu") if m[0] == "--dev-bind" or m[1] == "/sys"]
+
+
+def test_no_bound_on_address_space_where_cuda_reserves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from grader.sandbox import zygote
+
+    found: dict[int, Any] = {}
+    monkeypatch.setattr(zygote.resource, "setrlimit", lambda number, pair: found.update({number: pair}))
+    limits = {
+        **{"cpu_seconds": 9, "file_mib": 1, "open_files": 9, "processes": 9, "memory_mib": 9},
+        **{"device": "cuda"},
+    }
+    zygote._limit(limits)
+    assert zygote.resource.RLIMIT_AS not in found and zygote.resource.RLIMIT_NPROC in found
+    zygote._limit(limits | {"device": "cpu"})
+    assert zygote.resource.RLIMIT_AS in found
+
+
+@pytest.mark.parametrize(("mib", "fraction"), [(2048, 0.25), (99_999, 1.0)])
+def test_torchs_allocator_is_bounded_on_every_gpu(
+    monkeypatch: pytest.MonkeyPatch, mib: int, fraction: float
+) -> None:
+    class Properties:
+        total_memory = 8192 * 2**20
+
+    found: list[tuple[float, int]] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: Properties)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda f, n: found.append((f, n)))
+    worker._bound_gpu(mib)
+    assert found == [(fraction, 0), (fraction, 1)]
+
+
+def test_a_student_is_told_the_bound_on_the_gpus_memory() -> None:
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+    assert worker._is_memory(error)
+    assert rule_behind(error, {"gpu_memory_mib": 8192}) == "it may take 8192 MiB of the GPU's memory"
