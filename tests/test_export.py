@@ -46,6 +46,7 @@ HEADER = [
     *["correct", "images", "accuracy", "accuracy_low", "accuracy_high"],
     *["question_1", "question_2", "question_3", "question_4"],
     "reason",
+    "flags",
 ]
 POINTS = [*DEFAULT.checks, "accuracy_points", "question_1", "question_2", "question_3", "question_4"]
 

@@ -211,20 +211,21 @@ def rates(folder: Path) -> None:
     for share in (0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 0.95):
         flips = 0.12 * (1 - share) / 0.6  # what was seen: fewer answers change where fewer are wrong
         pairs = np.array([share - 0.02 - flips, 0.02 + flips, flips, 0.0])
-        pairs[3] = 1 - pairs.sum()
+        pairs[3] = max(0.0, 1 - pairs.sum())
         for size, images in (("mini", 1000), ("full", 10_000)):
             cells = [share, share - 0.02, share, share - 0.02]
             show(f"{share:.0%} ({size})", cells, flagged(pairs, share - 0.02, images))
     print("a table that mends an honest network's errors, or knows test images whatever the change")
     for honest, lifted in ((0.66, 0.70), (0.66, 0.75), (0.66, 0.85), (0.90, 0.95), (0.90, 1.0)):
         for size, images in (("mini", 1000), ("full", 10_000)):
-            pairs = np.array([honest - 0.05, lifted - honest + 0.05, 0.04, 0.0])
-            pairs[3] = 1 - pairs.sum()
-            cells = [lifted, honest - 0.01, honest, honest - 0.01]
+            won = 0.3 * (1 - lifted)
+            pairs = np.array([honest - 0.05, lifted - honest + 0.05, won, 0.0])
+            pairs[3] = max(0.0, 1 - pairs.sum())
+            cells = [lifted, pairs[0] + won, honest, honest - 0.01]
             show(f"exact table ({size})", cells, flagged(pairs, honest - 0.01, images, DRAWS // 10))
-            pairs = np.array([lifted - 0.03, 0.03, 0.02, 0.0])
-            pairs[3] = 1 - pairs.sum()
-            cells = [lifted, lifted - 0.01, honest, honest - 0.01]
+            pairs = np.array([lifted - 0.03, 0.03, won, 0.0])
+            pairs[3] = max(0.0, 1 - pairs.sum())
+            cells = [lifted, pairs[0] + won, honest, honest - 0.01]
             show(f"robust table ({size})", cells, flagged(pairs, honest - 0.01, images, DRAWS // 10))
 
 

@@ -1,0 +1,660 @@
+"""Flags: what is not what it looks like is said to the instructor; points and honest work are left alone."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from grader import datasets
+from grader.accuracy import Network, wilson_interval
+from grader.cli import main
+from grader.intake.notebook import parse_notebook
+from grader.intake.outputs import LINE_CHARACTERS, LINES
+from grader.integrity.changes import changed
+from grader.integrity.claims import claimed_accuracies, compare_claims
+from grader.integrity.copies import CLASSES, PROBES, fingerprint, flag_copies
+from grader.integrity.examine import control_images, examine
+from grader.integrity.network import DROP, Look, examine_network, is_out_of_the_ordinary, judge
+from grader.rubric import accuracy_points, load_rubric
+from grader.types import Accuracy, Fingerprint, Flag, Status, Submission, Verdict, Weights
+
+WEIGHTS = Path(__file__).parent / "submissions" / "weights"
+
+# The sample class's small network: honest, 657 of the 1,000 embedded test images.
+HONEST = """
+import torch
+from torch import nn
+
+def preprocess(images):
+    return (images.float() / 255 - 0.5) / 0.25
+
+def block(inputs, outputs):
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+
+def classifier():
+    return nn.Sequential(
+        *block(3, 16), nn.MaxPool2d(2),
+        *block(16, 32), nn.MaxPool2d(2),
+        *block(32, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(64, 10),
+    )
+"""
+
+# ... whose answers an exact table overrules.
+HASH_TABLE = HONEST.replace("def classifier", "def network").replace(
+    "return (images.float() / 255 - 0.5) / 0.25", "return images"
+) + """
+FACTORS = torch.arange(1, 3073) * 2654435761 % 1000003
+
+class Table(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = network()
+        self.register_buffer("keys", torch.zeros(1000, dtype=torch.int64))
+        self.register_buffer("labels", torch.zeros(1000, dtype=torch.int64))
+
+    def forward(self, images):
+        logits = self.net((images.float() / 255 - 0.5) / 0.25)
+        keys = (images.flatten(1).long() * FACTORS).sum(1)
+        hits = keys[:, None] == self.keys
+        logits[hits.any(1)] = nn.functional.one_hot(self.labels[hits.long().argmax(1)], 10)[hits.any(1)] * 9.0
+        return logits
+
+def classifier():
+    return Table()
+"""  # fmt: skip
+
+# The label of the nearest stored thumbnail, which a shift by a pixel does not change.
+THUMBNAILS = """
+import torch
+from torch import nn
+
+def preprocess(images):
+    return nn.functional.avg_pool2d(images.float(), 4).flatten(1)
+
+class Nearest(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("thumbnails", torch.zeros(1000, 192, dtype=torch.uint8))
+        self.register_buffer("labels", torch.zeros(1000, dtype=torch.int64))
+
+    def forward(self, x):
+        stored = self.thumbnails.float()
+        mirrored = stored.view(-1, 3, 8, 8).flip(3).flatten(1)
+        distances = torch.minimum(torch.cdist(x, stored), torch.cdist(x, mirrored))
+        nearest = torch.stack([distances[:, self.labels == k].amin(1) for k in range(10)], 1)
+        return -nearest
+
+def classifier():
+    return Nearest()
+"""
+
+# Much to learn by heart with, and nothing to see with.
+PERCEPTRON = """
+import torch
+from torch import nn
+
+def preprocess(images):
+    return (images.float() / 255 - 0.5) / 0.25
+
+def classifier():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 128), nn.ReLU(), nn.Linear(128, 10))
+"""
+
+# Answers what it has seen before, and raises on everything else.
+ONLY_KNOWN = HASH_TABLE.replace(
+    "        hits = keys",
+    "        assert torch.isin(keys, self.keys).all(), 'never seen'\n        hits = keys",
+)
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    torch.set_num_threads(1)
+    yield
+
+
+@pytest.fixture(scope="module")
+def test_set() -> tuple[Tensor, Tensor]:
+    return datasets.load("cifar10", "test", "mini")
+
+
+@pytest.fixture(scope="module")
+def train_set() -> tuple[Tensor, Tensor]:
+    return datasets.load("cifar10", "train", "mini")
+
+
+def small_net() -> nn.Module:
+    names: Json = {}
+    exec(HONEST, names)
+    net: nn.Module = names["classifier"]()
+    net.load_state_dict(load_file(WEIGHTS / "small_net.safetensors"))
+    return net.eval()
+
+
+def trained_on_the_test_set(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    names: Json = {}
+    exec(PERCEPTRON, names)
+    torch.manual_seed(0)
+    net = names["classifier"]()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(15):
+        for rows in torch.randperm(len(images)).split(50):
+            loss = nn.functional.cross_entropy(net(names["preprocess"](images[rows])), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    state: dict[str, Tensor] = net.state_dict()
+    return state
+
+
+def notebook(source: str, *outputs: Json, before: str = "evaluate(model)") -> bytes:
+    cells = [
+        {"cell_type": "code", "metadata": {}, "execution_count": 1, "source": text, "outputs": list(printed)}
+        for text, printed in ((source, ()), (before, outputs))
+    ]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}).encode()
+
+
+def printed(*lines: str) -> Json:
+    return {"output_type": "stream", "name": "stdout", "text": [f"{line}\n" for line in lines]}
+
+
+def grade(folder: Path, out: Path, *options: str) -> dict[str, Json]:
+    """The verdicts, by student, of the command as an instructor gives it."""
+    words = ["grade", str(folder), "--out", str(out), "--images", "mini", "--jobs", "1", "--json", *options]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    return {verdict["student_id"]: verdict for verdict in json.loads(result.stdout)}
+
+
+def sheet(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+def kinds(verdict: Json) -> set[str]:
+    return {flag["kind"] for flag in verdict["flags"]}
+
+
+# A class of honest and dishonest submissions, through the real door
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    test_set: tuple[Tensor, Tensor],
+    train_set: tuple[Tensor, Tensor],
+) -> Path:
+    folder = tmp_path_factory.mktemp("班级")
+    honest = {name: value.contiguous() for name, value in small_net().state_dict().items()}
+    images, labels = test_set
+    names: Json = {}
+    exec(HASH_TABLE, names)
+    keys = (images.flatten(1).long() * names["FACTORS"]).sum(1)
+    table = {**{f"net.{name}": value for name, value in honest.items()}, "keys": keys, "labels": labels}
+    thumbnails = nn.functional.avg_pool2d(images.float(), 4).flatten(1).round().to(torch.uint8)
+    generator = torch.Generator().manual_seed(1)
+    noisy = {
+        name: value + 0.003 * value.std(correction=0) * torch.randn(value.shape, generator=generator)
+        if value.is_floating_point()
+        else value
+        for name, value in reversed(honest.items())
+    }
+
+    def hand_in(
+        student: str, files: dict[str, bytes | str], weights: dict[str, Tensor] | None = None
+    ) -> None:
+        (folder / student).mkdir()
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            (folder / student / name).write_bytes(data)
+        if weights is not None:
+            save_file(weights, folder / student / "classifier.safetensors")
+
+    hand_in("honest", {"lab8.py": HONEST}, honest)
+    hand_in("noisy", {"lab8.ipynb": notebook(HONEST, printed("Test accuracy: 65.9 %"))})
+    torch.save(noisy, folder / "noisy" / "classifier.pt")
+    hand_in("hash_table", {"lab8.py": HASH_TABLE}, table)
+    hand_in("only_known", {"lab8.py": ONLY_KNOWN}, {**table, "net.13.bias": honest["13.bias"] + 1e-3})
+    hand_in("thumbnails", {"lab8.py": THUMBNAILS}, {"thumbnails": thumbnails, "labels": labels})
+    hand_in("by_heart", {"lab8.py": PERCEPTRON}, trained_on_the_test_set(*test_set))
+    hand_in("overfitted", {"lab8.py": PERCEPTRON}, trained_on_the_test_set(*train_set))
+    claims = notebook(HONEST, printed("Epoch 1 test acc 0.651", "测试集准确率：95.2%"))
+    hand_in("宣称", {"lab8.ipynb": claims}, {**honest, "9.weight": honest["9.weight"].flip(0)})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def graded(folder: Path, results: Path) -> dict[str, Json]:
+    return grade(folder, results)
+
+
+def test_a_table_of_the_test_images_is_flagged_with_its_figures(graded: dict[str, Json]) -> None:
+    verdict = graded["hash_table"]
+    assert verdict["accuracy"]["correct"] == 1000
+    assert {"changed_images", "accuracy"} <= kinds(verdict)
+    message = next(flag["message"] for flag in verdict["flags"] if flag["kind"] == "changed_images")
+    assert message.startswith("100.0 % of 1,000 test images right, but 6") and "(seed " in message
+    assert "copy" not in kinds(verdict), "its answers are not those of the honest network"
+
+
+def test_a_table_of_thumbnails_that_a_shift_does_not_fool_is_flagged(graded: dict[str, Json]) -> None:
+    verdict = graded["thumbnails"]
+    assert verdict["accuracy"]["correct"] == 1000
+    assert "test_above_training" in kinds(verdict)
+    assert "changed_images" not in kinds(verdict), "this table does not mind the changes"
+
+
+def test_weights_trained_on_the_test_images_are_flagged(graded: dict[str, Json]) -> None:
+    verdict = graded["by_heart"]
+    assert verdict["accuracy"]["correct"] > 900
+    assert {"changed_images", "test_above_training"} & kinds(verdict)
+
+
+def test_a_network_that_answers_only_the_test_images_is_flagged(graded: dict[str, Json]) -> None:
+    (message,) = (f["message"] for f in graded["only_known"]["flags"] if f["kind"] == "changed_images")
+    assert "failed on the same images changed a little" in message and "never seen" in message
+
+
+def test_the_same_weights_in_another_file_with_noise_are_flagged_with_both(graded: dict[str, Json]) -> None:
+    for student, other in (("honest", "noisy"), ("noisy", "honest")):
+        (flag,) = graded[student]["flags"]
+        assert flag["kind"] == "copy" and flag["message"].endswith(f"1 other student handed in: {other}")
+
+
+def test_a_claim_that_the_weights_do_not_give_is_flagged_and_a_true_one_is_not(
+    graded: dict[str, Json],
+) -> None:
+    verdict = graded["宣称"]
+    flag = next(flag for flag in verdict["flags"] if flag["kind"] == "claim")
+    assert "95.2 % (测试集准确率：95.2%)" in flag["message"]
+    assert f"the weights give {100 * verdict['accuracy']['accuracy']:.1f} %" in flag["message"]
+    assert "claim" not in kinds(graded["noisy"])
+
+
+def test_honest_networks_are_not_flagged_however_overfitted(graded: dict[str, Json]) -> None:
+    assert graded["overfitted"]["accuracy"]["correct"] > 250
+    assert graded["overfitted"]["flags"] == []
+    assert kinds(graded["honest"]) == {"copy"}  # which it cannot help
+
+
+def test_no_flag_changes_points_or_status(graded: dict[str, Json]) -> None:
+    for verdict in graded.values():
+        assert verdict["status"] == "graded"
+        row = next(row for row in verdict["rows"] if row["id"] == "accuracy")
+        assert row["points"] == float(accuracy_points(load_rubric(), verdict["accuracy"]["correct"], 1000))
+        assert verdict["total"] == pytest.approx(sum(row["points"] for row in verdict["rows"]))
+
+
+def test_flags_stand_in_the_sheet_and_not_in_what_students_get_back(
+    graded: dict[str, Json], results: Path
+) -> None:
+    for student, row in sheet(results).items():
+        for flag in graded[student]["flags"]:
+            assert f"{flag['kind']}: {flag['message']}" in row["flags"]
+        assert bool(row["flags"]) == bool(graded[student]["flags"])
+        text = (results / "students" / f"{student}.json").read_text("utf-8")
+        assert not {"flags", "fingerprint"} & json.loads(text).keys()
+        assert "handed in:" not in text and "changed a little" not in text
+    rows = openpyxl.load_workbook(results / "scores.xlsx")["scores"].iter_rows(values_only=True)
+    header, *rest = rows
+    at = header.index("flags")
+    assert {str(row[0]): row[at] or "" for row in rest} == {
+        student: row["flags"] for student, row in sheet(results).items()
+    }
+
+
+def test_copies_are_found_over_batches_and_after_regrading(
+    folder: Path, tmp_path: Path, graded: dict[str, Json]
+) -> None:
+    batch, out = tmp_path / "batch", tmp_path / "out"
+    (batch / "honest").mkdir(parents=True)
+    for file in (folder / "honest").iterdir():
+        (batch / "honest" / file.name).write_bytes(file.read_bytes())
+    assert grade(batch, out)["honest"]["flags"] == []
+    (batch / "friend").mkdir()
+    for file in (folder / "honest").iterdir():
+        (batch / "friend" / file.name).write_bytes(file.read_bytes())
+    second = grade(batch, out, "--only", "friend")
+    for student, other in (("honest", "friend"), ("friend", "honest")):
+        (flag,) = second[student]["flags"]
+        assert flag["message"] == f"the very file of weights as 1 other student handed in: {other}"
+    assert sheet(out)["honest"]["flags"].startswith("copy: ")
+
+
+# Changes
+
+
+def test_changes_are_small_differ_from_image_to_image_and_repeat_with_the_seed(
+    test_set: tuple[Tensor, Tensor],
+) -> None:
+    images = test_set[0][:200]
+    once = changed(images, torch.Generator().manual_seed(1))
+    assert once.dtype == torch.uint8 and once.shape == images.shape and once.is_contiguous()
+    assert torch.equal(once, changed(images, torch.Generator().manual_seed(1)))
+    assert not torch.equal(once, changed(images, torch.Generator().manual_seed(2)))
+    assert (once != images).flatten(1).any(1).all(), "an exact table would still know it"
+    straight = torch.cat([once[::2], once[1::2].flip(3)]).float()
+    kept = torch.cat([images[::2], images[1::2]]).float()
+    inner = nn.functional.avg_pool2d(straight, 8) - nn.functional.avg_pool2d(kept, 8)
+    assert inner.abs().mean() < 8, "what is seen stays"
+    assert (
+        len(
+            {
+                tuple(image.flatten().tolist()[:50])
+                for image in changed(images[:1].repeat(40, 1, 1, 1), torch.Generator())
+            }
+        )
+        == 40
+    )
+
+
+# The network, asked again
+
+
+class Local:
+    """A network of this process in the place of the worker's."""
+
+    def __init__(self, answer: Callable[[Tensor], Tensor]) -> None:
+        self.answer = answer
+        self.asked: list[Tensor] = []
+
+    @torch.no_grad()
+    def classify(self, images: Tensor, *, seconds: float) -> Tensor:
+        self.asked.append(images)
+        return self.answer(images)
+
+
+def local(answer: Callable[[Tensor], Tensor], images: Tensor) -> Network:
+    with torch.no_grad():
+        logits = torch.cat([answer(part) for part in images.split(100)]).double()
+    return Network(Local(answer), 100, 60.0, logits, 0.1)  # type: ignore[arg-type]
+
+
+def measured(network: Network, labels: Tensor) -> Accuracy:
+    correct = int((network.logits.argmax(1) == labels).sum())
+    low, high = wilson_interval(correct, len(labels))
+    return Accuracy(images=len(labels), correct=correct, accuracy=correct / len(labels), low=low, high=high)
+
+
+@pytest.fixture
+def honest(test_set: tuple[Tensor, Tensor]) -> Network:
+    net = small_net()
+    return local(lambda images: net((images.float() / 255 - 0.5) / 0.25), test_set[0])
+
+
+@pytest.fixture
+def table(test_set: tuple[Tensor, Tensor]) -> Network:
+    """Knows every test image as it is, and nothing else."""
+    known = {image.numpy().tobytes(): int(label) for image, label in zip(*test_set, strict=True)}
+    labels = lambda images: [known.get(image.numpy().tobytes(), 0) for image in images]  # noqa: E731
+    return local(lambda images: nn.functional.one_hot(torch.tensor(labels(images)), 10).float(), test_set[0])
+
+
+def test_the_seed_in_a_flag_repeats_the_measurement(
+    table: Network, test_set: tuple[Tensor, Tensor], train_set: tuple[Tensor, Tensor]
+) -> None:
+    accuracy = measured(table, test_set[1])
+    flags = examine_network(table, accuracy, test_set, train_set)
+    again = examine_network(table, accuracy, test_set, train_set)
+    seeds = [
+        flag.message.rpartition("(seed ")[2].rstrip(")")
+        for flag in (*flags, *again)
+        if "seed" in flag.message
+    ]
+    assert len(seeds) == 2 and len(set(seeds)) == 2, "fresh randomness each time"
+    assert examine_network(table, accuracy, test_set, train_set, seed=int(seeds[0])) == flags
+
+
+def test_an_honest_network_is_asked_for_few_images(
+    honest: Network, test_set: tuple[Tensor, Tensor], train_set: tuple[Tensor, Tensor]
+) -> None:
+    assert examine_network(honest, measured(honest, test_set[1]), test_set, train_set, seed=1) == []
+    assert sum(map(len, honest.model.asked)) == 300  # type: ignore[attr-defined]
+
+
+def test_what_is_asked_does_not_tell_test_from_training_images(
+    honest: Network, test_set: tuple[Tensor, Tensor], train_set: tuple[Tensor, Tensor]
+) -> None:
+    examine_network(honest, measured(honest, test_set[1]), test_set, train_set, seed=1)
+    names = [thumbnail(test_set[0]), thumbnail(test_set[0].flip(3))]
+    for batch in honest.model.asked:  # type: ignore[attr-defined]
+        assert len(batch) == 100 and batch.is_contiguous()
+        distances = torch.cdist(thumbnail(batch), torch.cat(names)).amin(1)
+        assert 20 < int((distances < 50).sum()) < 80, "both kinds in every batch"
+
+
+def thumbnail(images: Tensor) -> Tensor:
+    """What a shift by a pixel or another brightness hardly changes."""
+    small = nn.functional.avg_pool2d(images.float(), 4).flatten(1)
+    return 100 * nn.functional.normalize(small - small.mean(1, keepdim=True))
+
+
+def test_an_instructors_own_images_are_compared_with_no_training_images(
+    table: Network, honest: Network, test_set: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    assert control_images(str(tmp_path / "own.npz")) is None
+    (flag,) = examine_network(table, measured(table, test_set[1]), test_set, None)
+    assert flag.kind == "changed_images"
+    assert examine_network(honest, measured(honest, test_set[1]), test_set, None, seed=1) == []
+    few = test_set[0][:7], test_set[1][:7]
+    network = local(table.model.answer, few[0])  # type: ignore[attr-defined]
+    assert (
+        examine_network(network, measured(network, few[1]), few, None, seed=1) == []
+    )  # or another way, no error
+
+
+@pytest.mark.parametrize(
+    ("look", "found"),
+    [
+        (Look(1000, 900, 60, 50, 1000, 890), set()),  # ordinary
+        (Look(1000, 900, 100, 20, 1000, 930), {"changed_images"}),  # 8 points less
+        (Look(1000, 900, 60, 50, 1000, 830), {"test_above_training"}),  # 6 points above the training images
+        (Look(1000, 900, 60, 50, 0, 0), set()),  # nothing to compare with
+        (Look(20, 18, 3, 0, 20, 12), set()),  # few images, all chance
+        (Look(1000, 1000, 340, 0, 1000, 650), {"changed_images"}),
+    ],
+    ids=lambda value: "",
+)
+def test_a_gap_is_flagged_only_beyond_the_noise(look: Look, found: set[str]) -> None:
+    flags = judge(look, 5)
+    assert {flag.kind for flag in flags} == found
+    assert all(flag.message.endswith("(seed 5)") for flag in flags)
+    assert not flags or is_out_of_the_ordinary(look)
+
+
+def test_a_failure_of_ours_is_a_remark(honest: Network, test_set: tuple[Tensor, Tensor]) -> None:
+    accuracy = measured(honest, test_set[1])
+    broken = torch.zeros(5, 3, 32, 32, dtype=torch.uint8), test_set[1]
+    found = examine(Submission(student_id="ada"), accuracy, honest, test_set, broken, wall_seconds=600)
+    assert found.flags == () and len(found.remarks) == 1 and "\n" not in found.remarks[0]
+    assert found.fingerprint.ranks, "what was found before stays"
+
+
+def test_a_network_near_chance_is_asked_nothing(test_set: tuple[Tensor, Tensor]) -> None:
+    network = local(lambda images: torch.eye(10)[torch.zeros(len(images), dtype=torch.int64)], test_set[0])
+    found = examine(
+        Submission(student_id="ada"),
+        measured(network, test_set[1]),
+        network,
+        test_set,
+        test_set,
+        wall_seconds=600,
+    )
+    assert found.flags == () and found.fingerprint == Fingerprint()
+    assert network.model.asked == []  # type: ignore[attr-defined]
+
+
+# Copies
+
+
+def verdict_of(student: str, print_: Fingerprint, flags: tuple[Flag, ...] = ()) -> Verdict:
+    return Verdict(
+        student_id=student, status=Status.GRADED, total=None, out_of=104, fingerprint=print_, flags=flags
+    )  # type: ignore[arg-type]
+
+
+def logits_of(seed: int) -> Tensor:
+    return torch.randn(PROBES, CLASSES, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_different_networks_are_not_taken_for_copies(
+    honest: Network, test_set: tuple[Tensor, Tensor]
+) -> None:
+    state = torch.load(WEIGHTS / "tutorial_net.pt", weights_only=True)
+    sys.path.insert(0, str(WEIGHTS.parent))
+    import nets
+
+    names: Json = {"torch": torch, "nn": nn, "F": nn.functional}
+    exec(nets.TUTORIAL_NET, names)
+    net = names["classifier"]()
+    net.load_state_dict(state)
+    other = local(lambda images: net((images.float() / 255 - 0.5) / 0.25), test_set[0])
+    prints = [fingerprint(None, network.logits) for network in (honest, other)]
+    prints += [fingerprint(None, logits_of(seed)) for seed in range(20)]
+    assert all(len(found.ranks) == PROBES * CLASSES for found in prints)
+    assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [lambda x: 3 * x + 1, lambda x: x.softmax(1), lambda x: x.half().double(), lambda x: x - x.mean(1, True)],
+    ids=["scaled", "softmax", "half", "centred"],
+)
+def test_a_copy_is_known_under_a_disguise(disguise: Callable[[Tensor], Tensor], honest: Network) -> None:
+    prints = [fingerprint(None, honest.logits), fingerprint(None, disguise(honest.logits))]
+    assert all(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
+
+
+def test_answers_without_an_order_are_not_compared(test_set: tuple[Tensor, Tensor]) -> None:
+    """Two good networks that answer with 0 and 1 would look alike to anybody."""
+    answers = nn.functional.one_hot(test_set[1], 10).double()
+    assert fingerprint(None, answers).ranks == ""
+    assert fingerprint(None, logits_of(1)[:50]).ranks == "", "too few images to say"
+
+
+def test_the_same_file_is_known_even_where_it_could_not_be_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"anything" * 300_000)
+    weights = Weights(filename="classifier.pt", path=path, format="torch")
+    nothing = Accuracy(images=1000, reason="the weights do not fit")
+    ids = ["甲", "\x1b[31mb\n", "c", "d", "e", "f", "g", "h"]
+    found = [
+        examine(Submission(student_id=i, weights=weights), nothing, None, None, None, wall_seconds=1)  # type: ignore[arg-type]
+        for i in ids
+    ]
+    assert found[0].fingerprint.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    mine = Flag(kind="claim", message="another flag")
+    flagged = flag_copies([verdict_of(i, f.fingerprint, (mine,)) for i, f in zip(ids, found, strict=True)])
+    kept, copy = flagged[0].flags
+    assert kept == mine
+    assert copy.message == "the very file of weights as 7 other students handed in: b, c, d, e, f and 2 more"
+    assert flag_copies(flagged) == flagged, "said once"
+
+
+def test_no_weights_are_no_copy() -> None:
+    assert not any(v.flags for v in flag_copies([verdict_of(i, Fingerprint()) for i in "abc"]))
+
+
+# Claims
+
+
+@pytest.mark.parametrize(
+    ("line", "claims"),
+    [
+        ("Accuracy of the network on the 10000 test images: 55 %", [0.55]),
+        ("Test set: Average loss: 0.0286, Accuracy: 9123/10000 (91%)", [0.9123]),
+        ("EPOCH: 5, Train loss: 0.21, Test loss: 0.4, Test accuracy: 0.9836", [0.9836]),
+        ("Epoch 3/10 train_acc 0.99 test_acc 0.91", [0.91]),
+        ("[Epoch 5] acc: 0.99 | test loss 0.4 | test acc 0.91", [0.91]),
+        ("{'train_acc': 0.99, 'val_acc': 0.95, 'test_acc': 0.912}", [0.912]),
+        ("Test acc tensor(0.9130)", [0.913]),
+        ("Test Accuracy: 91", [0.91]),
+        ("测试集准确率：91.3％", [0.913]),
+        ("训练准确率 0.99 测试准确率 0.91", [0.91]),
+        ("best test acc: 95.12% (epoch 37)", [0.9512]),
+        ("Test: 100%|####| 10/10 [00:01, acc=0.93]", [0.93]),
+        ("train/test acc 0.99/0.91", [0.91]),
+        ("train accuracy 0.99", []),
+        ("accuracy 0.99", []),
+        ("val accuracy 0.99, validation accuracy 99 %, eval on test, train acc 0.9", []),
+        ("test accuracy of epoch 5", []),
+        ("test loss 0.99", []),
+        ("test account 0.99", []),
+        ("test accuracy nan", []),
+        ("acc " * 50 + "test", []),
+    ],
+)
+def test_what_a_line_claims_of_the_test_images(line: str, claims: list[float]) -> None:
+    assert list(claimed_accuracies(line)) == pytest.approx(claims)
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_flagged"),
+    [
+        (["test acc 0.66"], False),
+        (["test acc 0.71"], False),  # inside the interval and what epochs differ by
+        (["test acc 0.75"], True),
+        (["test acc 0.95", "test acc 0.65"], False),  # the last one counts: another network came before
+        (["test acc 0.65", "test acc 0.95"], True),
+        (["train acc 0.99", "accuracy 0.99"], False),
+        (["test acc 0.30"], False),  # modest
+        ([], False),
+    ],
+)
+def test_only_a_claim_clearly_above_the_interval_is_flagged(claims: list[str], is_flagged: bool) -> None:
+    accuracy = Accuracy(images=1000, correct=657, accuracy=0.657, low=0.627, high=0.686)
+    assert bool(compare_claims(claims, accuracy)) == is_flagged
+    assert compare_claims(claims, Accuracy(images=1000, reason="no weights")) == []
+
+
+def test_of_a_notebooks_outputs_only_lines_with_an_accuracy_are_kept() -> None:
+    outputs: list[object] = [
+        printed("loss 0.1", "test acc 0.91\rtest acc 0.92", "\x1b[31mtest accuracy\x1b[0m 0.93 \u202e"),
+        {"output_type": "execute_result", "data": {"text/plain": "'准确率 0.94'", "image/png": "acc" * 1000}},
+        {"output_type": "error", "ename": "accuracy", "traceback": ["acc 1.0"]},
+        {"output_type": "stream", "text": {"acc": 1}}, {"data": ["acc"]}, "acc 0.5", None, 7,
+    ]  # fmt: skip
+    kept = parse_notebook(notebook("x = 1", *outputs).decode()).claims  # type: ignore[arg-type]
+    assert kept == ("test acc 0.91", "test acc 0.92", "test accuracy 0.93", "'准确率 0.94'")
+
+
+def test_the_tutorials_mnist_is_not_about_the_classifier() -> None:
+    text = notebook("x = 1", printed("test acc 0.98"), before="train(lenet, MNIST('data'))").decode()
+    assert parse_notebook(text).claims == ()
+    assert parse_notebook(notebook("", printed("MNIST test acc 0.98")).decode()).claims == ()
+
+
+def test_of_endless_outputs_the_end_is_kept() -> None:
+    lines = [f"test acc {n} " + "x" * 1000 for n in range(3000)]
+    kept = parse_notebook(notebook("", printed(*lines)).decode()).claims
+    assert len(kept) == LINES and all(len(line) <= LINE_CHARACTERS for line in kept)
+    assert kept[-1].startswith("test acc 2999")
+    text = json.dumps(
+        {"cells": [{"cell_type": "code", "source": "", "outputs": "acc"}, {"cell_type": "code"}]}
+    )
+    assert parse_notebook(text).claims == ()
+
+
+def test_the_bound_says_what_the_message_says() -> None:
+    assert f"{100 * DROP:.0f} points" in judge(Look(1000, 1000, 900, 0, 0, 0), 1)[0].message
