@@ -41,7 +41,11 @@ def execute(notebook: Any, folder: Path, size: datasets.Size, cell_seconds: int)
         **({"transport": "ipc", "ip": str(folder / "k")} if os.name == "posix" else {}),  # not by the network
     )
     client = NotebookClient(
-        notebook, km=manager, timeout=cell_seconds, resources={"metadata": {"path": str(folder)}}
+        notebook,
+        km=manager,
+        timeout=cell_seconds,
+        coalesce_streams=True,  # of a progress bar, its last state
+        resources={"metadata": {"path": str(folder)}},
     )
     began = time.perf_counter()
     problem = ""

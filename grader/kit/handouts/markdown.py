@@ -12,6 +12,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+_SHORT_LINES = 12  # of code that is not cut at the end of a printed page
 _TAGS = re.compile(r"<[^>]+>")
 _CHAPTER_LINK = re.compile(r"(\d\d-[a-z0-9-]+)\.(?:md|ipynb)(#.*)?")
 
@@ -90,7 +91,8 @@ def colour(code: str, language: str) -> str:
         lexer = get_lexer_by_name({"py": "python"}.get(language, language))
     except ValueError:  # pygments' ClassNotFound is one
         lexer = get_lexer_by_name("text")
-    return str(highlight(code, lexer, HtmlFormatter(cssclass="code")))
+    kept_together = " short" if code.count("\n") < _SHORT_LINES else ""
+    return str(highlight(code, lexer, HtmlFormatter(cssclass=f"code{kept_together}")))
 
 
 def plain_text(text: str) -> str:

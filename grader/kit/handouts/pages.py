@@ -92,14 +92,10 @@ def _cell(cell: Any, prefix: str, printed: bool) -> str:
     if cell.cell_type == "markdown":
         text = to_html(cell.source, prefix)
         return text.replace("<details>", "<details open>") if printed else text
-    hidden = "hide-input" in cell.metadata.get("tags", [])
     code = colour(cell.source, "python")
-    if hidden:  # the code of a drawing: nothing that a reader on paper misses
-        code = (
-            ""
-            if printed
-            else f"<details class=drawing><summary>Code of this figure</summary>{code}</details>"
-        )
+    if "hide-input" in cell.metadata.get("tags", []):  # it only draws: nothing that a reader on paper misses
+        folded = f"<details class=drawing><summary>Code of this figure</summary>{code}</details>"
+        code = "" if printed else folded
     outputs = "\n".join(_output(output) for output in cell.outputs)
     return f'<div class="cell">{code}{f"<div class=outputs>{outputs}</div>" if outputs else ""}</div>'
 
