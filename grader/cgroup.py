@@ -60,6 +60,13 @@ def find(mounts: Path, own: Path) -> Place:
     return next((found for found in places if found.folder), places[0])
 
 
+def sessions_share() -> bool:
+    """Whether Linux gives each session, and so each box, the same share of the processors."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/sched_autogroup_enabled").read_text().strip() == "1"
+    return False
+
+
 def _mounted(mounts: Path) -> Path | None:
     """Where the unified hierarchy is mounted."""
     with contextlib.suppress(OSError):

@@ -130,10 +130,8 @@ def _bounds(wall: Wall) -> Iterator[Finding]:
     yield Finding(
         layer="control groups", state="ok" if place.folder else "note", found=found, mend=place.mend
     )
-    sessions = Path("/proc/sys/kernel/sched_autogroup_enabled")
-    if place.folder or (sessions.exists() and sessions.read_text().strip() == "1"):
-        found = "each box has the same share"
-        yield Finding(layer="processors", state="ok", found=f"{_cores()}; {found}")
+    if place.folder or cgroup.sessions_share():
+        yield Finding(layer="processors", state="ok", found=f"{_cores()}; each box has the same share")
     else:
         found = "a submission of many processes slows its neighbours"
         mend = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"

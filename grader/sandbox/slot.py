@@ -26,7 +26,7 @@ from grader.types import CONTRACT, Submission
 from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
-CLEAN_SECONDS = 30.0  # longer than this to clean up, and the box is replaced
+CLEAN_SECONDS = 60.0  # a box that does not answer for so long has come to a halt, and is replaced
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
 BOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
@@ -347,6 +347,7 @@ class Slot:
             "file_mib": limits.file_mib,
             "files": MOST_FILES,
             "open_files": limits.open_files,
+            "share": self._group is not None or cgroup.sessions_share(),
             "gpu_memory_mib": limits.gpu_memory_mib,
             "scratch_mib": limits.scratch_mib,
             "shared_memory_mib": limits.shared_memory_mib,

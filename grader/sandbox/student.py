@@ -85,6 +85,7 @@ class Student:
         self.remarks: list[str] = []
         self.failure: StudentFailure | None = None  # why the module could not be loaded
         self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
+        self.box_failure: SandboxError | None = None  # then what was seen of the submission says nothing
         self._slot = slot
         self.limits = slot.limits
         self._submission = submission
@@ -162,6 +163,7 @@ class Student:
                 return self._start()
             except SandboxError:  # the box may have died before this submission: once more in a new one
                 self._end()
+                self.box_failure = None
                 return self._start()
         return self._worker
 
@@ -240,9 +242,13 @@ class Student:
         began = time.monotonic()
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply)
+        except SandboxError as error:
+            self.box_failure = error
+            raise
         except Death as death:
             if not self._end():
-                raise SandboxError("the sandbox stopped answering") from None
+                self.box_failure = SandboxError("the sandbox stopped answering")
+                raise self.box_failure from None
             self._deaths += 1
             if left <= seconds and death.kind == "timeout":
                 death = Death("timeout", f"its code used up all of its {self.limits.wall_seconds:g} seconds")

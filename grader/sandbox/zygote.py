@@ -40,7 +40,9 @@ UNSEEN_BYTES = 64 * MIB  # less shared memory than this is not looked for
 SOCKETS_FREE = 64  # more sockets than honest code has: what waits in the others counts as memory
 SOCKET_BYTES = 208 * 1024  # Linux's bound on what waits in one socket; it is in no process's memory
 XCPU_SECONDS = 5  # after the signal that says that the processor time is used up comes the end
-NICE = 5  # the watching process and the grader come before the students' code
+# The watching process comes before the students' code. Where a box has its own share of the processors
+# that costs the code nothing; where it has not, more than this would put it behind all else on the machine.
+NICE, NICE_IN_A_SHARE = 5, 19
 RESIDENT = ("RssAnon:", "RssShmem:")
 WATCH_SECONDS = 0.05  # how often the memory of a running submission is added up
 KILL_SECONDS = 2.0
@@ -156,12 +158,12 @@ class Box:
         """Take commands until the other end closes."""
         while True:
             commands = self.control.wait(WATCH_SECONDS if self.running else None)
-            if self.running:
-                self.look_after_worker()
             if commands is None:
                 self.kill_all()
                 return
             lines, descriptors = commands
+            if self.running and not lines:  # else its end may be asked for, which is not to wait
+                self.look_after_worker()
             for line in lines.splitlines():
                 command = json.loads(line)
                 if command["do"] == "start":
@@ -313,7 +315,7 @@ class Box:
 def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None:
     """In the fork: own session, own output, limits, then serve requests."""
     os.setsid()
-    os.nice(NICE)
+    os.nice(NICE_IN_A_SHARE if limits["share"] else NICE)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
