@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from grader.integrity.copies import CLASSES, PROBES, fingerprint, flag_copies
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import DROP, Look, examine_network, is_out_of_the_ordinary, judge
 from grader.rubric import accuracy_points, load_rubric
+from grader.sandbox import StudentFailure
 from grader.types import Accuracy, Fingerprint, Flag, Status, Submission, Verdict, Weights
 
 WEIGHTS = Path(__file__).parent / "submissions" / "weights"
@@ -489,6 +491,21 @@ def test_a_failure_of_ours_is_a_remark(honest: Network, test_set: tuple[Tensor, 
     found = examine(Submission(student_id="ada"), accuracy, honest, test_set, broken, wall_seconds=600)
     assert found.flags == () and len(found.remarks) == 1 and "\n" not in found.remarks[0]
     assert found.fingerprint.ranks, "what was found before stays"
+
+
+@pytest.mark.parametrize(("elapsed", "is_flag"), [(10.0, True), (400.0, False)], ids=["stalls", "is slow"])
+def test_who_stops_answering_is_flagged_unless_the_time_was_used_up(
+    elapsed: float, is_flag: bool, honest: Network, test_set: tuple[Tensor, Tensor]
+) -> None:
+    def stop(images: Tensor) -> Tensor:
+        raise StudentFailure("timeout", "the code took longer than 60 seconds")
+
+    network = replace(honest, model=Local(stop), elapsed=elapsed)  # type: ignore[arg-type]
+    found = examine(
+        Submission(student_id="ada"), measured(honest, test_set[1]), network, test_set, None, wall_seconds=600
+    )
+    assert [flag.kind for flag in found.flags] == ["changed_images"] * is_flag
+    assert len(found.remarks) == (not is_flag)
 
 
 def test_a_network_near_chance_is_asked_nothing(test_set: tuple[Tensor, Tensor]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from grader.engines.local import grade_all
 from grader.intake import read_submissions
+from grader.integrity.copies import flag_copies
 from grader.rubric import accuracy_points, load_rubric
 from grader.setup import Setup
 from grader.types import Row, Submission, Verdict
@@ -72,6 +73,22 @@ def test_status_and_points_are_those_of_the_table(student: str, verdicts: dict[s
     assert questions == [Decimal(number) for number in expected["questions"]], _lost(verdict)
     _compare_accuracy(verdict, accuracy, expected.get("correct"))
     assert verdict.total == sum(points)
+
+
+def test_nobody_is_flagged_but_for_the_weights_that_others_handed_in_too(
+    verdicts: dict[str, Verdict],
+) -> None:
+    assert {student: verdict.flags for student, verdict in verdicts.items() if verdict.flags} == {}
+    assert [
+        verdict.remarks for verdict in verdicts.values() if "what it looks like" in str(verdict.remarks)
+    ] == []
+    flagged = {verdict.student_id: verdict.flags for verdict in flag_copies(list(verdicts.values()))}
+    for group in TABLE["same_weights"]:
+        for student in group:
+            (flag,) = flagged.pop(student)
+            assert flag.kind == "copy"
+            assert flag.message.startswith(f"the very file of weights as {len(group) - 1} other student")
+    assert not any(flagged.values())
 
 
 def _compare_accuracy(verdict: Verdict, row: Row, correct: int | None) -> None:

@@ -30,7 +30,7 @@ FIRST_SHARE, FIRST_LEAST = 0.035, 150  # of the images; the training images as m
 SECOND_SHARE, SECOND_LEAST = 0.20, 1000
 DROP = 0.04  # what the changes may cost an honest network; the most that was seen is 0.017
 ABOVE = 0.01  # by which the test images may be the easier ones; they were harder by 0.008 and more
-Z_FIRST, Z_SECOND = 1.65, 3.0  # standard errors beyond that: 1 in 20, 1 in 740
+Z_FIRST, Z_SECOND = 1.65, 2.6  # standard errors beyond that: 1 in 20, 1 in 215
 TOO_GOOD = 0.97  # small networks trained from nothing on the training images end near 0.96
 
 
@@ -96,7 +96,7 @@ def examine_network(
 
 def is_out_of_the_ordinary(first: Look) -> bool:
     """Whether a second look is worth its time."""
-    return first.drop(Z_FIRST) > DROP / 4 or first.above(Z_FIRST) > 0
+    return first.drop(Z_FIRST) > DROP / 2 or first.above(Z_FIRST) > 0
 
 
 def judge(look: Look, seed: int) -> list[Flag]:
