@@ -218,15 +218,12 @@ def rates(folder: Path) -> None:
     print("a table that mends an honest network's errors, or knows test images whatever the change")
     for honest, lifted in ((0.66, 0.70), (0.66, 0.75), (0.66, 0.85), (0.90, 0.95), (0.90, 1.0)):
         for size, images in (("mini", 1000), ("full", 10_000)):
-            won = 0.3 * (1 - lifted)
-            pairs = np.array([honest - 0.05, lifted - honest + 0.05, won, 0.0])
-            pairs[3] = max(0.0, 1 - pairs.sum())
-            cells = [lifted, pairs[0] + won, honest, honest - 0.01]
-            show(f"exact table ({size})", cells, flagged(pairs, honest - 0.01, images, DRAWS // 10))
-            pairs = np.array([lifted - 0.03, 0.03, won, 0.0])
-            pairs[3] = max(0.0, 1 - pairs.sum())
-            cells = [lifted, pairs[0] + won, honest, honest - 0.01]
-            show(f"robust table ({size})", cells, flagged(pairs, honest - 0.01, images, DRAWS // 10))
+            won = min(0.04, 0.4 * (1 - lifted))
+            for kind, after in (("exact", honest - 0.01), ("robust", lifted - 0.01)):
+                pairs = np.array([after - won, lifted - after + won, won, 0.0])
+                pairs[3] = max(0.0, 1 - pairs.sum())
+                row = flagged(pairs, honest - 0.01, images, DRAWS // 10)
+                show(f"{kind} table ({size})", [lifted, after, honest, honest - 0.01], row)
 
 
 def show(name: str, cells: list[float], row: list[float]) -> None:
