@@ -178,7 +178,7 @@ def test_who_goes_over_a_bound_is_told_which(
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
 def test_a_box_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
-    """Linux gives each session its share: with one for each of thirty processes, a neighbour got a thirtieth."""
+    """Linux gives each session a share: with one for each of thirty processes, neighbours got a thirtieth."""
     body = """
     shares = set()
     for _ in range(4):
@@ -199,3 +199,42 @@ def test_a_share_that_a_submission_gave_away_is_not_the_next_ones_loss(slot: Slo
     look = "return open('/proc/self/autogroup').read().split()[-1]"
     assert answer(slot, "return open('/proc/self/autogroup', 'w').write('19')") == 2
     assert answer(slot, look) == "0"
+
+
+def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
+    """Daemons by two forks, sockets by name and without a file, files everywhere, locks, a changed mask."""
+    look = """
+    import fcntl
+    left = [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]
+    left += open('/proc/net/unix').read().splitlines()[1:] and ['a socket']
+    for folder in ('/scratch', '/dev/shm', '/tmp', '/var/tmp', '/dev/mqueue'):
+        left += os.listdir(folder) if os.path.isdir(folder) else []
+    mask = os.umask(0o22)
+    return [left, mask, open('/proc/self/mounts').read(), os.getcwd(), os.getpriority(os.PRIO_PROCESS, 0)]
+    """
+    leave = """
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            kept = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+            kept[0].bind('\\0left for the next')
+            kept[1].bind('/scratch/socket')
+            for one in kept: one.listen()
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+    os.umask(0)
+    for folder in ('/scratch', '/dev/shm', '/tmp'):
+        os.makedirs(folder + '/a/b', exist_ok=True); open(folder + '/a/b/note', 'w').write('x')
+        os.mkfifo(folder + '/pipe' + str(len(folder)))
+    import multiprocessing.shared_memory
+    multiprocessing.shared_memory.SharedMemory('left', create=True, size=4096)
+    os.chdir('/dev/shm')
+    return 1
+    """
+    before = answer(slot, look)
+    box = slot._pid1
+    # What waits to be accepted at the worker's own connection has no name; nothing else is there.
+    assert before[0] in ([], ["a socket"])
+    assert answer(slot, leave) == 1
+    assert answer(slot, look) == before and slot._pid1 == box  # cleaned, not replaced

@@ -1,0 +1,381 @@
+"""What happens to a batch when something dies: boxes, jobs, the grader itself, the room on a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.errors import KitError
+from grader.sandbox import Limits, SandboxError, Slot
+from grader.sandbox import slot as slot_module
+from grader.types import Code, Submission
+from grader.workdir import LOCK, Workdir, sweep
+
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
+
+LIMITS = Limits(wall_seconds=60, call_seconds=20, memory_mib=400, scratch_mib=16, shared_memory_mib=8)
+SLOW = "import time\ndef conv_output_size(x=None):\n    time.sleep(x or 0)\n    return 'well'\n"
+HONEST = """
+from torch import nn
+
+def lenet5():
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )
+
+def conv_output_size(input_size, kernel_size, stride=1, padding=0):
+    return (input_size + 2 * padding - kernel_size) // stride + 1
+"""
+HOSTILE = {
+    "bomb": """
+def conv_output_size(*a):
+    while True:
+        try: os.fork()
+        except OSError: pass
+""",
+    "hog": """
+def conv_output_size(*a):
+    kept = []
+    while True: kept.append(os.urandom(1) * (64 << 20))
+""",
+    "daemon": """
+def conv_output_size(*a):
+    if os.fork() == 0:
+        os.setsid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
+        while True: pass
+    open('/scratch/note', 'w').write('x')
+    os.kill(os.getpid(), 9)
+""",
+    "flood": "def conv_output_size(*a):\n    while True: os.write(1, bytes(65536))\n",
+    "filler": """
+def conv_output_size(*a):
+    for folder in ('/scratch', '/dev/shm'):
+        try:
+            for i in range(100000): open(f'{folder}/{i}', 'wb').write(bytes(1 << 20))
+        except OSError: pass
+    os._exit(3)
+""",
+    "deep": "def conv_output_size(*a):\n    for _ in range(3000): os.mkdir('d'); os.chdir('d')\n",
+}
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    try:
+        started = Slot(limits=LIMITS)
+    except KitError as error:
+        pytest.skip(str(error))
+    with started:
+        yield started
+
+
+def handed_in(code: str, student: str = "s1") -> Submission:
+    return Submission(student_id=student, code=Code(filename="lab8.py", cells=(textwrap.dedent(code),)))
+
+
+def pid_of(descriptor: int | None) -> int:
+    fields = Path(f"/proc/self/fdinfo/{descriptor}").read_text().split()
+    return int(fields[fields.index("Pid:") + 1])
+
+
+def kill_soon(act: Callable[[], None]) -> threading.Timer:
+    timer = threading.Timer(1.0, act)
+    timer.start()
+    return timer
+
+
+class TestBox:
+    """A box that ends or halts while a submission runs is nobody's fault: no failure is the student's."""
+
+    def ask(self, slot: Slot) -> object:
+        with slot.student(handed_in(SLOW)) as student:
+            return student.call("conv_output_size")
+
+    @pytest.mark.parametrize("who", ["zygote", "bubblewrap"])
+    def test_killed_from_outside(self, slot: Slot, who: str) -> None:
+        with slot.student(handed_in(SLOW)) as student:
+            student.load()
+            assert slot._process is not None
+            pid = pid_of(slot._pid1) if who == "zygote" else slot._process.pid
+            timer = kill_soon(lambda: os.kill(pid, signal.SIGKILL))
+            if who == "zygote":
+                with pytest.raises(SandboxError):
+                    student.call("conv_output_size", 5)
+            else:  # the box lives on without bubblewrap's outer process, or is replaced
+                assert student.call("conv_output_size", 2) == "well"
+            timer.join()
+        assert self.ask(slot) == "well"
+
+    def test_halted(self, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All of it stopped, which looks like a submission that takes too long."""
+        monkeypatch.setattr(slot_module, "CLEAN_SECONDS", 1.0)
+        with slot.student(handed_in(SLOW)) as student:
+            student.load()
+            zygote = pid_of(slot._pid1)
+            workers = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
+            for pid in (zygote, *map(int, workers)):
+                os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(SandboxError, match="stopped answering"):
+                student.call("conv_output_size", seconds=0.5)
+        assert self.ask(slot) == "well"
+
+    def test_a_zygote_that_dies_while_it_loads(self, slot: Slot) -> None:
+        slot._stop()
+        slot._start()
+        os.kill(pid_of(slot._pid1), signal.SIGKILL)
+        assert self.ask(slot) == "well"
+
+    def test_a_box_that_cannot_be_had_again_is_no_end_of_the_batch(
+        self, slot: Slot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It raised KitError once, with which the whole batch ended."""
+
+        def refuse(*_: object) -> None:
+            raise KitError("no wall")
+
+        assert self.ask(slot) == "well"
+        with monkeypatch.context() as patch:
+            patch.setattr(slot, "_start_walled", refuse)
+            with slot.student(handed_in("import os\ndef conv_output_size():\n" + deep())) as student:
+                assert student.call("conv_output_size") is None
+            with pytest.raises(SandboxError, match=r"could not be started again \(no wall\)"):
+                self.ask(slot)
+        assert self.ask(slot) == "well"
+
+    def test_the_machines_want_of_memory_is_not_the_students_end(
+        self, slot: Slot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with slot.student(handed_in(SLOW)) as student:
+            student.load()
+            message = {"event": "exit", "status": -9, "why": "machine"}
+            monkeypatch.setattr(slot, "_message", lambda deadline: message)
+            with pytest.raises(SandboxError, match="ran out of memory"):
+                assert student._worker is not None
+                raise slot.why_it_ended(student._worker)
+            monkeypatch.undo()
+
+
+def deep() -> str:
+    return "    for _ in range(3000): os.mkdir('d'); os.chdir('d')\n"
+
+
+def grader(*words: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "grader", *map(str, words)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, **streams, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def lay(folder: Path, codes: dict[str, str]) -> Path:
+    for student, code in codes.items():
+        (folder / student).mkdir(parents=True)
+        (folder / student / "lab8.py").write_text("import os, signal, time\n" + code, encoding="utf-8")
+    return folder
+
+
+def verdicts(source: Path, out: Path, *words: object) -> dict[str, dict[str, object]]:
+    command = ("grade", source, "--out", out, "--images", "mini", "--json", *words)
+    process = grader(*command)
+    printed, said = process.communicate(timeout=280)
+    assert process.returncode == 0, (said, [verdict["reason"] for verdict in json.loads(printed)])
+    return {verdict["student_id"]: verdict for verdict in json.loads(printed)}
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one, as ids and with what they were started as."""
+    found, waiting = [], [pid]
+    while waiting:
+        current = waiting.pop()
+        for task in Path(f"/proc/{current}/task").glob("*/children"):
+            below = [int(child) for child in task.read_text().split()]
+            found += below
+            waiting += below
+    return found
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_neighbours_change_nothing(tmp_path: Path, jobs: int, alone: dict[str, object]) -> None:
+    codes = {f"a{n}-{name}": code for n, (name, code) in enumerate(HOSTILE.items())}
+    codes |= {"honest": HONEST, "z-bomb": HOSTILE["bomb"], "z-hog": HOSTILE["hog"]}
+    rubric = tmp_path / "rubric.toml"
+    found = verdicts(
+        lay(tmp_path / "class", codes), tmp_path / "out", "--jobs", jobs, "--rubric", short(rubric)
+    )
+    assert json.dumps(found["honest"]) == json.dumps(alone)
+    assert {verdict["status"] for verdict in found.values()} <= {
+        "graded",
+        "crashed",
+        "out_of_memory",
+        "timeout",
+    }
+    assert all(verdict["total"] is not None for verdict in found.values())
+
+
+def short(path: Path) -> Path:
+    """The rubric with small limits, so that bombs end soon."""
+    from grader.rubric import RUBRIC
+
+    before, _, after = RUBRIC.read_text(encoding="utf-8").partition("[limits]")
+    small = {"deaths": 1, "call_seconds": 5.0, "memory_mib": 600, "scratch_mib": 32, "shared_memory_mib": 16}
+    kept = [line for line in after.splitlines() if line.partition(" =")[0] not in small]
+    text = "\n".join([f"{before}[limits]", *(f"{name} = {value}" for name, value in small.items()), *kept])
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The verdict on the honest submission, graded by itself."""
+    folder = tmp_path_factory.mktemp("alone")
+    source = lay(folder / "class", {"honest": HONEST})
+    return verdicts(source, folder / "out", "--jobs", 1, "--rubric", short(folder / "rubric.toml"))["honest"]
+
+
+def slow_batch(tmp_path: Path, count: int = 1) -> tuple[subprocess.Popen[str], list[int], list[int]]:
+    """A grader at work on submissions that only wait; its jobs, and every process below it."""
+    codes = {
+        f"s{n}": "def conv_output_size(*a):\n    open('note', 'w')\n    time.sleep(60)\n"
+        for n in range(count)
+    }
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    source = lay(tmp_path / "class", codes)
+    process = grader(
+        "grade",
+        source,
+        "--out",
+        tmp_path / "out",
+        "--images",
+        "mini",
+        "--jobs",
+        1,
+        env=environment,
+        start_new_session=True,
+    )
+
+    def boxes() -> list[int]:
+        return [pid for pid in descendants(process.pid) if "boxed import zygote" in name_of(pid)]
+
+    assert until(lambda: len(boxes()) >= 3)  # bubblewrap, the zygote, the worker
+    below = descendants(process.pid)
+    jobs = [
+        pid for pid in below if "bwrap" not in name_of(pid) and any(b in descendants(pid) for b in boxes())
+    ]
+    return process, jobs[-1:], below
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_a_grader_that_is_ended_leaves_no_process_and_no_folder_for_long(tmp_path: Path, how: int) -> None:
+    process, _, below = slow_batch(tmp_path)
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does
+    else:
+        os.kill(process.pid, how)
+    process.communicate(timeout=60)
+    left = [pid for pid in below if pid != process.pid]
+    assert until(lambda: not any(name_of(pid) for pid in left)), [name_of(pid) for pid in left]
+    folder = tmp_path / "tmp"
+    for lock in folder.glob(f"grader-*/{LOCK}"):
+        os.utime(lock, (1, 1))
+    sweep(folder)
+    assert list(folder.glob("grader-*")) == []
+
+
+def test_a_job_that_is_killed_costs_nobody_anything(tmp_path: Path) -> None:
+    process, jobs, _ = slow_batch(tmp_path)
+    (job,) = jobs
+    os.kill(job, signal.SIGKILL)
+    _, said = process.communicate(timeout=280)
+    assert process.returncode == 0 and "s0: graded" in said
+
+
+class TestRoom:
+    """A disk without room on the grader's own side."""
+
+    @pytest.fixture
+    def small(self, tmp_path: Path) -> Iterator[Path]:
+        folder = tmp_path / "small"
+        folder.mkdir()
+        if (
+            os.geteuid() != 0
+            or subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=False
+            ).returncode
+        ):
+            pytest.skip("needs root, to mount a small disk")
+        yield folder
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+    def run(self, tmp_path: Path, out: Path, folder: Path) -> tuple[int, str]:
+        source = lay(tmp_path / "class", {"honest": HONEST, "other": HONEST})
+        (source / "honest" / "classifier.safetensors").write_bytes(os.urandom(400_000))
+        download = shutil.make_archive(str(tmp_path / "download"), "zip", source)
+        environment = os.environ | {"TMPDIR": str(folder)}
+        process = grader("grade", download, "--out", out, "--images", "mini", "--jobs", 1, env=environment)
+        _, said = process.communicate(timeout=280)
+        return process.returncode, said
+
+    def test_for_the_results(self, tmp_path: Path, small: Path) -> None:
+        (small / "filler").write_bytes(bytes(180_000))
+        status, said = self.run(tmp_path, small, tmp_path)
+        assert status == 2 and "make room" in said and "Traceback" not in said, said
+
+    def test_for_what_is_unpacked(self, tmp_path: Path, small: Path) -> None:
+        (small / "filler").write_bytes(bytes(230_000))
+        status, said = self.run(tmp_path, tmp_path / "out", small)
+        assert status == 2 and "No space left on device" in said and "TMPDIR" in said, said
+        assert said.count("\n") == 1
+
+
+def test_a_folder_that_is_in_use_or_somebody_elses_is_not_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kept, old, foreign = Workdir(), Workdir(), tmp_path / "grader-foreign"
+    os.utime(tmp_path / kept.path.parent.name / LOCK, (1, 1))
+    foreign.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / LOCK).touch()
+    (tmp_path / "grader-link").symlink_to(tmp_path / "elsewhere")
+    os.utime(tmp_path / "elsewhere" / LOCK, (1, 1))
+    old._lock.release()
+    (old.path.parent / LOCK).touch()
+    sweep(tmp_path)
+    assert old.path.is_dir()  # too young to be surely left behind
+    os.utime(old.path.parent / LOCK, (1, 1))
+    with Workdir() as path:
+        assert path.is_dir() and kept.path.is_dir() and not old.path.exists() and foreign.is_dir()
+        assert (tmp_path / "elsewhere" / LOCK).exists()
+    kept.close()
+    shutil.rmtree(foreign)
+    assert not path.exists() and not kept.path.exists()
