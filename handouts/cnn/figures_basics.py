@@ -427,14 +427,14 @@ def feature_maps(image: Tensor, stages: Mapping[str, Tensor], digit: int) -> Non
     rows = 1 + sum(-(-len(maps) // columns) for maps in stages.values())
     figure, axes = canvas(height=0.82 * rows + 0.35 * len(stages), rows=rows, columns=columns, bare=True)
     axes[0, 0].imshow(image[0], cmap="gray", interpolation="none")
-    axes[0, 0].set_title(f"input {image.shape[1]}×{image.shape[2]}", fontsize=9, loc="left")
+    _headline(axes[0, 0], f"input {image.shape[1]}×{image.shape[2]}")
     row, said = 1, []
     for name, maps in stages.items():
         for index, one in enumerate(maps):
             place = axes[row + index // columns, index % columns]
-            place.imshow(one, cmap="gray", interpolation="none", vmin=0, vmax=float(maps.max()))
+            place.imshow(one, cmap="gray", interpolation="none", vmin=0, vmax=max(1e-6, float(one.max())))
         size = f"{len(maps)} maps of {maps.shape[1]}×{maps.shape[2]}"
-        axes[row, 0].set_title(f"{name}: {size}", fontsize=9, loc="left")
+        _headline(axes[row, 0], f"{name}: {size}")
         dark = (maps == 0).float().mean()
         said.append(f"{name}, {size}, {dark:.0%} of their values exactly 0")
         row += -(-len(maps) // columns)
@@ -452,6 +452,7 @@ def kernels(weight: Tensor) -> None:
     """The kernels (out, 1, k, k) of a first layer, negative weights dark, positive ones bright."""
     figure, axes = canvas(height=1.5, columns=len(weight), bare=True)
     largest = float(weight.abs().max())
+    positive = (weight > 0).sum(dim=(1, 2, 3)).tolist()
     for index, (one, kernel) in enumerate(zip(axes, weight[:, 0], strict=True)):
         picture = one.imshow(kernel, cmap="gray", interpolation="none", vmin=-largest, vmax=largest)
         one.set_title(f"kernel {index}")
@@ -460,9 +461,33 @@ def kernels(weight: Tensor) -> None:
         figure,
         alt=f"The {len(weight)} kernels of {weight.shape[2]} by {weight.shape[3]} weights that the first "
         "layer has "
-        f"learned, from {float(weight.min()):.2f} (dark) to {float(weight.max()):.2f} (bright): most have "
-        "a bright "
-        "side and a dark side, so that they answer to edges of one direction.",
+        f"learned, from {float(weight.min()):.2f} (dark) to {float(weight.max()):.2f} (bright). Each mixes "
+        "negative "
+        f"and positive weights; of 25, {', '.join(map(str, positive))} are positive. They lie in patches, "
+        "not in "
+        "the clean lines of a textbook kernel.",
+    )
+
+
+def labelled(pictures: Tensor, labels: Tensor) -> None:
+    """The first test images, each with its label."""
+    digits = [str(label) for label in labels.tolist()]
+    said = ", ".join(digits)
+    show(
+        images(pictures, [f"label {digit}" for digit in digits]),
+        alt=f"The first {len(digits)} test images, white handwritten digits on black: {said}.",
+    )
+
+
+def pad_or_resize(padded: Tensor, resized: Tensor) -> None:
+    """One digit brought to the same larger size in two ways."""
+    size = padded.shape[-1]
+    tall = [int((picture > 0.2).any(dim=-1).sum()) for picture in (padded, resized)]
+    show(
+        images(torch.stack([padded, resized]), ["Pad(2)", "Resize(32)"], columns=2, inches=1.6),
+        alt=f"The same digit on {size} by {size} pixels, twice. Padded, it is {tall[0]} pixels tall as "
+        "before, within "
+        f"a wider black border; resized, it is {tall[1]} pixels tall and its edges are softer.",
     )
 
 
@@ -530,6 +555,13 @@ def predictions(pictures: Tensor, labels: Tensor, predicted: Tensor, sure: Tenso
     said = [f"rightly recognised: {', '.join(right)}"] if right else []
     said += [f"mistaken: {', '.join(wrong)}"] if wrong else []
     show(images(pictures, titles), alt=f"{what}, {len(titles)} handwritten digits; {'; '.join(said)}.")
+
+
+def _headline(axes: Any, text: str) -> None:
+    """A title that may be wider than its column, without making the column wider."""
+    axes.set_title(" ", fontsize=9)  # keeps the height free
+    place = axes.text(0, 1.06, text, transform=axes.transAxes, fontsize=9, va="bottom")
+    place.set_in_layout(False)
 
 
 def _convolve(image: Any, kernel: Any) -> Any:
