@@ -409,9 +409,9 @@ def test_the_pdf_has_a_cover_contents_with_page_numbers_and_unfolded_answers(
     assert len(texts) == 4  # cover, contents, two chapters
     assert (round(float(size.width)), round(float(size.height))) == (595, 842)  # points: A4
     assert "The book" in texts[0]
-    assert re.search(r"First\s*3\s*Second\s*4\s*Part\s*4", texts[1])
+    assert re.search(r"1 First\s*3\s*2 Second\s*4\s*Part\s*4", texts[1])
     assert "It is here" in texts[2] and "Code of this figure" not in texts[2]
-    assert re.match(r"3\s+First", texts[2])  # its foot comes first in the file
+    assert re.match(r"3\s+Chapter 1\s+First", texts[2])  # its foot comes first in the file
 
 
 FAULTS = {

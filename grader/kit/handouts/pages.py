@@ -30,6 +30,7 @@ def page(book: str, chapter: Chapter, notebook: Any, before: Chapter | None, aft
     ways.append(f'<a href="{after.page}" rel="next">{after.title} →</a>' if after else "<span></span>")
     way = "".join(ways)
     body = "\n".join(_cell(cell, prefix="", printed=False) for cell in notebook.cells)
+    body = f"{_number(chapter)}\n{body}"
     return _document(
         f"{plain_text(chapter.title)} · {book}",
         f'<nav aria-label="chapters">{way}</nav>\n<main>\n{body}\n</main>\n'
@@ -61,7 +62,7 @@ def print_page(
     lines = []
     for chapter in chapters:
         entries = [
-            (chapter.name, chapter.title),
+            (chapter.name, f"{int(chapter.number)} {chapter.title}"),
             *((f"{chapter.name}--{anchor}", text) for text, anchor in chapter.sections),
         ]
         for place, (anchor, text) in enumerate(entries):
@@ -75,8 +76,12 @@ def print_page(
     for chapter in chapters:
         cells = notebooks[chapter.name].cells
         body = "\n".join(_cell(cell, prefix=f"{chapter.name}--", printed=True) for cell in cells)
-        parts.append(f'<section class="chapter" id="{chapter.name}">\n{body}\n</section>')
+        parts.append(f'<section class="chapter" id="{chapter.name}">\n{_number(chapter)}\n{body}\n</section>')
     return _document(book, "\n".join(parts), style=style_sheet())
+
+
+def _number(chapter: Chapter) -> str:
+    return f'<p class="number">Chapter {int(chapter.number)}</p>'
 
 
 def _document(title: str, body: str, style: str = "") -> str:
