@@ -271,7 +271,7 @@ def places_of_kernel(cases: Sequence[tuple[int, int, int, int]]) -> None:
             y = top + 1.35 + place * 0.55
             axes.plot([place * stride + 0.1, place * stride + kernel - 0.1], [y, y], color=BLUE, linewidth=4)
         if unused:
-            axes.text(total + 0.3, top + 0.5, "never looked at", va="center", fontsize=9)
+            axes.text(total + 0.3, top + 0.5, "← the last is never looked at", va="center", fontsize=9)
         said.append(name + (f", {unused} pixel at the right never looked at" if unused else ""))
         top += 2.6 + count * 0.55
     axes.set(xlim=(-0.3, max(longest + 4, 15)), ylim=(top - 0.9, -1.1))
