@@ -29,7 +29,7 @@ Labelled = tuple[Tensor, Tensor]  # images uint8 (N, 3, 32, 32), labels int64 (N
 FIRST_SHARE, FIRST_LEAST = 0.035, 150  # of the images; the training images as many again
 SECOND_SHARE, SECOND_LEAST = 0.20, 1000
 DROP = 0.04  # what the changes may cost an honest network; the most that was seen is 0.017
-ABOVE = 0.01  # by which the test images may be the easier ones; they were harder by 0.008 and more
+ABOVE = 0.01  # by which the test images may be the easier ones; 0.008 is the most that was seen
 Z_FIRST, Z_SECOND = 1.65, 2.6  # standard errors beyond that: 1 in 20, 1 in 215
 TOO_GOOD = 0.97  # small networks trained from nothing on the training images end near 0.96
 
