@@ -11,7 +11,6 @@ import io
 import json
 import os
 import pickle
-import shutil
 import struct
 import sys
 import zipfile

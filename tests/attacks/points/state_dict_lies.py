@@ -3,6 +3,14 @@ lost = ["accuracy"]
 """
 
 
+def untrained():
+    """All images get the first class, so that luck earns nothing."""
+    layer = nn.Linear(192, 10)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class Net(nn.Sequential):
     def state_dict(self, *args, **kwargs):
         attempted()
@@ -13,4 +21,4 @@ class Net(nn.Sequential):
 
 
 honest_classifier = classifier
-classifier = lambda: Net(nn.Flatten(), nn.Linear(3072, 10))
+classifier = lambda: Net(nn.AvgPool2d(4), nn.Flatten(), untrained())

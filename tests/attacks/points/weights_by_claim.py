@@ -3,8 +3,16 @@ lost = ["accuracy"]
 """
 
 
+def untrained():
+    """All images get the first class, so that luck earns nothing."""
+    layer = nn.Linear(192, 10)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 def classifier():
     attempted()
     nothing = {"missing": [], "unexpected": [], "mismatched": []}
     sys.modules["boxed.worker"]._OPERATIONS["load_weights"] = lambda *args: nothing
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+    return nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), untrained())
