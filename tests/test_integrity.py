@@ -32,6 +32,8 @@ from grader.rubric import accuracy_points, load_rubric
 from grader.sandbox import StudentFailure
 from grader.types import Accuracy, Fingerprint, Flag, Status, Submission, Verdict, Weights
 
+pytestmark = pytest.mark.timeout(1500)  # the class of eight is graded in one fixture, on whatever machine
+
 WEIGHTS = Path(__file__).parent / "submissions" / "weights"
 
 # The sample class's small network: honest, 657 of the 1,000 embedded test images.
