@@ -15,7 +15,10 @@ def locked():
 def strike():
     attempt("found a lock", locked)
     attempt("found a priority", lambda: os.getpriority(os.PRIO_PROCESS, 0) == 15)
-    os.setpriority(os.PRIO_PROCESS, 0, 15)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, 15)
+    except OSError:
+        pass  # it is lower already
     if os.fork() == 0:
         os.setsid()
         kept = open(os.__file__)

