@@ -14,9 +14,9 @@ def locked():
 
 def strike():
     attempt("found a lock", locked)
-    attempt("found a priority", lambda: os.getpriority(os.PRIO_PROCESS, 0) == 15)
+    attempt("found a priority", lambda: os.getpriority(os.PRIO_PROCESS, 0) == 18)
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, 15)
+        os.setpriority(os.PRIO_PROCESS, 0, 18)
     except OSError:
         pass  # it is lower already
     if os.fork() == 0:
