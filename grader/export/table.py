@@ -36,7 +36,9 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
     table.add_column(f"total\n/{rubric.out_of:.0f}", justify="right", no_wrap=True, style="bold")
     has_flags = any(verdict.flags for verdict in verdicts)
     if has_flags:
-        table.add_column("flags", justify="right", no_wrap=True, style="yellow")
+        table.add_column(
+            "!", justify="right", no_wrap=True, style="yellow"
+        )  # "flags" has no room in 80 columns
     for verdict in sorted(verdicts, key=lambda verdict: verdict.student_id):
         table.add_row(
             Text(safe_line(verdict.student_id, 60)),
