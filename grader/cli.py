@@ -235,9 +235,7 @@ def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) 
         return
     Console().print(score_table(verdicts, setup.rubric))
     if flagged := sum(bool(verdict.flags) for verdict in verdicts):
-        click.echo(
-            f"{flagged} with flags (!), which change no points: read the spreadsheet's column `flags`, and judge"
-        )
+        click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
     for label, name in (
         ("spreadsheet", "scores.xlsx"),
         ("the same as text", "scores.csv"),
