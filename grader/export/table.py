@@ -36,9 +36,8 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
     table.add_column(f"total\n/{rubric.out_of:.0f}", justify="right", no_wrap=True, style="bold")
     has_flags = any(verdict.flags for verdict in verdicts)
     if has_flags:
-        table.add_column(
-            "!", justify="right", no_wrap=True, style="yellow"
-        )  # "flags" has no room in 80 columns
+        # There is no room for the word in 80 columns.
+        table.add_column("!", justify="right", no_wrap=True, style="yellow")
     for verdict in sorted(verdicts, key=lambda verdict: verdict.student_id):
         table.add_row(
             Text(safe_line(verdict.student_id, 60)),
