@@ -38,7 +38,7 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, with a reader that has seen enough too
         except KeyboardInterrupt:
-            _say("stopped")
+            _say("stopped: what was done is kept, and the same command goes on from there")
             ctx.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if ctx.params.get("traceback"):

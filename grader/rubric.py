@@ -257,6 +257,10 @@ def score(
     if status is Status.NOT_GRADABLE:
         nothing = {"points": _ZERO, "outcome": Outcome.NOT_RUN, "reason": reason}
         rows = [row.model_copy(update=nothing) for row in rows]
+        if not submission.answer_texts:
+            unanswered = {"reason": submission.no_answers or "no answers were handed in"}
+            known = {question.id for question in rubric.questions}
+            rows = [row.model_copy(update=unanswered) if row.id in known else row for row in rows]
     broken = next((row for row in rows if row.outcome is Outcome.ERROR), None)
     if broken and status is not Status.GRADER_ERROR:
         status, reason = Status.GRADER_ERROR, f"{broken.id}: {broken.reason}"
@@ -315,7 +319,7 @@ def _accuracy_row(curve: Curve, accuracy: Accuracy | None, problem: Problem | No
     reason = ""
     if earned < curve.points:
         full = next(percent for percent, points in curve.knots if points == curve.points)
-        reason = f"all {_plain(curve.points)} points from {_plain(full)} % on"
+        reason = f"all {_plain(curve.points)} points from {_plain(full)} % on, {earned} for this"
         if not earned:
             reason = f"points begin above {_plain(curve.knots[0][0])} %, {reason}"
     outcome = Outcome.PASSED if earned or not curve.points else Outcome.FAILED

@@ -176,6 +176,22 @@ def test_who_goes_over_a_bound_is_told_which(
     assert told[0] == kind and words in told[1]
 
 
+def test_a_function_that_prints_too_much_costs_no_other_function(slot: Slot) -> None:
+    code = """
+    def conv_output_size():
+        while True: print("flood" * 1000)
+
+    def conv_parameter_count():
+        print("a line")
+        return 7
+    """
+    submission = Submission(student_id="s1", code=Code(filename="lab8.py", cells=(textwrap.dedent(code),)))
+    with slot.student(submission) as student:
+        with pytest.raises(StudentFailure, match="printed more than"):
+            student.call("conv_output_size")
+        assert student.call("conv_parameter_count") == 7
+
+
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
 def test_a_box_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
     """Linux gives each session a share: with one for each of thirty processes, neighbours got a thirtieth."""
@@ -208,7 +224,8 @@ def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
     left = [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]
     left += open('/proc/net/unix').read().splitlines()[1:] and ['a socket']
     for folder in ('/scratch', '/dev/shm', '/tmp', '/var/tmp', '/dev/mqueue'):
-        left += os.listdir(folder) if os.path.isdir(folder) else []
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        left += [n for n in names if not any(p.startswith(f'{folder}/{n}/') for p in sys.path)]  # the runtime
     mask = os.umask(0o22)
     return [left, mask, open('/proc/self/mounts').read(), os.getcwd(), os.getpriority(os.PRIO_PROCESS, 0)]
     """
@@ -225,6 +242,7 @@ def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
     os.wait()
     os.umask(0)
     for folder in ('/scratch', '/dev/shm', '/tmp'):
+        if not os.access(folder, os.W_OK): continue  # /tmp, where the runtime lies below it
         os.makedirs(folder + '/a/b', exist_ok=True); open(folder + '/a/b/note', 'w').write('x')
         os.mkfifo(folder + '/pipe' + str(len(folder)))
     import multiprocessing.shared_memory

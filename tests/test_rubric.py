@@ -285,7 +285,7 @@ def test_accuracy_row_says_its_interval_and_what_it_is_worth() -> None:
     )
     row = next(row for row in verdict.rows if row.id == "accuracy")
     assert "71.00 % (7,100 of 10,000), 95 % interval 70.00 % to 72.00 % = 49.00 to 50.87 points" in row.title
-    assert (str(row.points), row.reason) == ("49.93", "all 70 points from 90 % on")
+    assert (str(row.points), row.reason) == ("49.93", "all 70 points from 90 % on, 49.93 for this")
 
 
 def test_question_rows_say_that_only_presence_counts() -> None:
@@ -370,9 +370,9 @@ def test_nothing_gradable_is_zero_with_a_status_and_a_reason() -> None:
     problem = Problem(status=Status.NOT_GRADABLE, reason="the zip is empty")
     verdict = score(DEFAULT, STUDENT, problem=problem, answers=answers(True, False, False, False))
     assert (verdict.status, verdict.reason, str(verdict.total)) == (problem.status, problem.reason, "0.00")
-    assert {(row.outcome, row.points, row.reason) for row in verdict.rows} == {
-        (Outcome.NOT_RUN, 0, "the zip is empty")
-    }
+    assert {(row.outcome, row.points) for row in verdict.rows} == {(Outcome.NOT_RUN, 0)}
+    assert {row.reason for row in verdict.rows[:-4]} == {"the zip is empty"}
+    assert {row.reason for row in verdict.rows[-4:]} == {"no answers were handed in"}
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.GRADER_ERROR])

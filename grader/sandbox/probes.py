@@ -7,6 +7,7 @@ Where it can be seen from outside whether something got out, that decides, and n
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 import socket
 import subprocess
@@ -25,6 +26,9 @@ from grader.types import Code, Record, Submission
 LIMITS = Limits(
     call_seconds=40, memory_mib=512, processes=12, scratch_mib=16, shared_memory_mib=8, output_mib_killed=1
 )
+
+
+ACCOUNTS = (Path("/etc/passwd"), Path("/etc/shadow"))
 
 
 class Probe(Record):
@@ -58,6 +62,7 @@ class Bait:
             "process": self.process.pid,
             "home": str(Path.home()),
             "package": str(Path(__file__).parents[1]),
+            "ours": " ".join(map(_digest, ACCOUNTS)),
             "processes": LIMITS.processes,
             "scratch_mib": LIMITS.scratch_mib + LIMITS.shared_memory_mib,
         }
@@ -84,7 +89,13 @@ BODIES = {
             except OSError: pass
     """,
     "read the accounts and the home folder": """
-        for path in ('/etc/passwd', '/etc/shadow', at['home'] + '/.bashrc', at['home'] + '/.profile'):
+        import hashlib
+        for path in ('/etc/passwd', '/etc/shadow'):  # a container has files of its own by these names
+            try:
+                if hashlib.sha256(open(path, 'rb').read()).hexdigest() in at['ours']:
+                    return 'it read ' + path
+            except OSError: pass
+        for path in (at['home'] + '/.bashrc', at['home'] + '/.profile'):
             try:
                 return 'it read ' + path if open(path).read() else ''
             except OSError: pass
@@ -276,3 +287,11 @@ def _end(slot: Slot, body: str, kind: str) -> str:
         return "" if failure.kind == kind else f"it came to another end: {failure}"
     except SandboxError as failure:
         return str(failure)
+
+
+def _digest(path: Path) -> str:
+    """Of a file's content; empty where this user cannot read it."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

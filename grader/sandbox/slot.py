@@ -50,6 +50,7 @@ class Output:
         if len(self.kept) > 2 * self._keep:
             del self.kept[: -self._keep]
         if self.total > self._most:
+            self.total = 0  # a function that prints too much costs none of the others its points
             raise Death("output_flood", f"the code printed more than {self._most // 2**20} MiB")
 
     def text(self) -> str:

@@ -102,26 +102,6 @@ def _expect(attack: Attack, verdict: Verdict, alone: Verdict) -> None:
         assert words in verdict.log, verdict.log
 
 
-@pytest.fixture(scope="module")
-def open_range(attack_range: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same without a wall, with canaries of its own."""
-    canaries = type(attack_range.canaries)(tmp_path_factory.mktemp("open"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADER_SECRET", canaries.token)
-        setup = attack_range.bench.setup.model_copy(update={"sandbox": "none"})
-        try:
-            with Bench(setup) as bench:
-                yield type(attack_range)(canaries, bench)
-        finally:
-            canaries.close()
-
-
-@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.control], ids=lambda attack: attack.id)
-def test_without_the_wall_the_same_file_gets_through(attack: Attack, open_range: Any) -> None:
-    verdict = open_range.grade(open_range.hand_in(attack.code(open_range.canaries.told())))
-    assert "ESCAPED" in verdict.log or open_range.canaries.touched(), verdict.log
-
-
 def test_an_honest_submission_earns_the_full_points(lane: Any) -> None:
     lost = [row for row in lane.alone.rows if row.points < row.out_of and row.id != "accuracy"]
     assert not lost and lane.alone.status.value == "graded" and not lane.alone.log
@@ -159,3 +139,24 @@ def test_there_are_enough_attacks_for_each_promise() -> None:
     count = {promise: sum(a.path.parent.name == promise for a in ATTACKS) for promise in PROMISES}
     assert count["points"] >= 25 and count["machine"] >= 25 and count["batch"] >= 8
     assert len({attack.idea for attack in ATTACKS}) == len(ATTACKS)
+
+
+# Last, for what gets through here may touch the canaries of the tests before it.
+@pytest.fixture(scope="module")
+def open_range(attack_range: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same without a wall, with canaries of its own."""
+    canaries = type(attack_range.canaries)(tmp_path_factory.mktemp("open"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADER_SECRET", canaries.token)
+        setup = attack_range.bench.setup.model_copy(update={"sandbox": "none"})
+        try:
+            with Bench(setup) as bench:
+                yield type(attack_range)(canaries, bench)
+        finally:
+            canaries.close()
+
+
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.control], ids=lambda attack: attack.id)
+def test_without_the_wall_the_same_file_gets_through(attack: Attack, open_range: Any) -> None:
+    verdict = open_range.grade(open_range.hand_in(attack.code(open_range.canaries.told())))
+    assert "ESCAPED" in verdict.log or open_range.canaries.touched(), verdict.log

@@ -2,7 +2,8 @@
 again = true
 """
 
-OWN = ("checkpoint", "classifier.safetensors")
+# Of the honest part; and of the runtime, where it lies under /tmp.
+OWN = {"checkpoint", "classifier.safetensors", *(p.split("/")[2] for p in sys.path if p.startswith("/tmp/"))}
 PLACES = (".", "/tmp", "/dev/shm", "/var/tmp", "/scratch")
 
 
