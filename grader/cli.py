@@ -181,9 +181,8 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     """`cuda` where there is a GPU to be used. Found out without a CUDA context in this process."""
     from grader.doctor import has_gpu_driver, sees_gpu
 
-    if asked == "cpu" or (
-        asked == "auto" and not has_gpu_driver()
-    ):  # importing torch to be told takes seconds
+    # First the driver: importing torch only to be told takes seconds.
+    if asked == "cpu" or (asked == "auto" and not has_gpu_driver()):
         return "cpu"
     if sees_gpu():
         return "cuda"

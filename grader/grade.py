@@ -47,18 +47,17 @@ class Bench:
 
         Raises `KitError` where nobody could be graded: no wall to be had, no GPU inside it.
         """
-        for last in (False, True):
+        try:
             try:
                 return grade_one(submission, self)
-            except KitError:
-                raise
-            except Exception as error:
-                if isinstance(error, SandboxError) and not last:
-                    continue  # its box died, maybe through others: once more in a new one
-                reason = safe_line(f"{type(error).__name__}: {error}", 500)
-                problem = Problem(status=Status.GRADER_ERROR, reason=reason)
-                return score(self.setup.rubric, submission, problem=problem)
-        raise AssertionError("unreachable")
+            except SandboxError:  # its box died, maybe through others: once more in a new one
+                return grade_one(submission, self)
+        except KitError:
+            raise
+        except Exception as error:
+            reason = safe_line(f"{type(error).__name__}: {error}", 500)
+            problem = Problem(status=Status.GRADER_ERROR, reason=reason)
+            return score(self.setup.rubric, submission, problem=problem)
 
 
 def grade_one(submission: Submission, bench: Bench) -> Verdict:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import platform
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from grader.errors import KitError
 from grader.sandbox import Slot, Student, StudentFailure
 from grader.types import Code, Submission, Weights
 
@@ -25,13 +24,8 @@ HEAD = "import os, sys\nimport torch\nfrom torch import nn\n"
 
 
 @pytest.fixture(scope="module")
-def slot() -> Iterator[Slot]:
-    try:
-        started = Slot(threads=2)  # as on two cores: training and DataLoader then meet real threads
-    except KitError as error:
-        pytest.skip(str(error))
-    with started:
-        yield started
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(threads=2)  # as on two cores: training and DataLoader then meet real threads
 
 
 def submission(body: str, top: str = "", weights: Weights | None = None) -> Submission:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.errors import KitError
 from grader.sandbox import Limits, Slot, StudentFailure
 from grader.types import Code, Submission
 
@@ -33,13 +32,8 @@ MEMORY = ("out_of_memory", "the code used more than 400 MiB of memory")
 
 
 @pytest.fixture(scope="module")
-def slot() -> Iterator[Slot]:
-    try:
-        started = Slot(limits=LIMITS)
-    except KitError as error:
-        pytest.skip(str(error))
-    with started:
-        yield started
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(limits=LIMITS)
 
 
 def function(body: str) -> Submission:
