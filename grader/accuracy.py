@@ -85,7 +85,7 @@ def measure(student: Student, images: Tensor, labels: Tensor) -> tuple[Accuracy,
             accuracy=correct / len(images),
             low=low,
             high=high,
-            source="submitted",
+            source=student.weights_source,
         )
         return accuracy, network
 

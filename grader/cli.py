@@ -69,10 +69,11 @@ def main(traceback: bool) -> None:
 @click.option("--images", default="full", show_default=True, metavar="mini|full|FILE", help="Test images.")
 @click.option(
     "--weights",
-    type=click.Choice(["submitted", "train", "auto"]),
-    default="auto",
+    type=click.Choice(["submitted", "train", "verify"]),
+    default="submitted",
     show_default=True,
-    help="Measure the weights that were handed in, or train anew.",
+    help="Measure the weights that were handed in; or those of a training by the grader; or the former, "
+    "flagged where a training gives clearly less.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Submissions at a time.  [default: one a core]")
@@ -91,7 +92,7 @@ def grade(
     out: Path,
     rubric_file: Path | None,
     images: str,
-    weights: Literal["submitted", "train", "auto"],
+    weights: Literal["submitted", "train", "verify"],
     device: str,
     jobs: int | None,
     only: tuple[str, ...],
@@ -109,10 +110,6 @@ def grade(
     from grader.setup import Setup
 
     rubric = load_rubric(rubric_file, _check_ids() if rubric_file else None)
-    if weights == "train":
-        raise KitError(
-            "--weights train is not possible yet: use --weights submitted, which measures what was handed in"
-        )
     if sandbox == "none":
         _say(
             "warning: --sandbox none: student code runs with all your rights on this machine and can read "

@@ -164,6 +164,11 @@ def load_labelled(images: str) -> tuple[Tensor, Tensor]:
     return load("cifar10", "test", sizes[images]) if images in sizes else load_images_file(Path(images))
 
 
+def load_training(images: str) -> tuple[Tensor, Tensor]:
+    """Return the CIFAR-10 training images for what `load_labelled(images)` measures: small for "mini"."""
+    return load("cifar10", "train", "mini" if images == "mini" else "full")
+
+
 def load_images_file(path: Path) -> tuple[Tensor, Tensor]:
     """Return an instructor's own held-out set as (images uint8 (N,3,32,32), labels int64 (N,)).
 

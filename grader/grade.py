@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from types import TracebackType
 
 import torch
 
-from grader import datasets
-from grader.accuracy import Network, measure
+from grader import datasets, training
+from grader.accuracy import Network, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.integrity.examine import control_images, examine
@@ -17,7 +18,8 @@ from grader.rubric import score
 from grader.sandbox import SandboxError, Slot, Student, StudentFailure
 from grader.setup import Setup
 from grader.text import safe_line
-from grader.types import Accuracy, CheckOutcome, Problem, Status, Submission, Verdict
+from grader.types import Accuracy, AnswerOutcome, CheckOutcome, Problem, Status, Submission, Training, Verdict
+from grader.workdir import Workdir
 
 _STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
 
@@ -28,9 +30,12 @@ class Bench:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         torch.set_num_threads(1)  # the cores are the students'; what is computed here is small
-        self.slot = Slot(
-            mode=setup.sandbox, limits=setup.rubric.limits, device=setup.device, threads=setup.threads
-        )
+        limits = setup.rubric.limits
+        if setup.weights != "submitted":  # training has its time beside all else
+            more = limits.wall_seconds + setup.rubric.training.most_seconds
+            limits = limits.model_copy(update={"wall_seconds": more})
+            self.training_set = datasets.load_training(setup.images)
+        self.slot = Slot(mode=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads)
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
 
@@ -41,6 +46,10 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.slot.close()
+
+    def train(self, submission: Submission, folder: Path) -> tuple[Submission, Training]:
+        """As `grader.training.train`, with the rubric's budget."""
+        return training.train(self.slot, submission, self.setup.rubric.training, *self.training_set, folder)
 
     def grade(self, submission: Submission) -> Verdict:
         """Grade `submission`; what goes wrong on our side becomes a `grader_error`, never a zero.
@@ -82,6 +91,37 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
             accuracy=Accuracy(images=len(bench.labels), reason=reason),
             answers=answers,
         )
+    if bench.setup.weights == "submitted":
+        return _grade_weights(submission, bench, answers)
+    with Workdir() as folder:
+        if bench.setup.weights == "train":
+            trained, record = bench.train(submission, folder)
+            verdict = _grade_weights(trained, bench, answers)
+            remarks = (*verdict.remarks, training.summary(record))
+            return verdict.model_copy(update={"training": record, "remarks": remarks})
+        return _verify(_grade_weights(submission, bench, answers), submission, bench, folder)
+
+
+def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path) -> Verdict:
+    """The verdict on the weights that were handed in, with what training anew says of them."""
+    if verdict.accuracy is None or verdict.accuracy.correct is None:
+        return verdict  # there is nothing to compare with
+    trained, record = bench.train(submission, folder)
+    with bench.slot.student(trained) as student:
+        accuracy = measure_accuracy(student, bench.images, bench.labels)
+        if student.box_failure:
+            raise student.box_failure
+    source = {"source": "trained" if accuracy.correct is not None else ""}
+    record = record.model_copy(update={"accuracy": accuracy.model_copy(update=source)})
+    flag = training.compare(verdict.accuracy, record, bench.setup.rubric.training)
+    flags = (*verdict.flags, flag) if flag else verdict.flags
+    remarks = (*verdict.remarks, training.summary(record))
+    return verdict.model_copy(update={"training": record, "remarks": remarks, "flags": flags})
+
+
+def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOutcome, ...]) -> Verdict:
+    """Check the code, and measure its network with the submission's weights, whoever trained them."""
+    rubric = bench.setup.rubric
     with bench.slot.student(submission) as student:
         checks, accuracy, network, problem = _examine(student, submission, bench)
         log = student.log  # before it is asked for more, which differs from run to run

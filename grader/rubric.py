@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
 
+from grader.budget import Budget
 from grader.errors import KitError
 from grader.limits import Limits
 from grader.types import (
@@ -115,6 +116,7 @@ class Rubric(Record):
     accuracy: Curve
     questions: tuple[Question, ...] = ()
     limits: Limits = Limits()
+    training: Budget = Budget()
 
     @field_validator("checks")
     @classmethod

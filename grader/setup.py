@@ -19,7 +19,7 @@ class Setup(Record):
     images: str  # "mini", "full", or a file of the instructor's own
     sandbox: Literal["bubblewrap", "container", "none"] = "bubblewrap"
     device: Literal["cpu", "cuda"] = "cpu"
-    weights: Literal["submitted", "auto"] = "auto"
+    weights: Literal["submitted", "train", "verify"] = "submitted"
     threads: int = 1  # a submission's
 
     def _images_digest(self) -> str:

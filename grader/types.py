@@ -67,6 +67,7 @@ class Weights(Record):
     filename: str
     path: Path  # where intake laid the bytes
     format: Literal["safetensors", "torch"]
+    source: Literal["submitted", "trained"] = "submitted"
 
 
 class Problem(Record):
@@ -122,6 +123,19 @@ class Accuracy(Record):
     reason: str = ""
 
 
+class Training(Record):
+    """How a training of the student's code went. Texts are bounded and safe to print."""
+
+    budget_seconds: float  # as scaled to this machine
+    pace: float  # of this machine, images a second
+    seed: int
+    seconds: float | None = None  # as the worker says; None where nothing came out
+    reason: str = ""  # why it did not come to its own end
+    history: dict[str, tuple[float, ...]] = {}  # as train_classifier returned it, where that was numbers
+    log: str = ""  # the tail of what was printed meanwhile, made safe
+    accuracy: Accuracy | None = None  # of what came out, where the points rest on other weights
+
+
 class AnswerOutcome(Record):
     """Whether a written question was answered. Presence only: nobody judged the content."""
 
@@ -134,7 +148,7 @@ class AnswerOutcome(Record):
 class Flag(Record):
     """Something that a person should look at, with its figures. It never changes points by itself."""
 
-    kind: Literal["accuracy", "changed_images", "test_above_training", "copy", "claim"]
+    kind: Literal["accuracy", "changed_images", "test_above_training", "copy", "claim", "retraining"]
     message: str
 
 
@@ -170,6 +184,7 @@ class Verdict(Record):
     rows: tuple[Row, ...] = ()  # checks, accuracy, questions, in the rubric's order
     checks: tuple[CheckOutcome, ...] = ()
     accuracy: Accuracy | None = None
+    training: Training | None = None
     answers: tuple[AnswerOutcome, ...] = ()
     remarks: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()  # for the instructor alone

@@ -140,7 +140,7 @@ def _bad_calls(folder: Path, class_folder: Path, graded: Path) -> dict[str, tupl
         ),
         "no such student": ([class_folder, *out, "--only", "alicia"], "did you mean alice?"),
         "no such images": ([class_folder, *out, "--images", folder / "x.npz"], "x.npz"),
-        "training": ([class_folder, *out, "--weights", "train"], "not possible yet"),
+        "training": ([class_folder, *out, "--weights", "auto"], "'auto' is not one of"),
     }
 
 

@@ -7,9 +7,10 @@ the student's code: it is bounded and well-formed, and nothing more is known of 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from grader.sandbox.slot import Slot, Worker
 
 MESSAGE_CHARACTERS = 400
+PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
     "missing": "missing",
@@ -73,6 +75,15 @@ class LoadReport(Record):
         return not (self.missing or self.unexpected or self.mismatched)
 
 
+class Trained(NamedTuple):
+    """What a training left: claims, as all that comes back; the weights are worth what they measure."""
+
+    weights: dict[str, Tensor]  # a state dict on the CPU
+    history: dict[str, tuple[float, ...]]
+    seconds: float  # as the worker says
+    stopped: str  # why it did not come to its own end, in one line; else empty
+
+
 class Student:
     """One submission's module, in a process of its own. Get one from `Slot.student`.
 
@@ -105,6 +116,12 @@ class Student:
         text = self._output.text()
         return safe_text(text, len(text))
 
+    @property
+    def weights_source(self) -> Literal["submitted", "trained"]:
+        """Where the weights came from that `Model.load_weights` loads."""
+        weights = self._submission.weights
+        return weights.source if weights else "submitted"
+
     def load(self) -> None:
         """Load the module now. Raises StudentFailure if that cannot be done."""
         self._ready_worker()
@@ -132,6 +149,18 @@ class Student:
         if len(both[1]) != len(args):
             raise _nonsense()
         return both[0], both[1]
+
+    def pace(self, seconds: float, batch: int) -> float:
+        """Images a second that a network of ours trains on in this box, on its device and threads.
+
+        A figure to be trusted only where the submission is one of ours.
+        """
+        found = self._request(
+            "pace", seconds=seconds + PACE_GRACE_SECONDS, least_seconds=seconds, batch=batch
+        )
+        if not isinstance(found, float) or not 0 < found < math.inf:
+            raise _nonsense()
+        return found
 
     def build(self, factory: str) -> Model:
         """The model that the student's function of this name returns. Raises StudentFailure if it is none."""
@@ -342,6 +371,29 @@ class Model:
         tensors = {"images": images, "labels": labels}
         return self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
 
+    def train_until(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> Trained:
+        """As `train`, but what the model holds when the time is over counts, finished or not.
+
+        Raises StudentFailure where no weights came back: the process died, or did not even answer
+        within three times call_seconds after the time, or what came is not a state dict.
+        """
+        grace = self._student.limits.call_seconds
+        found = self._request(
+            "train_until",
+            {"images": images, "labels": labels},
+            seconds + 3 * grace,
+            seconds=seconds,
+            grace_seconds=grace,
+            train_seed=seed,
+        )
+        if not isinstance(found, dict):
+            raise _nonsense()
+        took, stopped = found.get("seconds"), found.get("stopped")
+        if not (isinstance(took, float) and math.isfinite(took) and isinstance(stopped, str)):
+            raise _nonsense()
+        weights = _tensors(found.get("weights"))
+        return Trained(weights, _numbers(found.get("history")), took, safe_line(stopped, MESSAGE_CHARACTERS))
+
     def _request(
         self, op: str, tensors: dict[str, Tensor] | None = None, limit: float | None = None, **fields: Any
     ) -> Value:
@@ -376,6 +428,20 @@ def _tensors(value: Value) -> dict[str, Tensor]:
     if not isinstance(value, dict) or not all(isinstance(v, torch.Tensor) for v in value.values()):
         raise _nonsense()
     return value  # type: ignore[return-value]
+
+
+def _numbers(value: object) -> dict[str, tuple[float, ...]]:
+    """The finite numbers in what should be a history: at most 20 columns of at most 1,000."""
+    if not isinstance(value, dict):
+        return {}
+    columns = {
+        safe_line(name, 40): tuple(
+            float(x) for x in column[:1000] if isinstance(x, int | float) and -math.inf < x < math.inf
+        )
+        for name, column in list(value.items())[:20]
+        if isinstance(name, str) and isinstance(column, list | tuple)
+    }
+    return {name: column for name, column in columns.items() if column}
 
 
 def _strings(value: object) -> list[str]:

@@ -1,0 +1,103 @@
+"""Training what was handed in: the student's `train_classifier`, within a budget, inside the wall.
+
+The budget is stated for a machine of a known pace, and stretched or shortened for this one by a
+measurement just before each training. What the model holds when the time is over is taken out as a
+state dict and then measured like weights that were handed in, in a fresh process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from grader.accuracy import Z
+from grader.budget import Budget
+from grader.sandbox import Slot, StudentFailure
+from grader.text import safe_line
+from grader.types import Accuracy, Code, Flag, Submission, Training, Weights
+
+PACE_SECONDS = 3.0
+PACE_BATCH = {"cpu": 128, "cuda": 1024}  # images
+NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
+FILENAME = "the trained weights"  # no code names a file so
+
+
+def measure_pace(slot: Slot) -> float:
+    """Images a second that a fixed small network trains on in `slot`, on its device and threads."""
+    with slot.student(NOBODY, names=()) as nobody:
+        nobody.pace(0.5, PACE_BATCH[slot.device])  # the first steps are slow
+        return nobody.pace(PACE_SECONDS, PACE_BATCH[slot.device])
+
+
+def seconds_here(budget: Budget, pace: float) -> float:
+    """The budget's seconds for a machine of `pace` images a second, so that as many images pass as stated."""
+    scaled = budget.seconds * budget.images_per_second / pace
+    return round(min(max(scaled, budget.least_seconds), budget.most_seconds), 1)
+
+
+def train(
+    slot: Slot, submission: Submission, budget: Budget, images: Tensor, labels: Tensor, folder: Path
+) -> tuple[Submission, Training]:
+    """Train on uint8 images (N,3,32,32) and int64 labels (N,); the submission with the weights that came out.
+
+    They are laid into `folder`. Where there are none, the submission comes back without weights, and
+    it and the record say why. The weights that were handed in are never sent in here.
+    """
+    pace = measure_pace(slot)
+    seconds = seconds_here(budget, pace)
+    record = Training(budget_seconds=seconds, pace=round(pace, 1), seed=budget.seed)
+    bare = submission.model_copy(update={"weights": None})
+    path = folder / "trained.safetensors"
+    with slot.student(bare, seed=budget.seed) as student:
+        try:
+            trained = student.build("classifier").train_until(
+                images, labels, seconds=seconds, seed=budget.seed
+            )
+            save_file(trained.weights, path)
+        except StudentFailure as failure:
+            reason = failure.message
+        except (ValueError, RuntimeError) as error:  # safetensors' own complaints, about names for instance
+            reason = safe_line(f"the trained weights cannot be stored: {error}", 400)
+        else:
+            told = {"seconds": trained.seconds, "reason": trained.stopped, "history": trained.history}
+            weights = Weights(filename=FILENAME, path=path, format="safetensors", source="trained")
+            record = record.model_copy(update={**told, "log": student.log})
+            return submission.model_copy(update={"weights": weights, "no_weights": ""}), record
+        record = record.model_copy(update={"reason": reason, "log": student.log})
+        nothing = {"no_weights": f"the training left no weights: {reason}"}
+        return bare.model_copy(update=nothing), record
+
+
+def summary(training: Training) -> str:
+    """The training in a line, for people."""
+    told = f"trained with seed {training.seed} and {training.budget_seconds:g} seconds"
+    told += f", for a machine that trains on {training.pace:,.0f} images a second"
+    if training.seconds is not None:
+        told += f"; it took {training.seconds:.1f}"
+    return told + (f"; it did not end by itself: {training.reason}" if training.reason else "")
+
+
+def compare(submitted: Accuracy, training: Training, budget: Budget) -> Flag | None:
+    """A flag where the weights that were handed in know more than the training's, beyond the noise.
+
+    Trainings of one code differ by the rubric's noise, and counts of images by the binomial's.
+    """
+    trained = training.accuracy
+    if submitted.accuracy is None or trained is None:
+        return None
+    p = submitted.accuracy
+    if trained.accuracy is None:
+        message = f"the weights handed in reach {p:.1%}, and training anew gave none: {trained.reason}"
+        return Flag(kind="retraining", message=message)
+    q = trained.accuracy
+    spread = Z * (p * (1 - p) / submitted.images + q * (1 - q) / trained.images) ** 0.5
+    gap, noise = 100 * (p - q), budget.noise_points + 100 * spread
+    if gap <= noise:
+        return None
+    message = (
+        f"the weights handed in reach {p:.1%}, training anew {q:.1%}: {gap:.1f} points less, where "
+        f"{noise:.1f} can be chance; {summary(training)}; other weights, or a training that needs longer"
+    )
+    return Flag(kind="retraining", message=message)

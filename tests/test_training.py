@@ -1,0 +1,283 @@
+"""Training what was handed in: the budget, what is left at the deadline, and the comparison."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from grader import datasets
+from grader.accuracy import measure_accuracy
+from grader.budget import Budget
+from grader.sandbox import Limits, Slot
+from grader.training import compare, measure_pace, seconds_here, train
+from grader.types import Accuracy, Code, Submission, Training, Weights
+
+torch.set_num_threads(1)
+BUDGET = Budget(seconds=2, images_per_second=1e6, least_seconds=1, most_seconds=2, seed=3)
+LONG = Budget(seconds=120, images_per_second=1e6, least_seconds=1, most_seconds=120, seed=3)
+NET = """
+import sys, time
+import torch
+from torch import nn
+
+def preprocess(images):
+    return images.float() / 255
+
+def classifier():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+
+"""
+HEAD = "def train_classifier(model, images, labels, *, device, seconds, seed):\n"
+
+
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
+
+
+@pytest.fixture(scope="module")
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(limits=Limits(wall_seconds=300, call_seconds=4, processes=8))
+
+
+def submission(body: str) -> Submission:
+    code = NET + HEAD + textwrap.indent(textwrap.dedent(body), "    ")
+    return Submission(student_id="s1", code=Code(filename="lab8.py", cells=(code,)))
+
+
+LEARN = """
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
+    losses = []
+    for step in range(40):
+        loss = nn.functional.cross_entropy(model(preprocess(images)), labels)
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+        losses.append(loss.item())
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "budget", "reason"),
+    [
+        ("return {'loss': losses}", LONG, ""),
+        ("raise ValueError('at the end')", LONG, "ValueError: at the end"),
+        ("while True: time.sleep(0.1)", BUDGET, "still training"),
+    ],
+    ids=["in time", "raises", "overruns"],
+)
+def test_what_was_learnt_by_the_deadline_counts(
+    slot: Slot, tmp_path: Path, end: str, budget: Budget, reason: str
+) -> None:
+    images, labels = datasets.load_training("mini")
+    trained, record = train(slot, submission(LEARN + "    " + end), budget, images, labels, tmp_path)
+    assert reason in record.reason if reason else record.reason == ""
+    if not reason:
+        assert len(record.history["loss"]) == 40
+    with slot.student(trained) as student:
+        accuracy = measure_accuracy(student, *datasets.load_labelled("mini"))
+    assert accuracy.accuracy is not None and accuracy.accuracy > 0.2  # the untrained network has 0.1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("import os; os._exit(3)", "exit status 3"),
+        ("model.state_dict = lambda: 'nothing'", "AttributeError"),
+    ],
+    ids=["ends its process", "hides its weights"],
+)
+def test_a_training_that_leaves_nothing_has_a_reason(
+    slot: Slot, tmp_path: Path, body: str, reason: str
+) -> None:
+    images, labels = datasets.load_training("mini")
+    left, record = train(slot, submission(body), BUDGET, images, labels, tmp_path)
+    assert left.weights is None
+    assert reason in record.reason
+    assert record.seconds is None
+
+
+def test_the_seed_and_the_scaled_seconds_reach_the_code(slot: Slot, tmp_path: Path) -> None:
+    images, labels = datasets.load_training("mini")
+    asked = submission("print(f'{seconds} seconds, seed {seed}')\nreturn {}")
+    _, record = train(slot, asked, BUDGET, images, labels, tmp_path)
+    assert f"{record.budget_seconds} seconds, seed 3" in record.log
+
+
+def test_the_pace_is_measured_inside_the_wall(slot: Slot) -> None:
+    assert 10 < measure_pace(slot) < 1e6
+
+
+@given(pace=st.floats(1e-3, 1e9), other=st.floats(1e-3, 1e9))
+def test_a_slower_machine_never_gets_less_time(pace: float, other: float) -> None:
+    budget = Budget()
+    slow, fast = sorted((pace, other))
+    assert (
+        budget.most_seconds
+        >= seconds_here(budget, slow)
+        >= seconds_here(budget, fast)
+        >= budget.least_seconds
+    )
+    assert seconds_here(budget, budget.images_per_second) == budget.seconds
+
+
+def accuracy(correct: int, images: int) -> Accuracy:
+    return Accuracy(images=images, correct=correct, accuracy=correct / images)
+
+
+@pytest.mark.parametrize(
+    ("submitted", "trained", "said"),
+    [
+        ((9000, 10_000), (8000, 10_000), "90.0%, training anew 80.0%: 10.0 points less"),
+        ((9000, 10_000), (8800, 10_000), None),
+        ((900, 1000), (850, 1000), "5.0 points less"),
+        ((90, 100), (85, 100), None),  # so few images say little
+        ((80, 100), (99, 100), None),
+        ((90, 100), None, "training anew gave none: NaN"),
+        (None, (99, 100), None),
+    ],
+    ids=str,
+)
+def test_only_a_gap_beyond_the_noise_is_flagged(
+    submitted: tuple[int, int] | None, trained: tuple[int, int] | None, said: str | None
+) -> None:
+    nothing = Accuracy(images=100, reason="NaN")
+    record = Training(
+        budget_seconds=60, pace=1000, seed=8, seconds=59, accuracy=accuracy(*trained) if trained else nothing
+    )
+    flag = compare(accuracy(*submitted) if submitted else nothing, record, Budget(noise_points=2))
+    assert (flag is None) == (said is None)
+    if flag is not None and said is not None:
+        assert flag.kind == "retraining" and said in flag.message
+
+
+# Through the command
+
+RUBRIC = (
+    (Path(datasets.__file__).parent / "rubric.toml").read_text(encoding="utf-8").split("[training]")[0]
+    + """
+[training]
+seconds = 2
+images_per_second = 1e6
+least_seconds = 1
+most_seconds = 3
+seed = 41
+"""
+)
+GOOD = """
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
+    history = []
+    for step in range(60):
+        loss = nn.functional.cross_entropy(model(preprocess(images)), labels)
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+        history.append(loss.item())
+    print("my seed is", seed)
+    return {"loss": history}
+"""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those of the honest code, trained here."""
+    space: dict[str, Any] = {}
+    exec(submission(GOOD).code.cells[0], space)  # type: ignore[union-attr]
+    torch.manual_seed(0)
+    net = space["classifier"]()
+    images, labels = datasets.load_training("mini")
+    space["train_classifier"](net, images, labels, device="cpu", seconds=9, seed=0)
+    file = tmp_path_factory.mktemp("weights") / "classifier.safetensors"
+    save_file(net.state_dict(), file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
+    """Four students: honest; without weights; never ending; whose code does not train to such weights."""
+    folder = tmp_path_factory.mktemp("class")
+    endless = GOOD.replace("return", "while True: time.sleep(0.1)\n    return")
+    for student, body, has_weights in (
+        ("honest", GOOD, True),
+        ("without", GOOD, False),
+        ("endless", endless, True),
+        ("lazy", "return {}", True),
+    ):
+        (folder / student).mkdir()
+        code = submission(body).code
+        assert code is not None
+        (folder / student / "lab8.py").write_text(code.cells[0], encoding="utf-8")
+        if has_weights:
+            (folder / student / "classifier.safetensors").write_bytes(weights.read_bytes())
+    (folder.parent / "rubric.toml").write_text(RUBRIC, encoding="utf-8")
+    return folder
+
+
+def grade(folder: Path, out: Path, weights: str) -> dict[str, Any]:
+    words = ["grade", folder, "--out", out, "--rubric", folder.parent / "rubric.toml", "--images", "mini"]
+    words += ["--weights", weights, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", *map(str, words)], capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    return {verdict["student_id"]: verdict for verdict in json.loads(done.stdout)}
+
+
+def test_train_measures_what_comes_out_of_the_code(folder: Path, tmp_path: Path) -> None:
+    verdicts = grade(folder, tmp_path / "out", "train")
+    assert {verdict["status"] for verdict in verdicts.values()} == {"graded"}
+    for student in ("honest", "without", "endless"):
+        accuracy, training = verdicts[student]["accuracy"], verdicts[student]["training"]
+        assert accuracy["source"] == "trained" and accuracy["accuracy"] > 0.25
+        assert training["seed"] == 41 and "my seed is 41" in training["log"]
+        assert 1 <= training["budget_seconds"] <= 3
+    assert verdicts["lazy"]["accuracy"]["accuracy"] < 0.2  # for all the weights that were handed in
+    assert len(verdicts["honest"]["training"]["history"]["loss"]) == 60
+    assert "still training" in verdicts["endless"]["training"]["reason"]
+    assert any("still training" in remark for remark in verdicts["endless"]["remarks"])
+    told = json.loads((tmp_path / "out" / "students" / "honest.json").read_text(encoding="utf-8"))
+    assert told["training"]["history"] == verdicts["honest"]["training"]["history"]
+
+
+def test_verify_gives_the_points_of_the_weights_and_flags_a_gap(folder: Path, tmp_path: Path) -> None:
+    verdicts = grade(folder, tmp_path / "out", "verify")
+    for student in ("honest", "endless", "lazy"):
+        assert verdicts[student]["accuracy"]["source"] == "submitted"
+        assert verdicts[student]["accuracy"] == verdicts["honest"]["accuracy"]
+        assert verdicts[student]["training"]["accuracy"]["source"] == "trained"
+    flagged = {s for s, v in verdicts.items() if any(flag["kind"] == "retraining" for flag in v["flags"])}
+    assert flagged == {"lazy"}
+    assert verdicts["without"]["training"] is None  # there is nothing to compare with
+
+
+def test_a_training_cannot_see_the_weights_that_were_handed_in(
+    slot: Slot, tmp_path: Path, weights: Path
+) -> None:
+    cheat = """
+    from safetensors.torch import load_file
+    model.load_state_dict(load_file("classifier.safetensors"))
+    return {}
+    """
+    images, labels = datasets.load_training("mini")
+    handed_in = Weights(filename="classifier.safetensors", path=weights, format="safetensors")
+    work = submission(cheat).model_copy(update={"weights": handed_in})
+    trained, record = train(slot, work, BUDGET, images, labels, tmp_path)
+    assert "classifier.safetensors" in record.reason
+    with slot.student(trained) as student:
+        measured = measure_accuracy(student, *datasets.load_labelled("mini"))
+    assert measured.accuracy is not None and measured.accuracy < 0.2
+
+
+def test_a_history_that_is_none_costs_nothing(slot: Slot, tmp_path: Path) -> None:
+    images, labels = datasets.load_training("mini")
+    strange = "{'a': [float('nan'), 1.0], 'b': 'text', 'c' * 10**6: [2.0], 3: [1.0]}"
+    for returned in (strange, "[0.0] * 10**6", "object()"):
+        left, record = train(slot, submission(f"return {returned}"), BUDGET, images, labels, tmp_path)
+        assert left.weights is not None and record.reason == ""
+        assert all(len(name) <= 41 for name in record.history)
