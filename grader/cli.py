@@ -130,6 +130,9 @@ def grade(
             todo = [submission for submission in chosen if submission.student_id not in known]
             if known:
                 _say(f"{len(known)} unchanged since they were graded; --only STUDENT grades one again")
+            if weights != "submitted" and todo:
+                longest = rubric.training.most_seconds * -(-len(todo) // jobs) / 60
+                _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
             try:
                 _grade(todo, setup, jobs, book)
             finally:  # what is graded is written, also when somebody pressed Ctrl-C

@@ -19,7 +19,13 @@ from grader.gradebook import FILE_NAME, Gradebook
 from grader.rubric import load_rubric, score
 from grader.types import Problem, Status, Submission, Verdict
 
-SETTINGS = {"rubric": "a" * 64, "kit": "0.1.0", "images": "mini", "weights": "submitted", "sandbox": "bubblewrap"}
+SETTINGS = {
+    "rubric": "a" * 64,
+    "kit": "0.1.0",
+    "images": "mini",
+    "weights": "submitted",
+    "sandbox": "bubblewrap",
+}
 
 
 def verdict(
