@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -113,26 +114,23 @@ def classifier() -> nn.Module:
 
 # %%
 @torch.no_grad()
-def predict(model: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] = preprocess) -> Tensor:
-    """Return the logits (N, 10), on the CPU, of images as `prepare` takes them."""
+def predict(model: nn.Module, images: Tensor) -> Tensor:
+    """Return the logits (N, 10), on the CPU, of stored images."""
     model.eval()
     device = next(model.parameters()).device
-    return torch.cat([model(prepare(batch.to(device))).float().cpu() for batch in images.split(500)])
+    return torch.cat([model(preprocess(batch.to(device))).float().cpu() for batch in images.split(500)])
 
 
-def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, prepare: Callable[[Tensor], Tensor] = preprocess
-) -> tuple[float, float]:
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
     """Return the mean cross-entropy and the share of right answers."""
-    logits, labels = predict(model, images, prepare), labels.cpu()
-    right = (logits.argmax(dim=1) == labels).sum().item()
-    return F.cross_entropy(logits, labels).item(), right / len(labels)
+    logits, labels = predict(model, images), labels.cpu()
+    return F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).double().mean().item()
 
 
 def train_loop(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss_of_next_batch: Callable[[], Tensor],
+    loss_of_next_batch: Callable[[float], Tensor],
     validate: Callable[[], tuple[float, float]],
     epochs: int,
     steps_per_epoch: int,
@@ -141,8 +139,8 @@ def train_loop(
 ) -> History:
     """Take steps until `epochs` are done or, after eight at least, `seconds` are over; return the history.
 
-    `schedule` says which share of the learning rate to use after a share 0 to 1 of the training.
-    `validate` returns (loss, accuracy) and is called after each epoch.
+    `loss_of_next_batch` and `schedule`, which says what share of the learning rate to use, are told
+    the share 0 to 1 of the training that is over. `validate` returns (loss, accuracy), once an epoch.
     """
     start, step, longest_step = time.perf_counter(), 0, 0.0
     full_rates = [group["lr"] for group in optimizer.param_groups]
@@ -159,7 +157,7 @@ def train_loop(
         for group, rate in zip(optimizer.param_groups, full_rates, strict=True):
             group["lr"] = rate * schedule(done)
         model.train()
-        loss = loss_of_next_batch()
+        loss = loss_of_next_batch(done)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -171,7 +169,8 @@ def train_loop(
             losses.clear()
             for name, value in zip(history, report, strict=True):
                 history[name].append(value)
-            print(", ".join(f"{name} {value:.4g}" for name, (*_, value) in history.items()), file=sys.stderr)
+            told = (f"{name} {values[-1]:.4g}" for name, values in history.items())
+            print(f"epoch {-(-step // steps_per_epoch)} of {epochs}:", ", ".join(told), file=sys.stderr)
     model.eval()
     return history
 

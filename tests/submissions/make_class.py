@@ -34,10 +34,11 @@ FIXED_TIME = (2026, 11, 21, 0, 0, 0)  # of every member
 
 
 def reference() -> str:
-    """The solution as a student would hand it in: without the builder's marker lines."""
+    """The solution as a student would hand it in: without the builder's marker lines, the quick network."""
     markers = ("# BEGIN SOLUTION", "# END SOLUTION", "# HINT")
     lines = _solution().splitlines(keepends=True)
-    return "".join(line for line in lines if not line.strip().startswith(markers))
+    source = "".join(line for line in lines if not line.strip().startswith(markers))
+    return changed(source, 'return Classifier("standard")', 'return Classifier("quick")')
 
 
 def ordinary() -> str:
@@ -286,10 +287,6 @@ def weights(name: str) -> bytes:
     return (HERE / "weights" / name).read_bytes()
 
 
-def reference_weights() -> bytes:
-    return (SOLUTION / "classifier.safetensors").read_bytes()
-
-
 def _solution() -> str:
     return (SOLUTION / "lab8.py").read_text("utf-8")
 
@@ -358,7 +355,7 @@ def usual(
 def reference_as_py() -> dict[str, bytes]:
     return {
         "lab8.py": reference().encode(),
-        "classifier.safetensors": reference_weights(),
+        "classifier.safetensors": weights("quick.safetensors"),
         "answers.md": answers.ENGLISH.encode(),
     }
 
@@ -366,7 +363,7 @@ def reference_as_py() -> dict[str, bytes]:
 def reference_as_notebook() -> dict[str, bytes]:
     return {
         "lab8.ipynb": notebook(reference(), markdown=answers.ENGLISH),
-        "classifier.safetensors": reference_weights(),
+        "classifier.safetensors": weights("quick.safetensors"),
     }
 
 
