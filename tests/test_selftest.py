@@ -330,8 +330,8 @@ def test_weights_that_cannot_be_graded_are_refused(solved: Path) -> None:
     refused(
         r"classifier\.safetensors does not fit classifier\(\): 1 tensors missing \(first: head\.weight\);"
     )
-    save_file(weights | {"head.weight": torch.zeros(9, 128)}, file)
-    refused(r"head\.weight of shape \(9, 128\) and not \(10, 128\); hint: train again, or")
+    save_file(weights | {"head.weight": torch.zeros(9, 256)}, file)
+    refused(r"head\.weight of shape \(9, 256\) and not \(10, 256\); hint: train again, or")
     save_file({f"module.{name}": value for name, value in weights.items()}, file)
     refused(
         r'names that begin with "module\.", as DataParallel makes them; hint: save_weights\(model\.module\)'
