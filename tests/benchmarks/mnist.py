@@ -45,6 +45,15 @@ def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
     return padded[which, 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
+def quicker(net: nn.Sequential) -> nn.Sequential:
+    """The same function of the same weights: ReLU behind pooling has a quarter to do; channels come last."""
+    layers = list(net)
+    for at in range(len(layers) - 1):
+        if isinstance(layers[at], nn.ReLU) and isinstance(layers[at + 1], nn.MaxPool2d):
+            layers[at], layers[at + 1] = layers[at + 1], layers[at]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
 @torch.no_grad()
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     right = [(net(x).argmax(1) == y).sum() for x, y in zip(images.split(500), labels.split(500), strict=True)]
@@ -58,10 +67,11 @@ def train(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     images, labels = train_set
-    net = lab8.lenet5()
+    net = quicker(lab8.lenet5())
     rate, momentum = (0.05, 0.9) if better else (0.01, 0.5)
+    decay = 5e-4 if better else 0
     optimizer = torch.optim.SGD(
-        net.parameters(), lr=rate, momentum=momentum, nesterov=better, weight_decay=5e-4 if better else 0
+        net.parameters(), lr=rate, momentum=momentum, nesterov=better, weight_decay=decay, fused=True
     )
     size = 128 if better else 64
     steps = epochs * -(-len(images) // size)
@@ -76,6 +86,7 @@ def train(
         order = torch.randperm(len(images), generator=generator)
         for rows in order.split(size):
             pictures = shifted(images[rows], generator) if better else images[rows]
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(net(pictures), labels[rows])
             optimizer.zero_grad()
             loss.backward()
