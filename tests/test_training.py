@@ -58,11 +58,12 @@ def submission(body: str) -> Submission:
 LEARN = """
     optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
     losses = []
-    for step in range(40):
+    for step in range(STEPS):
         loss = nn.functional.cross_entropy(model(preprocess(images)), labels)
         optimizer.zero_grad(); loss.backward(); optimizer.step()
         losses.append(loss.item())
 """
+FORTY = LEARN.replace("STEPS", "40")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_what_was_learnt_by_the_deadline_counts(
     slot: Slot, tmp_path: Path, end: str, budget: Budget, reason: str
 ) -> None:
     images, labels = datasets.load_training("mini")
-    trained, record = train(slot, submission(LEARN + "    " + end), budget, images, labels, tmp_path)
+    trained, record = train(slot, submission(FORTY + "    " + end), budget, images, labels, tmp_path)
     assert reason in record.reason if reason else record.reason == ""
     if not reason:
         assert len(record.history["loss"]) == 40
@@ -172,16 +173,13 @@ most_seconds = 3
 seed = 41
 """
 )
-GOOD = """
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
-    history = []
-    for step in range(60):
-        loss = nn.functional.cross_entropy(model(preprocess(images)), labels)
-        optimizer.zero_grad(); loss.backward(); optimizer.step()
-        history.append(loss.item())
+GOOD = (
+    LEARN.replace("STEPS", "60")
+    + """
     print("my seed is", seed)
-    return {"loss": history}
+    return {"loss": losses}
 """
+)
 
 
 @pytest.fixture(scope="module")
