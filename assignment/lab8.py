@@ -132,7 +132,7 @@ def evaluate(
 def train_loop(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss_of_next_batch: Callable[[float], Tensor],
+    loss_of_next_batch: Callable[[], Tensor],
     validate: Callable[[], tuple[float, float]],
     epochs: int,
     steps_per_epoch: int,
@@ -141,8 +141,8 @@ def train_loop(
 ) -> History:
     """Take steps until `epochs` are done or, after eight at least, `seconds` are over; return the history.
 
-    `loss_of_next_batch` and `schedule`, which says what share of the learning rate to use, are told
-    the share 0 to 1 of the training that is over. `validate` returns (loss, accuracy), once an epoch.
+    `schedule` says which share of the learning rate to use after a share 0 to 1 of the training.
+    `validate` returns (loss, accuracy) and is called after each epoch.
     """
     start, step, longest_step, losses = time.perf_counter(), 0, 0.0, list[Tensor]()
     full_rates = [group["lr"] for group in optimizer.param_groups]
@@ -158,7 +158,7 @@ def train_loop(
         for group, rate in zip(optimizer.param_groups, full_rates, strict=True):
             group["lr"] = rate * schedule(done)
         model.train()
-        loss = loss_of_next_batch(done)
+        loss = loss_of_next_batch()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -186,7 +186,7 @@ def train_classifier(
     """Train `model` in place on uint8 images (N, 3, 32, 32) and int64 labels (N,); return the history.
 
     Keeps to `seconds` of wall time, on `device`, be it three seconds for a few hundred images; the
-    same seed on the same machine gives the same weights unless the time cuts it short.
+    same seed, first weights and machine give the same weights unless the time cuts it short.
 
     >>> images, labels = torch.zeros(40, 3, 32, 32, dtype=torch.uint8), torch.arange(40) % 10
     >>> sorted(train_classifier(classifier(), images, labels, device="cpu", seconds=1, seed=0))
@@ -207,6 +207,7 @@ if __name__ == "__main__":
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, labels = load_cifar10("data", train=True)
+    torch.manual_seed(0)  # the first weights are random, too
     model = classifier()
     history = train_classifier(model, images, labels, device=device, seconds=1800, seed=0)
     save_weights(model)  # classifier.safetensors: hand it in

@@ -20,6 +20,7 @@ import linecache
 import os
 import pickle
 import re
+import signal
 import sys
 import threading
 import time
@@ -540,6 +541,7 @@ def run_checks() -> int:
     say("look", code.name)
     for told in LEFT_OUT:
         say("note", told, CELL_HINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     reporter = Reporter()
     quiet = ["terminal", "cacheprovider", "warnings", "faulthandler"]
     arguments = ["-c", os.devnull, "--rootdir", str(HERE), "--capture=sys", str(HERE / Path(__file__).name)]

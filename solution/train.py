@@ -1,8 +1,9 @@
 """Train the reference classifier: `python solution/train.py quick`, `standard` or `best`.
 
 Writes classifier.safetensors, classifier.json (how, and the history) and history.png (loss and accuracy
-curves) into `--folder`. The complete CIFAR-10 is needed (`grader data fetch` brings it); the test images
-are looked at once, when the training is over.
+curves) into `--folder`: `standard` beside this file, where the grader looks for them, another rung into
+`build/`. The complete CIFAR-10 is needed (`grader data fetch` brings it); the test images are looked at once,
+when the training is over.
 """
 
 from __future__ import annotations
@@ -84,8 +85,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rung", choices=list(lab8.RUNGS), nargs="?", default="standard")
     parser.add_argument("--seed", type=int, default=8)
-    parser.add_argument("--folder", type=Path, default=HERE, help="where the three files go")
+    parser.add_argument("--folder", type=Path, help="where the three files go")
     asked = parser.parse_args()
+    folder = asked.folder or (HERE if asked.rung == "standard" else HERE.parent / "build" / asked.rung)
     sets = load("cifar10", "train", "full"), load("cifar10", "test", "full")
-    accuracy = train(*sets, asked.folder, rung=asked.rung, seed=asked.seed)
-    print(f"{accuracy:.2%} of the test images are classified correctly")
+    accuracy = train(*sets, folder, rung=asked.rung, seed=asked.seed)
+    print(f"{accuracy:.2%} of the test images are classified correctly; see {folder}")

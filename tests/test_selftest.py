@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -143,11 +144,16 @@ def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: P
 
 
 def test_a_check_that_never_ends_is_stopped_and_told(solved: Path) -> None:
+    """Also in a background job, which a shell without a terminal starts with SIGINT ignored."""
     lab, selftest = solved / "lab8.py", solved / "selftest.py"
     lab.write_text(SOLVED + "\ndef conv_parameter_count(*a, **k):\n    while True: pass\n", encoding="utf-8")
     text = selftest.read_text(encoding="utf-8").replace("CALL_SECONDS = 20.0", "CALL_SECONDS = 3.0")
     selftest.write_text(text, encoding="utf-8")
-    status, lines = _run(solved)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status, lines = _run(solved)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     stopped = [line for line in lines if line.startswith("FAIL  conv_")]
     assert status == 1 and len(lines) == 13
     assert len(stopped) == 2
