@@ -119,7 +119,11 @@ def recipe_epochs(images: Tensor, labels: Tensor, epochs: int, step: int) -> nn.
 
     def loss_of_next_batch() -> Tensor:
         rows, mirrored = next(batches)
-        shown = lab8.augment(images[rows], mirrored, generator) if step >= 5 else images[rows]
+        shown = (
+            lab8.augment(images[rows], mirrored, generator, lab8.RUNGS["quick"])
+            if step >= 5
+            else images[rows]
+        )
         with torch.autocast("cpu", torch.bfloat16, enabled=faster):
             logits = model(lab8.preprocess(shown))
         return F.cross_entropy(logits.float(), labels[rows], label_smoothing=0.2 if step >= 7 else 0.0)
