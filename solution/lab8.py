@@ -117,8 +117,7 @@ def preprocess(images: Tensor) -> Tensor:
 # %%
 # BEGIN SOLUTION
 # HINT layers of your own may stand here
-# The blocks' channels, convolutions in a block; epochs, pixels that images are moved by, a hole's side.
-Rung = namedtuple("Rung", "widths convolutions epochs shift hole")
+Rung = namedtuple("Rung", "widths convolutions epochs shift hole")  # convolutions in a block; pixels
 RUNGS = {
     "quick": Rung((32, 128, 128), convolutions=2, epochs=6, shift=2, hole=0),  # to try an idea
     "standard": Rung((64, 256, 256), convolutions=2, epochs=36, shift=4, hole=9),  # the weights beside this
@@ -403,24 +402,25 @@ def train_classifier(
 
 # %%
 if __name__ == "__main__":
-    from lab8_tools import load_cifar10, plot_confusion, plot_history, plot_predictions, save_weights
+    import lab8_tools as tools
 
+    tools.keep_freed_memory()  # quicker on a CPU
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    images, labels = load_cifar10("data", train=True)
+    images, labels = tools.load_cifar10("data", train=True)
     torch.manual_seed(0)  # the first weights are random, too
     model = classifier()
     history = train_classifier(model, images, labels, device=device, seconds=1800, seed=0)
-    save_weights(model)  # classifier.safetensors: hand it in
-    plot_history(history).savefig("history.png")
+    tools.save_weights(model)  # classifier.safetensors: hand it in
+    tools.plot_history(history).savefig("history.png")
 
 # %% [markdown]
 # When you are done choosing, and only then, look at the test images.
 
 # %%
 if __name__ == "__main__":
-    test_images, test_labels = load_cifar10("data", train=False)
+    test_images, test_labels = tools.load_cifar10("data", train=False)
     loss, accuracy = evaluate(model, test_images, test_labels)
     print(f"test loss {loss:.3f}, test accuracy {accuracy:.2%}")
     guesses = predict(model, test_images)
-    plot_predictions(test_images, test_labels, guesses).savefig("predictions.png")
-    plot_confusion(test_labels, guesses).savefig("confusion.png")
+    tools.plot_predictions(test_images, test_labels, guesses).savefig("predictions.png")
+    tools.plot_confusion(test_labels, guesses).savefig("confusion.png")

@@ -305,6 +305,24 @@ def test_importing_defines_and_no_more_and_torchvision_can_be_had_after_it_has_f
     subprocess.run([sys.executable, "-c", code, str(SOLUTION)], check=True)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other C libraries are left as they are")
+def test_freed_memory_is_kept_for_the_next_tensor() -> None:
+    """In a process of its own; pages that the system had to give anew are counted."""
+    code = (
+        "import resource, sys; sys.path.insert(0, sys.argv[1]); import lab8_tools, torch\n"
+        "def pages():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(10): torch.ones(20_000_000)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "plain = pages(); lab8_tools.keep_freed_memory(); pages(); print(plain, pages())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(SOLUTION)], check=True, capture_output=True, text=True
+    )
+    plain, kept = map(int, done.stdout.split())
+    assert kept < plain / 100
+
+
 def test_weights_are_saved_for_handing_in(
     tools: ModuleType, lab8: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
