@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lab 8: convolutional networks
-# Three tasks: the arithmetic of a convolution, LeNet-5, and an image classifier of your own.
-# Whatever raises `NotImplementedError` is yours to write; all the rest works as it stands.
-# Keep the six functions' names and arguments: the grader calls them, and takes over what they
-# refer to. Nothing else at the top level is run, so experiment as you like.
+# Three tasks: the arithmetic of a convolution, LeNet-5, and an image classifier of your own. Whatever raises
+# `NotImplementedError` is yours to write, all else works. Keep the six functions' names and arguments: the
+# grader calls them, and takes over what they refer to. Nothing else at the top level is run: experiment.
 
 # %%
 from __future__ import annotations
@@ -241,8 +240,9 @@ def train_loop(
             losses.clear()
             for name, value in zip(history, report, strict=True):
                 history[name].append(value)
-            told = (f"{name} {values[-1]:.4g}" for name, values in history.items())
-            print(f"epoch {-(-step // steps_per_epoch)} of {epochs}:", ", ".join(told), file=sys.stderr)
+            told = [f"{name} {values[-1]:.4g}" for name, values in history.items()]
+            left = f"{report[0] * (1 / progress() - 1):.0f} seconds left"
+            print(f"epoch {-(-step // steps_per_epoch)} of {epochs}", *told, left, sep=", ", file=sys.stderr)
     model.eval()
     return history
 
