@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
-from grader.types import Record
+from grader.types import Record, Seconds
 
 
 class Budget(Record):
     """`[training]` of the rubric."""
 
-    seconds: PositiveFloat = 600.0  # of training, on a machine of `images_per_second`
-    images_per_second: PositiveFloat = 1000.0  # the pace that `seconds` are meant for, see `measure_pace`
-    least_seconds: PositiveFloat = 60.0  # however fast the machine: starting up takes its time
-    most_seconds: PositiveFloat = 2400.0  # however slow
-    seed: int = Field(default=8, ge=0, lt=2**32)  # `train_classifier` gets it
-    noise_points: NonNegativeFloat = 2.0  # by how many points of accuracy two trainings of one code differ
+    seconds: Seconds = 600.0  # of training, on a machine of `images_per_second`
+    # The pace that `seconds` are meant for, see `measure_pace`.
+    images_per_second: float = Field(default=1000.0, gt=0, le=1e9, strict=True)
+    least_seconds: Seconds = 60.0  # however fast the machine: starting up takes its time
+    most_seconds: Seconds = 2400.0  # however slow
+    seed: int = Field(default=8, ge=0, lt=2**32, strict=True)  # `train_classifier` gets it
+    # By how many points of accuracy two trainings of one code differ.
+    noise_points: float = Field(default=2.0, ge=0, le=100, strict=True)
 
     @model_validator(mode="after")
     def _ordered(self) -> Budget:

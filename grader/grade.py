@@ -31,9 +31,7 @@ class Bench:
         self.setup = setup
         torch.set_num_threads(1)  # the cores are the students'; what is computed here is small
         limits = setup.rubric.limits
-        if setup.weights != "submitted":  # training has its time beside all else
-            more = limits.wall_seconds + setup.rubric.training.most_seconds
-            limits = limits.model_copy(update={"wall_seconds": more})
+        if setup.weights != "submitted":
             self.training_set = datasets.load_training(setup.images)
         self.slot = Slot(mode=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads)
         self.images, self.labels = datasets.load_labelled(setup.images)
@@ -98,8 +96,11 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
             trained, record = bench.train(submission, folder)
             verdict = _grade_weights(trained, bench, answers)
             remarks = (*verdict.remarks, training.summary(record))
-            return verdict.model_copy(update={"training": record, "remarks": remarks})
-        return _verify(_grade_weights(submission, bench, answers), submission, bench, folder)
+            verdict = verdict.model_copy(update={"training": record, "remarks": remarks})
+        else:
+            verdict = _verify(_grade_weights(submission, bench, answers), submission, bench, folder)
+    flag = training.carries(submission.code)
+    return verdict.model_copy(update={"flags": (*verdict.flags, flag)}) if flag else verdict
 
 
 def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path) -> Verdict:

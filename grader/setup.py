@@ -40,6 +40,6 @@ class Setup(Record):
             "version": __version__,
             "rubric": self.rubric.digest,
             "images": self._images_digest(),
-            "weights": self.weights,
+            "weights": self.weights if self.weights == "submitted" else f"{self.weights} on {self.device}",
             "sandbox": self.sandbox,
         }

@@ -7,6 +7,7 @@ state dict and then measured like weights that were handed in, in a fresh proces
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -22,6 +23,7 @@ PACE_SECONDS = 3.0
 PACE_BATCH = {"cpu": 128, "cuda": 1024}  # images
 NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
 FILENAME = "the trained weights"  # no code names a file so
+CODE_BYTES = 32 * 1024  # of code, compressed; the reference has 6,000
 
 
 def measure_pace(slot: Slot) -> float:
@@ -50,7 +52,7 @@ def train(
     record = Training(budget_seconds=seconds, pace=round(pace, 1), seed=budget.seed)
     bare = submission.model_copy(update={"weights": None})
     path = folder / "trained.safetensors"
-    with slot.student(bare, seed=budget.seed) as student:
+    with slot.student(bare, seed=budget.seed, more_seconds=seconds) as student:
         try:
             trained = student.build("classifier").train_until(
                 images, labels, seconds=seconds, seed=budget.seed
@@ -77,6 +79,15 @@ def summary(training: Training) -> str:
     if training.seconds is not None:
         told += f"; it took {training.seconds:.1f}"
     return told + (f"; it did not end by itself: {training.reason}" if training.reason else "")
+
+
+def carries(code: Code) -> Flag | None:
+    """A flag where there is more in the code than people write: weights, for its training to unpack."""
+    size = len(zlib.compress("\n".join(code.cells).encode("utf-8", "replace")))
+    if size <= CODE_BYTES:
+        return None
+    message = f"the code has {size // 1024:,} KiB even when compressed, more than people write: it may carry"
+    return Flag(kind="code_size", message=f"{message} weights that its training only unpacks")
 
 
 def compare(submitted: Accuracy, training: Training, budget: Budget) -> Flag | None:

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 # The functions that a student's module `lab8` has to define.
 CONTRACT = (
@@ -30,6 +30,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Seconds = Annotated[float, Field(gt=0, le=10**6, strict=True)]  # TOML knows `inf`, and no clock does
 Points = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
 
@@ -148,7 +149,9 @@ class AnswerOutcome(Record):
 class Flag(Record):
     """Something that a person should look at, with its figures. It never changes points by itself."""
 
-    kind: Literal["accuracy", "changed_images", "test_above_training", "copy", "claim", "retraining"]
+    kind: Literal[
+        "accuracy", "changed_images", "test_above_training", "copy", "claim", "retraining", "code_size"
+    ]
     message: str
 
 

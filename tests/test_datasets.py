@@ -267,3 +267,25 @@ def test_python_objects_in_an_npz_are_never_unpickled(tmp_path: Path) -> None:
     with pytest.raises(KitError, match="without Python objects"):
         load_images_file(path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_damaged_archive_is_refused_with_one_line(tmp_path: Path) -> None:
+    """Bytes are changed at many places: zipfile, zlib and numpy each complain in their own way."""
+    whole = tmp_path / "whole.npz"
+    np.savez_compressed(whole, **{key: tensor.numpy() for key, tensor in held_out().items()})
+    content, refused = whole.read_bytes(), 0
+    for at in range(0, len(content) - 9, max(len(content) // 150, 1)):
+        damaged = tmp_path / "damaged.npz"
+        wrong = bytes(byte ^ 0x5A for byte in content[at : at + 9])
+        damaged.write_bytes(content[:at] + wrong + content[at + 9 :])
+        try:
+            load_images_file(damaged)
+        except KitError as error:
+            refused += 1
+            assert str(damaged) in str(error) and "\n" not in str(error)
+    assert refused > 50
+
+
+def test_the_suffix_may_have_capitals(tmp_path: Path) -> None:
+    path = save(tmp_path / "own.npz", held_out())
+    assert len(load_images_file(path.rename(tmp_path / "OWN.NPZ"))[0]) == 50

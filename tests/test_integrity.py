@@ -514,6 +514,21 @@ def test_who_stops_answering_is_flagged_unless_the_time_was_used_up(
     assert len(found.remarks) == (not is_flag)
 
 
+def test_weights_that_the_grader_trained_are_nobodys_copy_and_no_claim_is_about_them(
+    honest: Network, test_set: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"anything")
+    accuracy = measured(honest, test_set[1])
+    for source in ("submitted", "trained"):
+        weights = Weights(filename="w", path=path, format="safetensors", source=source)
+        work = Submission(student_id="ada", weights=weights, claims=("Test accuracy: 99.9 %",))
+        found = examine(work, accuracy, honest, test_set, test_set, wall_seconds=600, seed=1)
+        handed_in = source == "submitted"
+        assert ("claim" in {flag.kind for flag in found.flags}) == handed_in
+        assert bool(found.fingerprint.weights_sha256) == bool(found.fingerprint.ranks) == handed_in
+
+
 def test_a_network_near_chance_is_asked_nothing(test_set: tuple[Tensor, Tensor]) -> None:
     network = local(lambda images: torch.eye(10)[torch.zeros(len(images), dtype=torch.int64)], test_set[0])
     found = examine(

@@ -904,7 +904,7 @@ class TestDiscovery:
     @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
     def test_a_gpu_that_the_box_hides_is_told_before_any_code_runs(self) -> None:
         with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(KitError, match="hides the GPU"):
-            blind.start_worker(blind.new_output())
+            blind.start_worker(blind.new_output(LIMITS), LIMITS)
 
     def test_the_compiled_filters_are_those_of_the_script(self, tmp_path: Path) -> None:
         seccomp = pytest.importorskip("grader.sandbox.seccomp")

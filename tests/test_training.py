@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import platform
+import random
 import subprocess
 import sys
 import textwrap
@@ -20,13 +22,17 @@ from safetensors.torch import save_file
 from grader import datasets
 from grader.accuracy import measure_accuracy
 from grader.budget import Budget
-from grader.sandbox import Limits, Slot
-from grader.training import compare, measure_pace, seconds_here, train
+from grader.grade import Bench
+from grader.rubric import load_rubric
+from grader.sandbox import Limits, Slot, StudentFailure
+from grader.setup import Setup
+from grader.training import carries, compare, measure_pace, seconds_here, train
 from grader.types import Accuracy, Code, Submission, Training, Weights
 
 torch.set_num_threads(1)
 BUDGET = Budget(seconds=2, images_per_second=1e6, least_seconds=1, most_seconds=2, seed=3)
 LONG = Budget(seconds=120, images_per_second=1e6, least_seconds=1, most_seconds=120, seed=3)
+MINUTE = {"least_seconds": 60.0, "most_seconds": 60.0}
 NET = """
 import sys, time
 import torch
@@ -237,6 +243,8 @@ def test_train_measures_what_comes_out_of_the_code(folder: Path, tmp_path: Path)
         assert 1 <= training["budget_seconds"] <= 3
     assert verdicts["lazy"]["accuracy"]["accuracy"] < 0.2  # for all the weights that were handed in
     assert len(verdicts["honest"]["training"]["history"]["loss"]) == 60
+    flagged = [student for student, verdict in verdicts.items() if verdict["flags"]]
+    assert flagged == []  # one code and one seed give the same weights, which nobody has copied
     assert "still training" in verdicts["endless"]["training"]["reason"]
     assert any("still training" in remark for remark in verdicts["endless"]["remarks"])
     told = json.loads((tmp_path / "out" / "students" / "honest.json").read_text(encoding="utf-8"))
@@ -279,3 +287,91 @@ def test_a_history_that_is_none_costs_nothing(slot: Slot, tmp_path: Path) -> Non
         left, record = train(slot, submission(f"return {returned}"), BUDGET, images, labels, tmp_path)
         assert left.weights is not None and record.reason == ""
         assert all(len(name) <= 41 for name in record.history)
+
+
+def learnt(slot: Slot, tmp_path: Path, body: str, budget: Budget = LONG) -> tuple[float, Training]:
+    """What the training leaves, as a share of the test images, and its record."""
+    images, labels = datasets.load_training("mini")
+    trained, record = train(slot, submission(body), budget, images, labels, tmp_path)
+    assert trained.weights is not None, record.reason
+    with slot.student(trained) as student:
+        measured = measure_accuracy(student, *datasets.load_labelled("mini"))
+    assert measured.accuracy is not None
+    return measured.accuracy, record
+
+
+@pytest.mark.parametrize("steps", [1999, 2000, 50_000])  # 2,000 tensors are the most that a reply may hold
+def test_a_history_of_loss_tensors_costs_no_weights_and_is_kept(
+    slot: Slot, tmp_path: Path, steps: int
+) -> None:
+    body = f"{FORTY}\n    return {{'loss': [torch.tensor(float(i)) for i in range({steps})]}}"
+    accuracy, record = learnt(slot, tmp_path, body)
+    assert accuracy > 0.2
+    found = record.history["loss"]
+    assert 600 < len(found) <= 1000 and found[:2] in ((0, 2), (0, 50)) and found == tuple(sorted(found))
+
+
+def test_a_training_may_print_more_than_a_short_call(slot: Slot, tmp_path: Path) -> None:
+    body = FORTY + "\n    for i in range(90): print('x' * 99_999)\n    return {}"  # 9 MB
+    assert learnt(slot, tmp_path, body, BUDGET)[0] > 0.2
+    with slot.student(submission(body)) as student, pytest.raises(StudentFailure, match="more than 8 MiB"):
+        student.build("classifier").train(*datasets.load_training("mini"), seconds=2, seed=0)
+
+
+def test_a_training_may_set_an_alarm(slot: Slot, tmp_path: Path) -> None:
+    """Signals are the main thread's alone."""
+    body = f"""
+    import signal
+    class Over(Exception): pass
+    def over(*_): raise Over
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        while True: time.sleep(0.05)
+    except Over:
+        pass
+{FORTY}
+    return {{}}
+    """
+    accuracy, record = learnt(slot, tmp_path, body)
+    assert accuracy > 0.2 and record.reason == ""
+
+
+def test_why_a_training_failed_is_told_also_where_there_are_no_weights(slot: Slot, tmp_path: Path) -> None:
+    lazy = NET.replace("nn.Linear(3072, 10)", "nn.LazyLinear(10)") + HEAD + "    raise ValueError('too lazy')"
+    work = Submission(student_id="s1", code=Code(filename="lab8.py", cells=(lazy,)))
+    left, record = train(slot, work, BUDGET, *datasets.load_training("mini"), tmp_path)
+    assert left.weights is None
+    assert "ValueError: too lazy" in record.reason and "have no sizes yet" in record.reason
+
+
+def test_only_the_training_has_the_trainings_time() -> None:
+    """A network that puts its training off until it is asked has the limits' time for that, no more."""
+    rubric = load_rubric()
+    limits = rubric.limits.model_copy(update={"wall_seconds": 12.0, "batch_seconds": 5.0})
+    setup = Setup(
+        rubric=rubric.model_copy(update={"limits": limits, "training": BUDGET.model_copy(update=MINUTE)}),
+        images="mini",
+        weights="train",
+    )
+    slow = NET.replace("return images.float() / 255", "time.sleep(3); return images.float() / 255")
+    code = Code(filename="lab8.py", cells=(slow + HEAD + "    return {}",))
+    with Bench(setup) as bench:
+        verdict = bench.grade(Submission(student_id="s1", code=code))
+    assert verdict.accuracy is not None and verdict.accuracy.correct is None
+    assert "all of its 12 seconds" in verdict.accuracy.reason
+
+
+def test_code_that_carries_weights_is_flagged_and_no_other() -> None:
+    solution = (Path(__file__).parents[1] / "solution" / "lab8.py").read_text(encoding="utf-8")
+    assert carries(Code(filename="lab8.py", cells=(solution,) * 3)) is None
+    stash = base64.b85encode(random.Random(0).randbytes(60_000)).decode()
+    flag = carries(Code(filename="lab8.py", cells=(solution, f"STASH = {stash!r}")))
+    assert flag is not None and flag.kind == "code_size" and "KiB even when compressed" in flag.message
+
+
+@pytest.mark.parametrize("key", ["seconds", "images_per_second", "least_seconds", "most_seconds"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e10, 0, -1, "600", True])
+def test_a_budget_is_finite_positive_numbers(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=key):
+        Budget.model_validate({key: value})

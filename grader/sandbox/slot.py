@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import secrets
 import select
@@ -60,7 +61,10 @@ class Output:
 class Worker:
     """The connection to one forked process, and the pipe with what it prints."""
 
-    def __init__(self, slot: Slot, connection: socket.socket, pipe: int, output: Output) -> None:
+    def __init__(
+        self, slot: Slot, connection: socket.socket, pipe: int, output: Output, limits: Limits
+    ) -> None:
+        self.limits = limits
         self._slot = slot
         self._connection = connection
         self._pipe = pipe
@@ -74,7 +78,7 @@ class Worker:
         deadline = time.monotonic() + seconds
         number = secrets.randbits(62)
         outgoing = [memoryview(p) for p in protocol.pack({**header, "n": number}, payload) if p]
-        incoming = _Frame(self._slot.limits.reply_mib * 2**20)
+        incoming = _Frame(self.limits.reply_mib * 2**20)
         try:
             while outgoing or (reply and not incoming.complete):
                 self._step(outgoing, incoming if reply else None, deadline, seconds)
@@ -223,14 +227,24 @@ class Slot:
 
     @contextlib.contextmanager
     def student(
-        self, submission: Submission, *, names: tuple[str, ...] = CONTRACT, seed: int = 0
+        self,
+        submission: Submission,
+        *,
+        names: tuple[str, ...] = CONTRACT,
+        seed: int = 0,
+        more_seconds: float = 0.0,
     ) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone.
 
         `names`: the functions that the module is to define. `seed` fixes the random numbers that
-        each request starts from.
+        each request starts from. With `more_seconds` it may run, and print, for longer than the limits say.
         """
-        student = Student(self, submission, names, seed)
+        longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
+        more = {
+            "wall_seconds": self.limits.wall_seconds + more_seconds,
+            "output_mib_killed": self.limits.output_mib_killed * longer,
+        }
+        student = Student(self, submission, names, seed, self.limits.model_copy(update=more))
         try:
             yield student
         finally:
@@ -240,11 +254,11 @@ class Slot:
         """End the box and everything in it."""
         self._stop()
 
-    def new_output(self) -> Output:
-        return Output(self.limits)
+    def new_output(self, limits: Limits) -> Output:
+        return Output(limits)
 
-    def start_worker(self, output: Output) -> Worker:
-        """Fork a worker whose output goes to `output`.
+    def start_worker(self, output: Output, limits: Limits) -> Worker:
+        """Fork a worker whose output goes to `output`, and who keeps to `limits`.
 
         Raises SandboxError where a box that worked cannot be had again, KitError where none could be had.
         """
@@ -265,7 +279,7 @@ class Slot:
             try:
                 socket.send_fds(
                     self.control,
-                    [json.dumps({"do": "start", "limits": self._worker_limits()}).encode() + b"\n"],
+                    [json.dumps({"do": "start", "limits": self._worker_limits(limits)}).encode() + b"\n"],
                     [theirs.fileno(), their_pipe],
                 )
             except OSError:
@@ -276,7 +290,7 @@ class Slot:
                 ours.setblocking(False)
                 os.set_blocking(pipe, False)
                 self._oom_kills = self._group.oom_kills() if self._group else 0
-                return Worker(self, ours, pipe, output)
+                return Worker(self, ours, pipe, output, limits)
             finally:
                 theirs.close()
                 os.close(their_pipe)
@@ -325,7 +339,7 @@ class Slot:
         if why == "files":
             return Death("crashed", f"the code made more than {MOST_FILES} files")
         if why == "cpu":
-            seconds = self._worker_limits()["cpu_seconds"]
+            seconds = self._worker_limits(worker.limits)["cpu_seconds"]
             return Death("timeout", f"the code used more than {seconds:g} seconds of processor time")
         if why == "full":
             return Death("crashed", f"the code wrote more than {self._room()}")
@@ -340,8 +354,7 @@ class Slot:
         scratch, shared = self.limits.scratch_mib, self.limits.shared_memory_mib
         return f"{scratch} MiB to its working folder or {shared} MiB to shared memory"
 
-    def _worker_limits(self) -> dict[str, Any]:
-        limits = self.limits
+    def _worker_limits(self, limits: Limits) -> dict[str, Any]:
         threads = self.threads
         return {
             "memory_mib": limits.memory_mib,

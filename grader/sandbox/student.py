@@ -21,6 +21,7 @@ from grader.text import safe_line, safe_text
 from grader.types import Record, Submission
 
 if TYPE_CHECKING:
+    from grader.limits import Limits
     from grader.sandbox.slot import Slot, Worker
 
 MESSAGE_CHARACTERS = 400
@@ -91,14 +92,16 @@ class Student:
     crash the next request starts a fresh process; models built before are gone.
     """
 
-    def __init__(self, slot: Slot, submission: Submission, names: tuple[str, ...], seed: int) -> None:
+    def __init__(
+        self, slot: Slot, submission: Submission, names: tuple[str, ...], seed: int, limits: Limits
+    ) -> None:
         self.device = slot.device
         self.remarks: list[str] = []
         self.failure: StudentFailure | None = None  # why the module could not be loaded
         self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
         self.box_failure: SandboxError | None = None  # then what was seen of the submission says nothing
         self._slot = slot
-        self.limits = slot.limits
+        self.limits = limits
         self._submission = submission
         self._names = names
         self._seed = seed
@@ -108,7 +111,7 @@ class Student:
         self._deaths = 0
         self._requests = 0
         self._closed = False
-        self._output = slot.new_output()
+        self._output = slot.new_output(limits)
 
     @property
     def log(self) -> str:
@@ -197,7 +200,7 @@ class Student:
         return self._worker
 
     def _start(self) -> Worker:
-        worker = self._worker = self._slot.start_worker(self._output)
+        worker = self._worker = self._slot.start_worker(self._output, self.limits)
         try:
             self._load(worker)
         except StudentFailure as failure:
@@ -362,14 +365,14 @@ class Model:
         names = {key: tuple(_strings(found.get(key))) for key in ("missing", "unexpected", "mismatched")}
         return LoadReport(**names)
 
-    def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> Value:
-        """Let the student's `train_classifier` train the model on uint8 images and labels; its history.
+    def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> None:
+        """Let the student's `train_classifier` train the model on uint8 images and labels.
 
         It is asked to keep to `seconds`, and stopped when it overruns them by the limits' call_seconds.
         """
         limit = seconds + self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}
-        return self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
+        self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
 
     def train_until(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> Trained:
         """As `train`, but what the model holds when the time is over counts, finished or not.
@@ -378,10 +381,11 @@ class Model:
         within three times call_seconds after the time, or what came is not a state dict.
         """
         grace = self._student.limits.call_seconds
+        limit = seconds + 3 * grace
         found = self._request(
             "train_until",
             {"images": images, "labels": labels},
-            seconds + 3 * grace,
+            limit,
             seconds=seconds,
             grace_seconds=grace,
             train_seed=seed,
@@ -389,7 +393,7 @@ class Model:
         if not isinstance(found, dict):
             raise _nonsense()
         took, stopped = found.get("seconds"), found.get("stopped")
-        if not (isinstance(took, float) and math.isfinite(took) and isinstance(stopped, str)):
+        if not (isinstance(took, float) and 0 <= took <= limit and isinstance(stopped, str)):
             raise _nonsense()
         weights = _tensors(found.get("weights"))
         return Trained(weights, _numbers(found.get("history")), took, safe_line(stopped, MESSAGE_CHARACTERS))

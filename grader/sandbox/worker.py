@@ -13,6 +13,7 @@ import contextlib
 import errno
 import json
 import linecache
+import math
 import os
 import pickle
 import random
@@ -41,7 +42,7 @@ MODULE = "lab8"
 REQUEST_BYTES = 2**31  # the trusted side may send any batch; memory is bounded anyway
 CHUNK = 2**20
 LINE_CHARACTERS = 2000
-HISTORY_BYTES = 2**18  # a longer one is left out
+COLUMNS, ROWS = 20, 1000  # of a history: of a longer one every second row counts, or third
 REMARKS = 50
 CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
@@ -69,6 +70,7 @@ class State:
         self.models: dict[int, nn.Module] = {}
         self.reply_bytes = 2**20
         self.limits: dict[str, Any] = {}
+        self.reply: Reply
 
     def function(self, name: str) -> Callable[..., Any]:
         found = getattr(self.module, name, None)
@@ -128,13 +130,26 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
         if request["op"] == "checkpoint":
             _store(state, request, length, read)
             continue  # no reply: a failure to write is told when the weights are asked for
+        state.reply = Reply(connection, request["n"])
         header, payload = _answer(state, request, read(length))
         if os.getpid() != process:  # the code forked, and this is the copy: one answer is enough
             os._exit(0)
-        header["n"] = request["n"]
-        _flush()
-        for piece in protocol.pack(header, payload):
-            connection.sendall(piece)
+        state.reply.send(header, payload)
+
+
+class Reply:
+    """To one request. Who comes first sends it: the request's own thread, or a clock beside it."""
+
+    def __init__(self, connection: socket.socket, number: int) -> None:
+        self._connection = connection
+        self._number = number
+        self._once = threading.Lock()  # never given back
+
+    def send(self, header: dict[str, Any], payload: bytes) -> None:
+        if self._once.acquire(blocking=False):
+            _flush()
+            for piece in protocol.pack({**header, "n": self._number}, payload):
+                self._connection.sendall(piece)
 
 
 def _bound_gpu(mib: int) -> None:
@@ -147,9 +162,20 @@ def _bound_gpu(mib: int) -> None:
 
 def _answer(state: State, request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
     """The reply to a request: `value`, or `failed` with a kind and a line."""
-    try:
+
+    def operation() -> object:
         _seed(state, request["seed"])
-        value = _OPERATIONS[request["op"]](state, request, payload)
+        return _OPERATIONS[request["op"]](state, request, payload)
+
+    return _outcome(state, request, operation)
+
+
+def _outcome(
+    state: State, request: dict[str, Any], operation: Callable[[], object]
+) -> tuple[dict[str, Any], bytes]:
+    """What `operation` returns, or how it fails, as the reply to `request`."""
+    try:
+        value = operation()
         tree, tensors = protocol.encode_value(value)
         if len(tensors) > state.reply_bytes or len(json.dumps(tree)) > protocol.REPLY_HEADER_BYTES // 2:
             raise protocol.UnsupportedValueError("more data than is accepted")
@@ -310,7 +336,7 @@ def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict
     return {"missing": missing, "unexpected": unexpected, "mismatched": mismatched}
 
 
-def _train(state: State, request: dict[str, Any], payload: bytes) -> object:
+def _train(state: State, request: dict[str, Any], payload: bytes) -> dict[str, list[float]]:
     tensors = protocol.unpack_tensors(payload)
     images, labels = tensors["images"], tensors["labels"]
     model = state.model(request)
@@ -324,47 +350,70 @@ def _train(state: State, request: dict[str, Any], payload: bytes) -> object:
         seed=request["train_seed"],
     )
     try:
-        tree, data = protocol.encode_value(history)
-    except protocol.UnsupportedValueError:
-        return None  # the history is for the student; nothing rests on it
-    return history if len(data) + len(json.dumps(tree)) < HISTORY_BYTES else None
+        return _columns(history)
+    except Exception:
+        return {}  # the history is for the student; nothing rests on it
+
+
+def _columns(history: object) -> dict[str, list[float]]:
+    """A history's numbers, be they tensors of one element: short enough to leave the weights their room."""
+    columns: dict[str, list[float]] = {}
+    if isinstance(history, dict):
+        for name, column in list(history.items())[:COLUMNS]:
+            if isinstance(name, str) and isinstance(column, list | tuple) and column:
+                some = column[:: math.ceil(len(column) / ROWS)]
+                with contextlib.suppress(TypeError, ValueError, RuntimeError):  # no numbers
+                    columns[name[:100]] = [float(f"{float(value):.6g}") for value in some]
+    return columns
 
 
 def _train_until(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
     """Train for `seconds`, and answer with what the model then holds.
 
-    The training has a thread of its own: one that overruns, or raises, leaves what it has learnt. It has
-    some grace to come to its own end, for what it does after its last step; if it does not, the model
-    counts as it was when the time was over.
+    A training that raises leaves what it has learnt. One that overruns has some grace to come to its own
+    end, for what it does after its last step; if it does not, a clock in a thread beside it answers, with
+    the model as it was when the time was over. The training has the main thread: signals need it.
     """
-    told: dict[str, Any] = {"history": None, "stopped": ""}
-
-    def run() -> None:
-        torch.set_num_threads(max(state.limits["threads"], 1))  # OpenMP counts for each thread by itself
-        try:
-            told["history"] = _train(state, request, payload)
-        except BaseException as error:
-            told["stopped"] = _describe(error, state)[:LINE_CHARACTERS]
-
     model = state.model(request)
     state.function("train_classifier")
-    began = time.monotonic()
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(request["seconds"])
-    weights = None
-    if thread.is_alive():
-        weights = _copy_of(model)
-        thread.join(request["grace_seconds"])
-    if thread.is_alive():
-        told["stopped"] = "it was still training when its time was over"
-    else:
-        weights = _copy_of(model)
-    return {"seconds": time.monotonic() - began, "weights": weights, **told}
+    reply, over, began = state.reply, threading.Event(), time.monotonic()
+
+    def told(weights: dict[str, Tensor], stopped: str, history: object) -> dict[str, Any]:
+        seconds = time.monotonic() - began
+        return {"seconds": seconds, "weights": weights, "stopped": stopped, "history": history}
+
+    def watch() -> None:
+        weights: dict[str, Tensor] = {}
+        if over.wait(request["seconds"]):
+            return
+        with contextlib.suppress(Exception):  # the training may replace what is being read
+            weights = _copy_of(model)
+        if not over.wait(request["grace_seconds"]):
+            late = "it was still training when its time was over"
+            reply.send(*_outcome(state, request, lambda: told(weights or _copy_of(model), late, None)))
+
+    threading.Thread(target=watch, daemon=True).start()
+    stopped, history = "", None
+    try:
+        history = _train(state, request, payload)
+    except BaseException as error:
+        stopped = _describe(error, state)[:LINE_CHARACTERS]
+    over.set()
+    try:
+        return told(_copy_of(model), stopped, history)
+    except Exception as error:
+        if not stopped:
+            raise
+        raise RefusalError("raised", f"{stopped}; its weights: {_describe(error, state)}") from None
 
 
 def _copy_of(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+    weights = model.state_dict()
+    if any(map(is_lazy, weights.values())):
+        raise RefusalError("bad_value", "the model's lazy layers have no sizes yet: nothing was learnt")
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()  # whatever stream the code has trained on
+    return {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
 
 
 def _pace(state: State, request: dict[str, Any], payload: bytes) -> float:
