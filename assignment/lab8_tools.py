@@ -5,6 +5,7 @@ The functions that you hand in must not use it: the grader takes `lab8` alone.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import sys
 from pathlib import Path
@@ -42,6 +43,20 @@ def load_cifar10(folder: str | Path, train: bool) -> tuple[Tensor, Tensor]:
             f"{images_file.name} and {labels_file.name} there, which your instructor can give you"
         ) from error
     return torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(data.targets)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that it frees, for its next tensors. Call it once, before training.
+
+    Linux gives large pieces back and asks for them anew, a page at a time, in every step of a training,
+    which costs up to a tenth of its time on a CPU. Where the C library is another, nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):
+        return
+    mallopt(-4, 0)  # M_MMAP_MAX of malloc.h: no piece is mapped by itself
+    mallopt(-1, -1)  # M_TRIM_THRESHOLD: the end of the heap stays
 
 
 def save_weights(model: nn.Module, folder: str | Path = ".") -> Path:
