@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import time
@@ -380,3 +381,21 @@ def test_the_script_for_a_gpu_runs_from_parts_without_the_grader(tmp_path: Path)
     (tmp_path / "train-images-1.npy").unlink()
     done = subprocess.run(words, capture_output=True, text=True, timeout=250)
     assert done.returncode != 0 and "a part is missing" in done.stderr
+
+
+def test_every_row_of_the_ladder_runs_and_stands_in_the_readme() -> None:
+    root = SOLUTION.parent
+    small = (
+        "import ladder; real = ladder.load\n"
+        "ladder.load = lambda *words: tuple(t[:500] for t in real(*words[:2], 'mini'))\n"
+        "ladder.main()"
+    )
+    words = [sys.executable, "-c", small, "--epochs", "1"]
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=250, cwd=root / "tests" / "benchmarks"
+    )
+    assert done.returncode == 0, done.stderr
+    row = re.compile(r"^\| ([^|]+) \| [\d.]+ \| [\d.]+ ?% \|$", re.MULTILINE)
+    rows = row.findall(done.stdout)
+    assert len(rows) == 10
+    assert row.findall((root / "README.md").read_text(encoding="utf-8")) == rows
