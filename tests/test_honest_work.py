@@ -218,8 +218,8 @@ def test_training_with_workers_and_checkpoints(slot: Slot, persistent: bool) -> 
     images = (labels * 200).to(torch.uint8)[:, None, None, None].expand(96, 3, 32, 32).contiguous()
     with slot.student(Submission(student_id="s", code=code)) as student:
         model = student.build("classifier")
-        history = model.train(images, labels, seconds=30, seed=0)
-        assert isinstance(history, dict) and len(history["loss"]) == 3, history  # type: ignore[arg-type]
+        trained = model.train_until(images, labels, seconds=30, seed=0)
+        assert not trained.stopped and len(trained.history["loss"]) == 3, trained
         logits = model.classify(images)
         assert torch.equal(logits.argmax(1), labels), student.log
 
@@ -233,6 +233,7 @@ def with_weights(slot: Slot, folder: Path, code: str) -> Student:
         Submission(student_id="s", code=Code(filename="lab8.py", cells=(cell,)), weights=weights),
         ("classifier",),
         0,
+        slot.limits,
     )
 
 
