@@ -106,8 +106,8 @@ def preprocess(images: Tensor) -> Tensor:
     """
     # BEGIN SOLUTION Task 3a: write preprocess
     # HINT a network learns fastest from numbers around 0, with a spread of about 1
-    mean = torch.tensor([0.4914, 0.4822, 0.4465], device=images.device)  # of the training images' channels
-    std = torch.tensor([0.2470, 0.2435, 0.2616], device=images.device)
+    moments = torch.tensor([[0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]])  # of the training images
+    mean, std = moments.to(images.device, non_blocking=True)  # without waiting for a busy GPU
     scaled = (images.float() - 255 * mean.view(1, 3, 1, 1)) / (255 * std.view(1, 3, 1, 1))
     return scaled.contiguous(memory_format=torch.channels_last)  # the order in which convolutions are fastest
     # END SOLUTION

@@ -76,3 +76,7 @@ def test_a_student_is_told_the_bound_on_the_gpus_memory() -> None:
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
     assert worker._is_memory(error)
     assert rule_behind(error, {"gpu_memory_mib": 8192}) == "it may take 8192 MiB of the GPU's memory"
+
+
+def test_the_driver_leaves_no_cache_where_a_submission_would_find_it() -> None:
+    assert bubblewrap.environment("/scratch", "cuda")["CUDA_CACHE_DISABLE"] == "1"

@@ -101,6 +101,7 @@ def environment(scratch: str, device: str) -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "CUDA_CACHE_DISABLE": "1",  # else the driver lays its cache into the submission's folder
     }
     if device == "cpu":
         variables["TORCHDYNAMO_DISABLE"] = "1"  # torch.compile finds no compiler here: run what it is given

@@ -130,7 +130,7 @@ def measure(folder: Path, small: bool) -> None:
             seconds.append(took)
             accuracies.append(100 * lab8.evaluate(model, *test)[1])
         print(f"| `{rung}` | {count} | {spread(seconds)} | {spread(accuracies)} |", flush=True)
-    batches = test[0].to(device).split(1000)
+    batches = test[0].to(device).split(2000)
 
     @torch.no_grad()
     def classify() -> None:
