@@ -80,7 +80,9 @@ def save_weights(model: nn.Module, folder: str | Path = ".") -> Path:
 
 def plot_history(history: dict[str, list[float]]) -> Figure:
     """Draw losses and accuracy by epoch, from what `train_classifier` returned."""
-    figure, (left, right) = _plots().subplots(1, 2, figsize=(10, 4), layout="constrained")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for axes, names, title in (
         (left, ("train_loss", "val_loss"), "loss"),
         (right, ("val_accuracy",), "accuracy"),
@@ -95,8 +97,10 @@ def plot_history(history: dict[str, list[float]]) -> Figure:
 
 def plot_predictions(images: Tensor, labels: Tensor, logits: Tensor) -> Figure:
     """Draw the first 16 images, each with its guessed class and, where that is wrong, the true one."""
+    import matplotlib.pyplot as plt
+
     guesses = logits.argmax(dim=1).tolist()
-    figure, axes = _plots().subplots(2, 8, figsize=(14, 4), layout="constrained")
+    figure, axes = plt.subplots(2, 8, figsize=(14, 4), layout="constrained")
     for cell in axes.flat:
         cell.axis("off")
     for cell, image, truth, guess in zip(axes.flat, images, labels.tolist(), guesses, strict=False):
@@ -114,8 +118,10 @@ def confusion_matrix(labels: Tensor, logits: Tensor) -> Tensor:
 
 def plot_confusion(labels: Tensor, logits: Tensor) -> Figure:
     """Draw the confusion matrix with its counts."""
+    import matplotlib.pyplot as plt
+
     matrix = confusion_matrix(labels, logits)
-    figure, axes = _plots().subplots(figsize=(7, 6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 6), layout="constrained")
     figure.colorbar(axes.imshow(matrix.numpy(), cmap="Blues"), ax=axes)
     axes.set_xticks(range(len(CLASSES)), CLASSES, rotation=45, ha="right")
     axes.set_yticks(range(len(CLASSES)), CLASSES)
@@ -133,10 +139,6 @@ def plot_confusion(labels: Tensor, logits: Tensor) -> Figure:
                 color="white" if number > half else "black",
             )
     return figure
-
-
-def _plots() -> Any:
-    return importlib.import_module("matplotlib.pyplot")
 
 
 def _torchvision_datasets() -> Any:

@@ -29,7 +29,7 @@ CODE_BYTES = 32 * 1024  # of code, compressed; the reference has 6,000
 def measure_pace(slot: Slot) -> float:
     """Images a second that a fixed small network trains on in `slot`, on its device and threads."""
     with slot.student(NOBODY, names=()) as nobody:
-        nobody.pace(0.5, PACE_BATCH[slot.device])  # the first steps are slow
+        nobody.pace(PACE_SECONDS / 6, PACE_BATCH[slot.device])  # the first steps are slow
         return nobody.pace(PACE_SECONDS, PACE_BATCH[slot.device])
 
 

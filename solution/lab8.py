@@ -294,7 +294,7 @@ class Muon(torch.optim.Optimizer):
     """Nesterov's momentum, a kernel's steps made orthogonal: all directions of it are learnt equally fast."""
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # takes no closure
         for group in self.param_groups:
             for weight in group["params"]:
                 gradient = weight.grad + group["decay"] * weight
@@ -367,7 +367,7 @@ def train_classifier(
     kept_back = max(1, min(1000, len(images) // 10))  # never trained on: for the history's val_ columns
     val_images, val_labels = images[order[:kept_back]], labels[order[:kept_back]]
     images, labels = images[order[kept_back:]], labels[order[kept_back:]]
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's types
     if isinstance(model, Classifier):
         model.whiten.weight.data.copy_(whitening_filters(preprocess(images[:1000])))
 

@@ -26,6 +26,7 @@ import threading
 import time
 import types
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -253,7 +254,7 @@ def expect_equal(what: str, actual: object, expected: object, hint: str) -> None
         raise WrongError(what, expected=repr(expected), actual=repr(actual)[:120], hint=hint)
 
 
-def test_conv_output_size(lab):
+def test_conv_output_size(lab: types.ModuleType) -> None:
     """conv_output_size where every step fits"""
     hint = "padding counts twice; the first place of the kernel is one more than the steps"
     expect_equal("conv_output_size(32, 5)", lab.conv_output_size(32, 5), 28, hint)
@@ -261,13 +262,13 @@ def test_conv_output_size(lab):
     expect_equal("conv_output_size(227, 11, stride=4)", lab.conv_output_size(227, 11, stride=4), 55, hint)
 
 
-def test_conv_output_size_drops_the_rest(lab):
+def test_conv_output_size_drops_the_rest(lab: types.ModuleType) -> None:
     """conv_output_size where the last step does not fit"""
     hint = "an int; a step that would reach over the edge is not taken"
     expect_equal("conv_output_size(10, 3, stride=2)", lab.conv_output_size(10, 3, stride=2), 4, hint)
 
 
-def test_conv_output_size_of_pairs(lab):
+def test_conv_output_size_of_pairs(lab: types.ModuleType) -> None:
     """conv_output_size of pairs"""
     found = lab.conv_output_size((32, 48), 5, 1, (0, 2))
     found = tuple(found) if isinstance(found, list) else found
@@ -275,7 +276,7 @@ def test_conv_output_size_of_pairs(lab):
     expect_equal("conv_output_size((32, 48), 5, 1, (0, 2))", found, (28, 48), hint)
 
 
-def test_conv_output_size_refuses(lab):
+def test_conv_output_size_refuses(lab: types.ModuleType) -> None:
     """conv_output_size of what cannot be"""
     hint = "raise ValueError before computing"
     for arguments in ((4, 7), (8, 3, 0)):
@@ -288,7 +289,7 @@ def test_conv_output_size_refuses(lab):
         )
 
 
-def test_conv_parameter_count(lab):
+def test_conv_parameter_count(lab: types.ModuleType) -> None:
     """conv_parameter_count with and without biases"""
     hint = "weights of every kernel, and a bias for each output channel"
     expect_equal("conv_parameter_count(1, 6, 5)", lab.conv_parameter_count(1, 6, 5), 156, hint)
@@ -296,13 +297,13 @@ def test_conv_parameter_count(lab):
     expect_equal("conv_parameter_count(6, 16, 5, bias=False)", without, 2400, hint)
 
 
-def test_conv_parameter_count_of_a_pair(lab):
+def test_conv_parameter_count_of_a_pair(lab: types.ModuleType) -> None:
     """conv_parameter_count of a kernel that is not square"""
     found = lab.conv_parameter_count(3, 8, (1, 7))
     expect_equal("conv_parameter_count(3, 8, (1, 7))", found, 176, "height times width, not a square")
 
 
-def test_lenet5_gives_logits(lab):
+def test_lenet5_gives_logits(lab: types.ModuleType) -> None:
     """lenet5 gives ten logits an image"""
     net = lab.lenet5()
     for count in (1, 4):
@@ -312,14 +313,14 @@ def test_lenet5_gives_logits(lab):
         )
 
 
-def test_lenet5_has_its_size(lab):
+def test_lenet5_has_its_size(lab: types.ModuleType) -> None:
     """lenet5 has LeNet-5's parameters"""
     sizes = [parameter.numel() for parameter in lab.lenet5().parameters()]
     hint = "two convolutions and three linear layers, with biases, and no more"
     expect_equal("the number of tensors and of numbers", (len(sizes), sum(sizes)), (10, 61706), hint)
 
 
-def test_preprocess(lab):
+def test_preprocess(lab: types.ModuleType) -> None:
     """preprocess gives floats, image by image"""
     images = made_up(6)[0]
     before = images.clone()
@@ -335,7 +336,7 @@ def test_preprocess(lab):
     expect_equal("whether an image alone gives the same", alike, True, "use fixed numbers, not the batch's")
 
 
-def test_classifier_gives_logits(lab):
+def test_classifier_gives_logits(lab: types.ModuleType) -> None:
     """classifier gives ten finite logits an image"""
     net = lab.classifier().eval()
     with torch.no_grad():
@@ -347,7 +348,7 @@ def test_classifier_gives_logits(lab):
             )
 
 
-def test_train_classifier_learns(lab):
+def test_train_classifier_learns(lab: types.ModuleType) -> None:
     """train_classifier learns in a few seconds"""
     images, labels = made_up(200)
     torch.manual_seed(0)
@@ -361,7 +362,7 @@ def test_train_classifier_learns(lab):
         raise WrongError(f"the loss in {TRAIN_SECONDS:g} s", expected="a lower one", actual=told, hint=hint)
 
 
-def test_weights_fit_classifier(lab):
+def test_weights_fit_classifier(lab: types.ModuleType) -> None:
     """the weights fit classifier"""
     file = find_weights()
     if file is None:
@@ -382,7 +383,9 @@ def made_up(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @torch.no_grad()
-def losses(lab, net, images, labels) -> tuple[float, float]:
+def losses(
+    lab: types.ModuleType, net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor
+) -> tuple[float, float]:
     """The loss in evaluation and in training mode: after a few steps batch norm's averages lag behind."""
     ready = lab.preprocess(images)
     evaluating = F.cross_entropy(net.eval()(ready), labels).item()
@@ -504,14 +507,15 @@ class Reporter:
         return True
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):
+    def pytest_runtest_makereport(self, item: pytest.Function, call: pytest.CallInfo[None]) -> Iterator[None]:
         yield
-        title = inspect.getdoc(item.function)
-        error = call.excinfo.value if call.excinfo else None
-        if error is None:
+        title = inspect.getdoc(item.function) or item.name
+        if call.excinfo is None:
             if call.when == "call":
                 say("ok", title)
-        elif isinstance(error, pytest.skip.Exception):
+            return
+        error = call.excinfo.value
+        if isinstance(error, pytest.skip.Exception):
             say("open", title, str(error))
         else:
             self.failed += 1
@@ -526,7 +530,7 @@ class Reporter:
 def place(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     """Where in the student's code an error came from."""
     own = [entry for entry in excinfo.traceback if str(entry.path).split(",")[0].endswith(CODE_FILES)]
-    return f" ({own[-1].path.name}, line {own[-1].lineno + 1})" if own else ""
+    return f" ({Path(own[-1].path).name}, line {own[-1].lineno + 1})" if own else ""
 
 
 def say(word: str, title: str, text: str = "") -> None:

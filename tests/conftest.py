@@ -1,37 +1,120 @@
-"""What the tests share: boxes, and how many examples property tests try.
+"""What the tests share: boxes, the order of their modules, and how many examples property tests try.
 
-A few hundred here, ten thousand in `benchmarks/fuzz.py`.
+Some three hundred examples here, a few in `make test`, ten thousand in `benchmarks/fuzz.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from grader.errors import KitError
+from grader.limits import Limits
+
+if TYPE_CHECKING:
+    from grader.sandbox import Slot
 
 settings.register_profile("tests", max_examples=300, deadline=None)
+settings.register_profile("few", settings.get_profile("tests"), max_examples=25)
 settings.register_profile(
     "fuzz", settings.get_profile("tests"), max_examples=10_000, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("tests")
 
+# The modules that take longest, longest first: begun last, one of them would keep a single process busy.
+LONGEST = (
+    "test_training",
+    "test_attacks",
+    "test_files",
+    "test_recovery",
+    "test_selftest",
+    "test_cli",
+    "test_solution",
+)
 
-@pytest.fixture(scope="module")
-def walled_slot() -> Iterator[Callable[..., Any]]:
-    """Starts a `Slot` that lives as long as the module's tests; skips them where no wall can be had."""
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests run in one process, for they share what is slow to set up; the longest come first."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For `-n auto`: one a processor, but each has sandboxes that hold torch, so four are enough."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coverage_inside() -> Iterator[None]:
+    """Where coverage is measured, measure it in sandboxes without a wall, too: nothing gets out of others."""
+    settings = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
+    if not settings:
+        yield
+        return
+    from grader.sandbox import bubblewrap
+    from grader.sandbox.slot import Slot, Worker
+
+    environment, end_worker = bubblewrap.environment, Slot.end_worker
+
+    def measured(scratch: str, device: str) -> dict[str, str]:
+        return environment(scratch, device) | (settings if scratch != str(bubblewrap.SCRATCH) else {})
+
+    def end(slot: Slot, worker: Worker) -> bool:
+        if slot.mode == "none":
+            worker.close()
+            time.sleep(0.1)  # for it to end by itself, and to write down what it ran
+        return end_worker(slot, worker)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bubblewrap, "environment", measured)
+        patch.setattr(Slot, "end_worker", end)
+        yield
+
+
+@pytest.fixture(scope="session")
+def boxes() -> Iterator[Callable[..., Slot]]:
+    """Gives a running box of the kind asked for, keeping to the limits asked for: one a kind for all tests.
+
+    What differs in limits that belong to the box itself is another kind; all others are each submission's.
+    """
     from grader.sandbox import Slot  # here, for it imports torch
 
+    kinds: dict[tuple[object, ...], Slot] = {}
     with contextlib.ExitStack() as stack:
 
-        def start(**options: Any) -> Slot:
-            try:
-                return stack.enter_context(Slot(**options))
-            except KitError as error:
-                pytest.skip(str(error))
+        def box(
+            mode: Literal["bubblewrap", "none"] = "bubblewrap", limits: Limits | None = None, threads: int = 1
+        ) -> Slot:
+            limits = limits or Limits()
+            sizes = limits.memory_mib, limits.processes, limits.scratch_mib, limits.shared_memory_mib
+            kind = (mode, threads, *sizes)
+            if kind not in kinds:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setenv("A_SECRET", "of the person at the keyboard")  # which no box may hand on
+                    kinds[kind] = stack.enter_context(Slot(mode=mode, limits=limits, threads=threads))
+            kinds[kind].limits = limits
+            return kinds[kind]
 
-        yield start
+        yield box
+
+
+@pytest.fixture(scope="module")
+def walled_slot(boxes: Callable[..., Slot]) -> Callable[..., Slot]:
+    """As `boxes`, with a wall around them; skips the tests where none can be had."""
+
+    def start(**options: Any) -> Slot:
+        try:
+            return boxes(**options)
+        except KitError as error:
+            pytest.skip(str(error))
+
+    return start

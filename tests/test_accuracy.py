@@ -68,9 +68,8 @@ def weights(module: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def slot() -> Iterator[Slot]:
-    with Slot(mode="bubblewrap", limits=Limits(call_seconds=5, batch_seconds=10, memory_mib=1500)) as slot:
-        yield slot
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(limits=Limits(call_seconds=2, batch_seconds=6, memory_mib=1500))
 
 
 @pytest.fixture
@@ -141,7 +140,7 @@ def test_other_floats_and_softmax_are_logits_too(measure: Measure, to: str) -> N
         ("return Net()", "return nn.Linear(2, 10)", "2 tensors missing (first: weight)"),
         ("nn.Linear(192, 10)", "nn.Linear(192, 11)", "2 tensors of another shape (first: linear.weight)"),
         ("def classifier", "def another", "classifier"),
-        ("return x", "while True: pass", "10 seconds"),
+        ("return x", "while True: pass", "6 seconds"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_a_reason_and_no_crash(measure: Measure, old: str, new: str, reason: str) -> None:
@@ -175,7 +174,7 @@ def test_a_network_too_hungry_for_large_batches_gets_smaller_ones(measure: Measu
 
 
 def test_a_network_may_take_longer_for_a_batch_than_a_call_may_take(measure: Measure) -> None:
-    result = measure("return x", "import time; time.sleep(0.06 * len(x)); return x", n=100)
+    result = measure("return x", "import time; time.sleep(0.03 * len(x)); return x", n=100)
     assert result.correct == measure(n=100).correct, result.reason
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,9 @@ Grade = Callable[..., dict[str, CheckOutcome]]
 
 
 @pytest.fixture(scope="module")
-def slot() -> Iterator[Slot]:
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
     torch.set_num_threads(1)
-    with Slot(mode="bubblewrap", limits=Limits(call_seconds=6.0)) as slot:
-        yield slot
+    return walled_slot(limits=Limits(call_seconds=3.0))
 
 
 @pytest.fixture(scope="module")
@@ -617,7 +616,11 @@ class Liar:
     def activations(self, images: Tensor) -> list[Activation]:
         if not isinstance(self.odd, Tensor):
             return [Activation(op="convolution", inputs=(), output=(3, -1, 2**62, 0))] * 3
-        steps = [((1, 32, 32), (6, 28, 28)), ((6, 28, 28), (6, 14, 14)), ((6, 14, 14), (16, 10, 10))]
+        steps: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+            ((1, 32, 32), (6, 28, 28)),
+            ((6, 28, 28), (6, 14, 14)),
+            ((6, 14, 14), (16, 10, 10)),
+        ]
         steps += [((16, 10, 10), (16, 5, 5)), ((400,), (120,)), ((120,), (84,)), ((84,), (10,))]
         return [Activation(op="convolution", inputs=(3, *a), output=(3, *b)) for a, b in steps]
 

@@ -6,14 +6,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from students import command, grader
 
+from grader.cli import main
 from grader.gradebook import FILE_NAME
 from grader.rubric import RUBRIC
 
@@ -32,11 +34,7 @@ def conv_output_size(input_size, kernel_size, stride=1, padding=0):
     while True:
         pass
 """
-
-
-def grader(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "grader", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)  # type: ignore[call-overload,no-any-return]
+SLOW = TRIVIAL.replace("    return nn", "    import time; time.sleep(1)\n    return nn")
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +161,8 @@ def test_a_wrong_call_is_one_line_and_changes_nothing(
 ) -> None:
     words, message = _bad_calls(tmp_path, class_folder, graded[0])[case]
     before = {path: path.read_bytes() for path in graded[0].rglob("*") if path.is_file()}
-    done = grader("grade", *words)
-    assert done.returncode == 2
+    done = CliRunner().invoke(main, ["grade", *map(str, words)])
+    assert done.exit_code == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
     assert message in done.stderr and done.stdout == ""
     assert before == {path: path.read_bytes() for path in before}
@@ -176,28 +174,34 @@ def test_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
     assert done.returncode != 0 and "Traceback" in done.stderr and "KitError" in done.stderr
 
 
-def test_ctrl_c_keeps_what_is_graded_and_the_next_run_goes_on(class_folder: Path, tmp_path: Path) -> None:
-    words = ["grade", class_folder, "--out", tmp_path, "--images", "mini", "--jobs", "1"]
-    command = [sys.executable, "-m", "grader", *map(str, words)]
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_graded_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    for student, code in (("alice", TRIVIAL), ("张三", SLOW)):
+        (tmp_path / "class" / student).mkdir(parents=True)
+        (tmp_path / "class" / student / "lab8.py").write_text(code, encoding="utf-8")
+    out = tmp_path / "out"
+    words = ["grade", tmp_path / "class", "--out", out, "--images", "mini", "--jobs", "1"]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would hand on none
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+    with subprocess.Popen(
+        command(*words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as run:
         assert run.stderr is not None
         first = run.stderr.readline()
         run.send_signal(signal.SIGINT)
         rest = run.stderr.read()
     assert first.startswith("1/2 alice: graded")
     assert run.returncode == 130 and "Traceback" not in rest
-    assert "alice" in (tmp_path / "scores.csv").read_text(encoding="utf-8")
+    assert "alice" in (out / "scores.csv").read_text(encoding="utf-8")
     again = grader(*words)
     assert again.returncode == 0 and "1 unchanged" in again.stderr and "1/1 张三" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_grading_process_is_a_grader_error_and_costs_nobody_a_mark(
     class_folder: Path, tmp_path: Path
 ) -> None:
     words = ["grade", class_folder, "--out", tmp_path, "--images", "mini", "--jobs", "1", "--only", "张三"]
-    command = [sys.executable, "-m", "grader", *map(str, words)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(command(*words), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         killed: set[int] = set()
         deadline = time.monotonic() + 200
         while run.poll() is None and len(killed) < 2 and time.monotonic() < deadline:

@@ -261,8 +261,8 @@ class Call:
     def __init__(self, function: object, *arguments: object) -> None:
         self.parts = (function, arguments)
 
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:  # type: ignore[override]
-        return self.parts  # type: ignore[return-value]
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.parts
 
 
 @pytest.mark.parametrize("function", [Path.touch, os.mkdir, np.save], ids=["pathlib", "os", "numpy"])

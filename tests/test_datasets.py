@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,9 +182,13 @@ def held_out() -> dict[str, Tensor]:
     return {"images": images[:50].clone(), "labels": labels[:50].clone()}
 
 
+def as_numpy(arrays: dict[str, Tensor]) -> dict[str, Any]:  # Any, for numpy's writers have flags besides
+    return {key: tensor.numpy() for key, tensor in arrays.items()}
+
+
 def save(path: Path, arrays: dict[str, Tensor]) -> Path:
     if path.suffix == ".npz":
-        np.savez(path, **{key: tensor.numpy() for key, tensor in arrays.items()})
+        np.savez(path, **as_numpy(arrays))
     else:
         safetensors.torch.save_file(arrays, path)
     return path
@@ -272,7 +277,7 @@ def test_python_objects_in_an_npz_are_never_unpickled(tmp_path: Path) -> None:
 def test_a_damaged_archive_is_refused_with_one_line(tmp_path: Path) -> None:
     """Bytes are changed at many places: zipfile, zlib and numpy each complain in their own way."""
     whole = tmp_path / "whole.npz"
-    np.savez_compressed(whole, **{key: tensor.numpy() for key, tensor in held_out().items()})
+    np.savez_compressed(whole, **as_numpy(held_out()))
     content, refused = whole.read_bytes(), 0
     for at in range(0, len(content) - 9, max(len(content) // 150, 1)):
         damaged = tmp_path / "damaged.npz"

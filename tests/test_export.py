@@ -373,9 +373,9 @@ def test_a_failure_half_way_keeps_the_earlier_file_whole(
 
 
 def rendered(verdicts: list[Verdict], width: int) -> list[str]:
-    console = Console(width=width, file=io.StringIO(), force_terminal=False)
-    console.print(score_table(verdicts, DEFAULT))
-    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    screen = io.StringIO()
+    Console(width=width, file=screen, force_terminal=False).print(score_table(verdicts, DEFAULT))
+    return screen.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -410,6 +410,6 @@ def test_students_texts_in_the_table_are_no_markup_and_no_escape() -> None:
 
 def test_table_counts_the_checks_where_they_carry_no_points() -> None:
     verdict = graded("pb1", failed={"conv_size_floor": "", "lenet_gradients": ""})
-    console = Console(width=80, file=io.StringIO())
-    console.print(score_table([verdict], LITERAL))
-    assert "13/15" in console.file.getvalue()  # type: ignore[attr-defined]
+    screen = io.StringIO()
+    Console(width=80, file=screen).print(score_table([verdict], LITERAL))
+    assert "13/15" in screen.getvalue()

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from matplotlib.text import Text
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -122,7 +125,8 @@ def test_a_layer_that_is_called_twice_has_its_parameters_once() -> None:
             self.layer = nn.Linear(3, 3)
 
         def forward(self, values: torch.Tensor) -> torch.Tensor:
-            return self.layer(self.layer(values))
+            twice: torch.Tensor = self.layer(self.layer(values))
+            return twice
 
     frame = tables.layer_table(Twice(), (3,))
     assert frame["parameters"].tolist() == [12, 0, 12]
@@ -137,7 +141,7 @@ def test_a_table_of_a_students_own_net_leaves_it_alone() -> None:
 
 
 def test_tables_are_escaped_and_separate_thousands() -> None:
-    frame = tables.pd.DataFrame({"what": ["<b>", "total"], "how many": [1234567, 0.25]})
+    frame = pd.DataFrame({"what": ["<b>", "total"], "how many": [1234567, 0.25]})
     shown = tables.Table(frame, "A & B")._repr_html_()
     assert "&lt;b&gt;" in shown and "1,234,567" in shown and "0.25" in shown and "A &amp; B" in shown
     with pytest.raises(ValueError, match="caption"):
@@ -152,7 +156,7 @@ def test_a_figure_needs_an_alternative_text() -> None:
     with pytest.raises(ValueError, match="alt"):
         draw.Picture(figure, "  ")
     shown = draw.Picture(figure, 'a "quoted"\n text')._repr_mimebundle_()
-    draw.plt.close(figure)
+    plt.close(figure)
     assert 'alt="a &quot;quoted&quot; text"' in shown["text/html"]
     assert shown["text/plain"] == 'a "quoted" text'
 
@@ -162,7 +166,7 @@ def test_the_same_figure_gives_the_same_file() -> None:
         figure, axes = draw.canvas()
         draw.grid(axes, np.eye(3), padding=1, windows=[(0, 0, 2, 2)])
         picture = draw.Picture(figure, "three ones").svg
-        draw.plt.close(figure)
+        plt.close(figure)
         return picture
 
     assert drawn() == drawn()
@@ -177,10 +181,10 @@ def test_text_in_figures_can_be_read_in_print() -> None:
     draw.arrow(axes[2], (0, 0), (1, 1), "label", bend=0.3)
     draw.curves(axes[3], {"a": [1, 2], "b": [2, 1]})
     figure.canvas.draw()
-    texts = [text for text in figure.findobj(draw.plt.Text) if text.get_text()]
-    draw.plt.close(figure)
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    plt.close(figure)
     assert {"1.50", "−2", "title", "=", "linear", "label"} <= {text.get_text() for text in texts}
-    assert min(text.get_fontsize() for text in texts) >= 9
+    assert min(float(text.get_fontsize()) for text in texts) >= 9
 
 
 @pytest.mark.parametrize(
@@ -189,7 +193,7 @@ def test_text_in_figures_can_be_read_in_print() -> None:
 def test_pictures_are_laid_side_by_side(shape: tuple[int, ...]) -> None:
     figure = draw.images(torch.rand(shape), ["a", "b", "c"], columns=2)
     shown = [axes for axes in figure.axes if axes.images]
-    draw.plt.close(figure)
+    plt.close(figure)
     assert [axes.get_title() for axes in shown] == ["a", "b", "c"]
 
 

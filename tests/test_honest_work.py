@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from students import answer, function
 
 from grader.sandbox import Slot, Student, StudentFailure
 from grader.types import Code, Submission, Weights
@@ -20,24 +21,12 @@ from grader.types import Code, Submission, Weights
 torch.set_num_threads(1)
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
 
-HEAD = "import os, sys\nimport torch\nfrom torch import nn\n"
+HEAD = "import torch\nfrom torch import nn\n"
 
 
 @pytest.fixture(scope="module")
 def slot(walled_slot: Callable[..., Slot]) -> Slot:
     return walled_slot(threads=2)  # as on two cores: training and DataLoader then meet real threads
-
-
-def submission(body: str, top: str = "", weights: Weights | None = None) -> Submission:
-    """A submission whose conv_output_size has this body, below these lines at the top of the module."""
-    function = "def conv_output_size(*_):\n" + textwrap.indent(textwrap.dedent(body), "    ")
-    cell = f"{textwrap.dedent(top)}\n{HEAD}\n{function}\n"
-    return Submission(student_id="s", code=Code(filename="lab8.py", cells=(cell,)), weights=weights)
-
-
-def answer(slot: Slot, body: str, top: str = "") -> object:
-    with slot.student(submission(body, top)) as student:
-        return student.call("conv_output_size")
 
 
 WORKS = {
@@ -151,14 +140,14 @@ TOPS = {
 @pytest.mark.parametrize("case", WORKS)
 def test_it_works(slot: Slot, case: str) -> None:
     body, expected = WORKS[case]
-    assert answer(slot, body, TOPS.get(case, "")) == expected
+    assert answer(slot, body, f"{textwrap.dedent(TOPS.get(case, ''))}\n{HEAD}") == expected
 
 
 def test_a_process_that_is_started_afresh_finds_the_module(slot: Slot) -> None:
     """It imports what it is to run by the module's name, and hung when there was none."""
     top = "import multiprocessing\ndef square(x): return x * x\nraise SystemExit('of no use to the contract')"
     body = "with multiprocessing.get_context('spawn').Pool(1) as pool: return pool.map(square, [2, 3])"
-    assert answer(slot, body, top) == [4, 9]
+    assert answer(slot, body, f"{top}\n{HEAD}") == [4, 9]
 
 
 TRAINS = """
@@ -295,7 +284,7 @@ FAILS = {
 @pytest.mark.parametrize("case", FAILS)
 def test_it_fails_with_the_rule(slot: Slot, case: str) -> None:
     body, words = FAILS[case]
-    with slot.student(submission(body)) as student, pytest.raises(StudentFailure) as caught:
+    with slot.student(function(body, HEAD)) as student, pytest.raises(StudentFailure) as caught:
         student.call("conv_output_size")
     message = caught.value.message
     assert words in message and "(lab8.py, line " in message and not message.endswith("…"), message
@@ -304,7 +293,7 @@ def test_it_fails_with_the_rule(slot: Slot, case: str) -> None:
 
 def test_the_rule_behind_an_import_at_the_top_reaches_what_uses_it(slot: Slot) -> None:
     top = "from tqdm_of_no_kind import tqdm\ndef lenet5(): return 1"
-    with slot.student(submission("return tqdm", top)) as student:
+    with slot.student(function("return tqdm", top)) as student:
         assert student.call("lenet5") == 1
         with pytest.raises(StudentFailure, match=r"tqdm_of_no_kind.*numpy and PIL are sure to be there"):
             student.call("conv_output_size")

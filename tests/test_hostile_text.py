@@ -117,6 +117,7 @@ def test_what_is_printed_acts_on_no_terminal(graded: tuple[Path, str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.slow
 def test_on_a_terminal_only_the_graders_own_sequences_appear(
     graded: tuple[Path, str], tmp_path: Path
 ) -> None:

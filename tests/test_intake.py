@@ -11,6 +11,7 @@ import struct
 import time
 import unicodedata
 import zipfile
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +34,8 @@ ANSWERS = "## Question 1\nYes, an autoencoder.\n\n## Question 2\nWith much data.
 ANSWERS_ZH = "## 问题 1\n可以，自编码器就是一个例子。\n\n## 问题 2\n数据很多的时候。\n"
 WEIGHTS = to_safetensors({"weight": torch.arange(4.0)})
 
+Files = Mapping[str, str | bytes]  # a file's path: its content
+
 
 def torch_file(value: object = None, legacy: bool = False) -> bytes:
     buffer = io.BytesIO()
@@ -48,7 +51,7 @@ def notebook(*cells: tuple[str, str], version: int = 4) -> str:
     return json.dumps(content)
 
 
-def zipped(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zipped(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
@@ -56,7 +59,7 @@ def zipped(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) ->
     return buffer.getvalue()
 
 
-def lay(folder: Path, files: dict[str, str | bytes]) -> Path:
+def lay(folder: Path, files: Files) -> Path:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +79,7 @@ def metadata(username: str, name: str, stem: str, files: dict[str, str]) -> str:
 
 def attempt(
     username: str,
-    files: dict[str, str | bytes],
+    files: Files,
     time: str = "2024-03-05-23-59-07",
     name: str = "Li Wei",
     assignment: str = "Lab 8",
@@ -93,21 +96,21 @@ class Reader:
         self.folder = folder
         self.workdir = folder / "work"
 
-    def source(self, content: bytes | dict[str, str | bytes], name: str = "source") -> Path:
-        if isinstance(content, dict):
+    def source(self, content: bytes | Files, name: str = "source") -> Path:
+        if not isinstance(content, bytes):
             return lay(self.folder / name, content)
         path = self.folder / f"{name}.zip"
         path.write_bytes(content)
         return path
 
-    def all(self, content: bytes | dict[str, str | bytes], name: str = "source") -> dict[str, Submission]:
+    def all(self, content: bytes | Files, name: str = "source") -> dict[str, Submission]:
         found = read_submissions(self.source(content, name), self.workdir)
         ids = [submission.student_id for submission in found]
         assert ids == sorted(ids)
         assert len({id_.casefold() for id_ in ids}) == len(ids)
         return {submission.student_id: submission for submission in found}
 
-    def one(self, content: bytes | dict[str, str | bytes], name: str = "source") -> Submission:
+    def one(self, content: bytes | Files, name: str = "source") -> Submission:
         (submission,) = self.all(content, name).values()
         return submission
 
@@ -127,7 +130,7 @@ def remarks(submission: Submission) -> str:
 
 # --- layouts ---------------------------------------------------------------------------------------
 
-FULL = {"lab8.py": WORK, "classifier.safetensors": WEIGHTS, "answers.md": ANSWERS}
+FULL: Files = {"lab8.py": WORK, "classifier.safetensors": WEIGHTS, "answers.md": ANSWERS}
 
 
 @pytest.mark.parametrize(
@@ -167,9 +170,7 @@ FULL = {"lab8.py": WORK, "classifier.safetensors": WEIGHTS, "answers.md": ANSWER
         "blackboard with the student's zip",
     ],
 )
-def test_one_submission_in_every_layout(
-    reader: Reader, content: bytes | dict[str, str | bytes], id_: str
-) -> None:
+def test_one_submission_in_every_layout(reader: Reader, content: bytes | Files, id_: str) -> None:
     submission = reader.one(content)
     assert submission.student_id == id_
     assert submission.problem is None
@@ -198,7 +199,7 @@ def test_the_same_work_has_the_same_digest_wherever_it_lies(reader: Reader) -> N
 
 
 @pytest.mark.parametrize("pack", [lambda files: files, zipped], ids=["folder", "zip"])
-def test_a_class_of_folders_and_zips(reader: Reader, pack) -> None:  # type: ignore[no-untyped-def]
+def test_a_class_of_folders_and_zips(reader: Reader, pack: Callable[[Files], bytes | Files]) -> None:
     found = reader.all(
         pack(
             {
@@ -613,7 +614,7 @@ def test_a_zip_that_streams_is_read_and_one_with_a_false_zip64_record_is_not_bel
             return len(bytes(data))  # type: ignore[call-overload]
 
     pipe = Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("lab8.py", WORK)
     assert struct.unpack_from("<H", pipe.raw, 6)[0] & 8
     submission = reader.one({"pb21.zip": pipe.raw})
@@ -737,7 +738,7 @@ def test_a_hundred_megabytes_of_notebook_are_one_line(reader: Reader) -> None:
     ids=["no bytes", "text", "torn", "empty zip", "junk", "empty folder", "encrypted", "bomb", "nested bomb"],
 )
 def test_a_source_that_cannot_be_read_is_one_line(
-    reader: Reader, content: bytes | dict[str, str | bytes], reason: str
+    reader: Reader, content: bytes | Files, reason: str
 ) -> None:
     source = reader.source(content)
     with pytest.raises(KitError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -74,9 +75,7 @@ UNDERSCORED = st.lists(
     st.sampled_from(["Lab", "li", "wei", "2024", "实验", "a-b", "8", "x y"]), min_size=1
 ).map("_".join)
 WORD = st.sampled_from(["attempt", "poging", "尝试", "Versuch", "tentative"])
-TIME = st.datetimes().map(
-    lambda moment: moment.replace(year=max(moment.year, 1000)).strftime("%Y-%m-%d-%H-%M-%S")
-)
+TIME = st.datetimes(min_value=datetime(1000, 1, 1)).map(lambda moment: moment.strftime("%Y-%m-%d-%H-%M-%S"))
 
 
 @given(UNDERSCORED, UNDERSCORED, WORD, TIME, PART | UNDERSCORED)

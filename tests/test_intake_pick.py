@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from safetensors.torch import save as to_safetensors
 
 from grader.intake import limits
 from grader.intake.entries import Entry
-from grader.intake.pick import CONTRACT, find_answers, find_code, find_weights
+from grader.intake.pick import find_answers, find_code, find_weights
 from grader.questions import BREAK
+from grader.types import CONTRACT
 
 TEMPLATE = "".join(f"def {name}(x):\n    raise NotImplementedError('{name}')\n\n" for name in CONTRACT)
 WORK = "".join(f"def {name}(x):\n    return x\n\n" for name in CONTRACT)
@@ -24,7 +26,7 @@ HALF = TEMPLATE.replace("raise NotImplementedError", "print", 3)
 ANSWERS = "## Question 1\nYes.\n\n## Question 2\nOften.\n"
 
 
-def files(contents: dict[str, str | bytes]) -> list[Entry]:
+def files(contents: Mapping[str, str | bytes]) -> list[Entry]:
     def entry(path: str, content: str | bytes) -> Entry:
         raw = content.encode() if isinstance(content, str) else content
         return Entry(path, len(raw), len(raw), opener=lambda: io.BytesIO(raw))

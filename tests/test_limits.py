@@ -7,9 +7,9 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from students import answer, function
 
 from grader.sandbox import Limits, Slot, StudentFailure
 from grader.types import Code, Submission
@@ -34,18 +34,6 @@ MEMORY = ("out_of_memory", "the code used more than 400 MiB of memory")
 @pytest.fixture(scope="module")
 def slot(walled_slot: Callable[..., Slot]) -> Slot:
     return walled_slot(limits=LIMITS)
-
-
-def function(body: str) -> Submission:
-    """A submission whose conv_output_size has this body, and answers "well" when asked for that."""
-    code = "import os, socket, sys, time\ndef conv_output_size(x=None):\n    if x: return x\n"
-    code += textwrap.indent(textwrap.dedent(body), "    ")
-    return Submission(student_id="s1", code=Code(filename="lab8.py", cells=(code,)))
-
-
-def answer(slot: Slot, body: str) -> Any:
-    with slot.student(function(body)) as student:
-        return student.call("conv_output_size")
 
 
 def end(slot: Slot, body: str) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def test_default_rubric_splits_the_points_as_announced() -> None:
     assert sum(points for id, points in DEFAULT.checks.items() if id.startswith("classifier_")) == 5
     assert DEFAULT.accuracy.points == 70
     assert [question.points for question in DEFAULT.questions] == [1, 1, 1, 1]
-    assert (DEFAULT.exercise_1, DEFAULT.exercise_2, DEFAULT.out_of) == (100, 4, 104)
+    assert [DEFAULT.exercise_1, DEFAULT.exercise_2, DEFAULT.out_of] == [100, 4, 104]
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_accuracy_that_could_not_be_measured_is_a_failed_row_with_its_reason() -
         answers=answers(True, True, False, True),
     )
     row = next(row for row in verdict.rows if row.id == "accuracy")
-    assert (row.outcome, row.points, row.reason) == (Outcome.FAILED, 0, "the logits are NaN")
+    assert (row.outcome, row.points, row.reason) == (Outcome.FAILED, Decimal(0), "the logits are NaN")
     assert verdict.total == 33 and verdict.status is Status.GRADED
 
 
@@ -338,7 +338,11 @@ def test_a_timeout_keeps_what_was_earned_before_it() -> None:
         accuracy=Accuracy(images=1000, reason="no time was left"),
         answers=answers(True, True, True, True),
     )
-    assert (verdict.status, verdict.reason, verdict.total) == (Status.TIMEOUT, "600 s were used up", 10)
+    assert (verdict.status, verdict.reason, verdict.total) == (
+        Status.TIMEOUT,
+        "600 s were used up",
+        Decimal(10),
+    )
     assert verdict.rows[3].outcome is Outcome.NOT_RUN
     assert verdict.rows[3].reason == "600 s were used up"
     assert verdict.rows[15].outcome is Outcome.NOT_RUN
@@ -370,7 +374,7 @@ def test_nothing_gradable_is_zero_with_a_status_and_a_reason() -> None:
     problem = Problem(status=Status.NOT_GRADABLE, reason="the zip is empty")
     verdict = score(DEFAULT, STUDENT, problem=problem, answers=answers(True, False, False, False))
     assert (verdict.status, verdict.reason, str(verdict.total)) == (problem.status, problem.reason, "0.00")
-    assert {(row.outcome, row.points) for row in verdict.rows} == {(Outcome.NOT_RUN, 0)}
+    assert {(row.outcome, row.points) for row in verdict.rows} == {(Outcome.NOT_RUN, Decimal(0))}
     assert {row.reason for row in verdict.rows[:-4]} == {"the zip is empty"}
     assert {row.reason for row in verdict.rows[-4:]} == {"no answers were handed in"}
 

@@ -205,7 +205,8 @@ def test_the_clock_ends_a_training_that_does_not_fit(lab8: ModuleType) -> None:
     def loss_of_next_batch() -> torch.Tensor:
         nonlocal steps
         steps += 1
-        return net(torch.ones(1, 2)).square().sum()
+        outputs: torch.Tensor = net(torch.ones(1, 2))
+        return outputs.square().sum()
 
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     shares: list[float] = []
@@ -250,6 +251,7 @@ def test_all_four_questions_are_answered() -> None:
 # The weights
 
 
+@pytest.mark.slow
 def test_the_weights_are_as_good_as_their_record_says(lab8: ModuleType) -> None:
     record = json.loads((SOLUTION / "classifier.json").read_text(encoding="utf-8"))
     assert record["test_accuracy"] >= 0.94
@@ -365,6 +367,7 @@ def test_confusion_counts_rows_as_the_truth(tools: ModuleType) -> None:
 # What measures it
 
 
+@pytest.mark.slow
 def test_the_script_for_a_gpu_runs_from_parts_without_the_grader(tmp_path: Path) -> None:
     import numpy as np
 
@@ -383,6 +386,7 @@ def test_the_script_for_a_gpu_runs_from_parts_without_the_grader(tmp_path: Path)
     assert done.returncode != 0 and "a part is missing" in done.stderr
 
 
+@pytest.mark.slow
 def test_every_row_of_the_ladder_runs_and_stands_in_the_readme() -> None:
     root = SOLUTION.parent
     small = (

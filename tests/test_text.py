@@ -1,6 +1,7 @@
 import re
 import time
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def test_a_line_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("function", [safe_text, safe_line])
-def test_long_text_is_cut_with_a_sign(function) -> None:  # type: ignore[no-untyped-def]
+def test_long_text_is_cut_with_a_sign(function: Callable[[str, int], str]) -> None:
     assert function("0123456789", 10) == "0123456789"
     assert function("0123456789x", 10) == "012345678…"
     assert function("x" * 10_000_000, 10) == "xxxxxxxxx…"

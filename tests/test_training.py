@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from grader import datasets
+from grader import training as training_module
 from grader.accuracy import measure_accuracy
 from grader.budget import Budget
 from grader.grade import Bench
@@ -32,6 +33,7 @@ from grader.types import Accuracy, Code, Submission, Training, Weights
 torch.set_num_threads(1)
 BUDGET = Budget(seconds=2, images_per_second=1e6, least_seconds=1, most_seconds=2, seed=3)
 LONG = Budget(seconds=120, images_per_second=1e6, least_seconds=1, most_seconds=120, seed=3)
+HALF = Budget(seconds=2, images_per_second=1e6, least_seconds=0.5, most_seconds=0.5, seed=3)
 MINUTE = {"least_seconds": 60.0, "most_seconds": 60.0}
 NET = """
 import sys, time
@@ -52,8 +54,20 @@ pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=Limits(wall_seconds=300, call_seconds=4, processes=8))
+def box(walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(limits=Limits(wall_seconds=300, call_seconds=2))
+
+
+@pytest.fixture
+def slot(box: Slot, quick_pace: None) -> Slot:
+    return box
+
+
+@pytest.fixture
+def quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace from a few small batches: these tests rest on no exact figure."""
+    monkeypatch.setattr(training_module, "PACE_SECONDS", 0.06)
+    monkeypatch.setattr(training_module, "PACE_BATCH", {"cpu": 8})
 
 
 def submission(body: str) -> Submission:
@@ -77,7 +91,7 @@ FORTY = LEARN.replace("STEPS", "40")
     [
         ("return {'loss': losses}", LONG, ""),
         ("raise ValueError('at the end')", LONG, "ValueError: at the end"),
-        ("while True: time.sleep(0.1)", BUDGET, "still training"),
+        ("while True: time.sleep(0.1)", HALF, "still training"),
     ],
     ids=["in time", "raises", "overruns"],
 )
@@ -106,7 +120,7 @@ def test_a_training_that_leaves_nothing_has_a_reason(
     slot: Slot, tmp_path: Path, body: str, reason: str
 ) -> None:
     images, labels = datasets.load_training("mini")
-    left, record = train(slot, submission(body), BUDGET, images, labels, tmp_path)
+    left, record = train(slot, submission(body), HALF, images, labels, tmp_path)
     assert left.weights is None
     assert reason in record.reason
     assert record.seconds is None
@@ -119,8 +133,8 @@ def test_the_seed_and_the_scaled_seconds_reach_the_code(slot: Slot, tmp_path: Pa
     assert f"{record.budget_seconds} seconds, seed 3" in record.log
 
 
-def test_the_pace_is_measured_inside_the_wall(slot: Slot) -> None:
-    assert 10 < measure_pace(slot) < 1e6
+def test_the_pace_is_measured_inside_the_wall(box: Slot) -> None:
+    assert 10 < measure_pace(box) < 1e6
 
 
 @given(pace=st.floats(1e-3, 1e9), other=st.floats(1e-3, 1e9))
@@ -169,7 +183,10 @@ def test_only_a_gap_beyond_the_noise_is_flagged(
 # Through the command
 
 RUBRIC = (
-    (Path(datasets.__file__).parent / "rubric.toml").read_text(encoding="utf-8").split("[training]")[0]
+    (Path(datasets.__file__).parent / "rubric.toml")
+    .read_text(encoding="utf-8")
+    .replace("call_seconds = 20", "call_seconds = 4 ")
+    .split("[training]")[0]
     + """
 [training]
 seconds = 2
@@ -233,6 +250,7 @@ def grade(folder: Path, out: Path, weights: str) -> dict[str, Any]:
     return {verdict["student_id"]: verdict for verdict in json.loads(done.stdout)}
 
 
+@pytest.mark.slow
 def test_train_measures_what_comes_out_of_the_code(folder: Path, tmp_path: Path) -> None:
     verdicts = grade(folder, tmp_path / "out", "train")
     assert {verdict["status"] for verdict in verdicts.values()} == {"graded"}
@@ -251,6 +269,7 @@ def test_train_measures_what_comes_out_of_the_code(folder: Path, tmp_path: Path)
     assert told["training"]["history"] == verdicts["honest"]["training"]["history"]
 
 
+@pytest.mark.slow
 def test_verify_gives_the_points_of_the_weights_and_flags_a_gap(folder: Path, tmp_path: Path) -> None:
     verdicts = grade(folder, tmp_path / "out", "verify")
     for student in ("honest", "endless", "lazy"):
@@ -345,21 +364,22 @@ def test_why_a_training_failed_is_told_also_where_there_are_no_weights(slot: Slo
     assert "ValueError: too lazy" in record.reason and "have no sizes yet" in record.reason
 
 
+@pytest.mark.usefixtures("quick_pace")
 def test_only_the_training_has_the_trainings_time() -> None:
     """A network that puts its training off until it is asked has the limits' time for that, no more."""
     rubric = load_rubric()
-    limits = rubric.limits.model_copy(update={"wall_seconds": 12.0, "batch_seconds": 5.0})
+    limits = rubric.limits.model_copy(update={"wall_seconds": 6.0, "batch_seconds": 3.0})
     setup = Setup(
         rubric=rubric.model_copy(update={"limits": limits, "training": BUDGET.model_copy(update=MINUTE)}),
         images="mini",
         weights="train",
     )
-    slow = NET.replace("return images.float() / 255", "time.sleep(3); return images.float() / 255")
+    slow = NET.replace("return images.float() / 255", "time.sleep(1.5); return images.float() / 255")
     code = Code(filename="lab8.py", cells=(slow + HEAD + "    return {}",))
     with Bench(setup) as bench:
         verdict = bench.grade(Submission(student_id="s1", code=code))
     assert verdict.accuracy is not None and verdict.accuracy.correct is None
-    assert "all of its 12 seconds" in verdict.accuracy.reason
+    assert "all of its 6 seconds" in verdict.accuracy.reason
 
 
 def test_code_that_carries_weights_is_flagged_and_no_other() -> None:

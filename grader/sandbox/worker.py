@@ -315,7 +315,7 @@ def _gradients(state: State, request: dict[str, Any], payload: bytes) -> dict[st
     with _mode(model, training=True):
         model.zero_grad(set_to_none=True)
         logits = _tensor(model(images), "the model")
-        nn.functional.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
+        nn.functional.cross_entropy(logits, labels).backward()
         gradients = {name: p.grad for name, p in model.named_parameters()}
         model.zero_grad(set_to_none=True)
     return gradients
@@ -411,7 +411,7 @@ def _copy_of(model: nn.Module) -> dict[str, Tensor]:
     weights = model.state_dict()
     if any(map(is_lazy, weights.values())):
         raise RefusalError("bad_value", "the model's lazy layers have no sizes yet: nothing was learnt")
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()  # whatever stream the code has trained on
     return {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
 
@@ -437,7 +437,7 @@ def _pace(state: State, request: dict[str, Any], payload: bytes) -> float:
         began = time.monotonic()
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(network(images), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         loss.item()  # waits for a GPU to be done with all that it was told
         seconds.append(time.monotonic() - began)
@@ -461,7 +461,7 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
 }
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(TorchDispatchMode):
     """Notes every operation on tensors that torch carries out: the shapes in and out, and what came out."""
 
     LIMIT = 2000

@@ -49,9 +49,9 @@ ANSWERS = load_module(HERE.parent / "submissions" / "answers.py").ENGLISH
 LIMITS = """
 [limits]
 wall_seconds = 25
-call_seconds = 5
-batch_seconds = 10
-load_seconds = 8
+call_seconds = 2
+batch_seconds = 5
+load_seconds = 4
 memory_mib = 500
 processes = 16
 scratch_mib = 48

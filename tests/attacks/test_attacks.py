@@ -42,6 +42,7 @@ PROMISES = ("points", "machine", "batch")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's"),
     pytest.mark.timeout(120),
+    pytest.mark.xdist_group("attacks"),
 ]
 
 
@@ -69,15 +70,37 @@ class Attack:
 def read_attack(path: Path) -> Attack:
     text = path.read_text("utf-8").split('"""')[1]
     idea, _, facts = text.partition("\n")
-    return Attack(
-        path, idea, **{k: tuple(v) if isinstance(v, list) else v for k, v in tomllib.loads(facts).items()}
-    )
+    stated: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in tomllib.loads(facts).items()
+    }
+    return Attack(path, idea, **stated)
 
 
 ATTACKS = [read_attack(path) for promise in PROMISES for path in sorted((HERE / promise).glob("*.py"))]
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.id)
+# Tried by `make test` too, a few for each promise; all others by `make test-all`.
+FIRST = {
+    *(
+        "forges_frames",
+        "reads_the_labels",
+        "remembers_labels_by_image",
+        "searches_memory",
+        "tensor_that_lies",
+    ),
+    *("daemon_stays_behind", "fills_the_disk", "kills_everything", "memory_heap", "network"),
+    *("writes_outside", "note_in_the_scratch", "says_grader_error", "speaks_for_the_box"),
+}
+
+
+def _of(attacks: list[Attack]) -> list[Any]:
+    """The attacks as parameters."""
+    marks = {attack.id: () if attack.path.stem in FIRST else pytest.mark.slow for attack in attacks}
+    return [pytest.param(attack, id=attack.id, marks=marks[attack.id]) for attack in attacks]
+
+
+@pytest.mark.parametrize("attack", _of(ATTACKS))
 def test_a_hostile_submission_is_contained(attack: Attack, lane: Any) -> None:
     source = lane.hand_in(attack.code(lane.canaries.told()))
     submission = lane.read(source)
@@ -108,8 +131,10 @@ def test_an_honest_submission_earns_the_full_points(lane: Any) -> None:
     assert lane.alone.accuracy.accuracy > 0.25
 
 
-def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any) -> None:
-    """Two slots side by side: hostile submissions of every kind between honest ones."""
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any, jobs: int) -> None:
+    """One slot, and two side by side: hostile submissions of every kind between honest ones."""
     honest = lane.read(lane.hand_in(HONEST))
     kinds = [attack for attack in ATTACKS if attack.path.stem in BATCH]
     assert len(kinds) == len(BATCH)
@@ -117,7 +142,7 @@ def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any) -> None:
     for number, attack in enumerate(kinds):
         submission = lane.read(lane.hand_in(attack.code(lane.canaries.told())))
         batch += [submission, honest.model_copy(update={"student_id": f"honest{number}"})]
-    found = {v.student_id: v for v in grade_all(batch, lane.bench.setup, jobs=2)}
+    found = {v.student_id: v for v in grade_all(batch, lane.bench.setup, jobs=jobs)}
     assert len(found) == len(batch)
     for student, verdict in found.items():
         if student.startswith("honest"):
@@ -129,6 +154,8 @@ BATCH = (
     "kills_everything",
     "fork_bomb",
     "memory_heap",
+    "daemon_stays_behind",
+    "deep_folders",
     "fills_the_disk",
     "floods_the_output",
     "ends_at_import",
@@ -139,6 +166,7 @@ def test_there_are_enough_attacks_for_each_promise() -> None:
     count = {promise: sum(a.path.parent.name == promise for a in ATTACKS) for promise in PROMISES}
     assert count["points"] >= 25 and count["machine"] >= 25 and count["batch"] >= 8
     assert len({attack.idea for attack in ATTACKS}) == len(ATTACKS)
+    assert {attack.path.stem for attack in ATTACKS} >= FIRST
 
 
 # Last, for what gets through here may touch the canaries of the tests before it.
@@ -156,7 +184,7 @@ def open_range(attack_range: Any, tmp_path_factory: pytest.TempPathFactory) -> A
             canaries.close()
 
 
-@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.control], ids=lambda attack: attack.id)
+@pytest.mark.parametrize("attack", _of([attack for attack in ATTACKS if attack.control]))
 def test_without_the_wall_the_same_file_gets_through(attack: Attack, open_range: Any) -> None:
     verdict = open_range.grade(open_range.hand_in(attack.code(open_range.canaries.told())))
     assert "ESCAPED" in verdict.log or open_range.canaries.touched(), verdict.log

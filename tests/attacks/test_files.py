@@ -30,6 +30,7 @@ from grader.types import Outcome
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's"),
     pytest.mark.timeout(120),
+    pytest.mark.xdist_group("attacks"),
 ]
 HONEST = (Path(__file__).parent / "honest.py").read_text("utf-8")
 LOADED = ("classifier_weights_load", "accuracy")
@@ -180,7 +181,13 @@ def devices_and_pipes(folder: Path, lane: Any) -> None:
 
 def notebook(folder: Path, cells: list[dict[str, Any]]) -> None:
     (folder / "lab8.py").unlink()
-    honest = {"cell_type": "code", "source": HONEST, "metadata": {}, "outputs": [], "execution_count": None}
+    honest: dict[str, Any] = {
+        "cell_type": "code",
+        "source": HONEST,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     text = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [*cells, honest]})
     (folder / "lab8.ipynb").write_text(text)
 
@@ -344,7 +351,17 @@ def source_that_breaks_readers(folder: Path, lane: Any) -> None:
     (folder / "lab8.py").write_text("def conv_output_size(*a): return 1\nX = " + "(" * 1_000_000 + "\n")
 
 
-@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+# Tried by `make test` too; all others by `make test-all`.
+FIRST = ("zip_that_climbs_out", "zip_bomb", "source_that_breaks_readers")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(made, id=name, marks=() if name in FIRST else pytest.mark.slow)
+        for name, made in MADE.items()
+    ],
+)
 def test_a_hostile_file_is_contained(made: Made, lane: Any) -> None:
     source = lane.hand_in(HONEST)
     made.make(source, lane)

@@ -40,7 +40,7 @@ def split(folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("train", "test"):
-        images, labels = load("cifar10", name, "full")  # type: ignore[arg-type]
+        images, labels = load("cifar10", name, "full")
         np.save(folder / f"{name}-labels.npy", labels.numpy().astype(np.uint8))
         for number, part in enumerate(images.split(PART_BYTES // images[0].numel() - 1)):
             np.save(folder / f"{name}-images-{number}.npy", part.numpy())

@@ -157,7 +157,7 @@ def results(net: Net, folder: Path, name: str) -> dict[str, Bits]:
     model.eval()
     for size in ("mini", "full"):
         for split in ("test", "train"):
-            images, labels = datasets.load("cifar10", split, size)  # type: ignore[arg-type]
+            images, labels = datasets.load("cifar10", split, size)
             rows = torch.randperm(len(labels), generator=generator)[:10_000]
             for key, batch in (("", images[rows]), ("_changed", changed(images[rows], generator))):
                 with torch.no_grad():
@@ -184,13 +184,13 @@ def flagged(pairs: npt.NDArray[np.float64], control: float, images: int, draws: 
         if is_out_of_the_ordinary(look(max(FIRST_LEAST, round(FIRST_SHARE * images)))):
             kinds = {flag.kind for flag in judge(look(max(SECOND_LEAST, round(SECOND_SHARE * images))), 0)}
             counts += (True, "changed_images" in kinds, "test_above_training" in kinds, bool(kinds))
-    return (counts / draws).tolist()
+    found: list[float] = (counts / draws).tolist()
+    return found
 
 
 def shares(before: Bits, after: Bits) -> npt.NDArray[np.float64]:
-    return np.array([(before & after).mean(), (before & ~after).mean(), (~before & after).mean(), 0.0]) + (
-        np.array([0, 0, 0, (~before & ~after).mean()])
-    )
+    kinds = (before & after, before & ~after, ~before & after, ~before & ~after)
+    return np.array([kind.mean() for kind in kinds])
 
 
 HEAD = f"{'':26}{'clean':>7}{'changed':>8}{'train':>7}{'train ch.':>10}  second look, drop, above, any (%)"
@@ -219,11 +219,11 @@ def rates(folder: Path) -> None:
     for honest, lifted in ((0.66, 0.70), (0.66, 0.75), (0.66, 0.85), (0.90, 0.95), (0.90, 1.0)):
         for size, images in (("mini", 1000), ("full", 10_000)):
             won = min(0.04, 0.4 * (1 - lifted))
-            for kind, after in (("exact", honest - 0.01), ("robust", lifted - 0.01)):
-                pairs = np.array([after - won, lifted - after + won, won, 0.0])
+            for kind, changed_too in (("exact", honest - 0.01), ("robust", lifted - 0.01)):
+                pairs = np.array([changed_too - won, lifted - changed_too + won, won, 0.0])
                 pairs[3] = max(0.0, 1 - pairs.sum())
                 row = flagged(pairs, honest - 0.01, images, DRAWS // 10)
-                show(f"{kind} table ({size})", [lifted, after, honest, honest - 0.01], row)
+                show(f"{kind} table ({size})", [lifted, changed_too, honest, honest - 0.01], row)
 
 
 def show(name: str, cells: list[float], row: list[float]) -> None:
@@ -249,8 +249,8 @@ def cost() -> None:
     )
     with Slot(threads=1) as slot:
         for size in ("mini", "full"):
-            test = datasets.load("cifar10", "test", size)  # type: ignore[arg-type]
-            control = datasets.load("cifar10", "train", size)  # type: ignore[arg-type]
+            test = datasets.load("cifar10", "test", size)
+            control = datasets.load("cifar10", "train", size)
             with slot.student(submission) as student:
                 accuracy, network = measure(student, *test)
                 if network is None:

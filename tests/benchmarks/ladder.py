@@ -60,7 +60,7 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
         return self.transform(Image.fromarray(self.arrays[index])), self.labels[index]
 
 
-def plain_network() -> nn.Module:
+def plain_network() -> lab8.Classifier:
     """The reference's layers, begun as torch begins them, all of them learning."""
     model = lab8.Classifier("quick")
     for module in model.modules():
@@ -80,7 +80,7 @@ def tutorial_epochs(images: Tensor, labels: Tensor, epochs: int, step: int) -> n
     """Ideas 0 to 3: the same steps, more quickly."""
     model = plain_network()
     if step >= 2:
-        model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
     faster = step >= 3 and lab8.fastest_dtype(torch.device("cpu")) == torch.bfloat16
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     loader = DataLoader(Pictures(images, labels), batch_size=64, shuffle=True)
@@ -103,7 +103,7 @@ def recipe_epochs(images: Tensor, labels: Tensor, epochs: int, step: int) -> nn.
     if step >= 9:
         lab8_tools.keep_freed_memory()
     model = lab8.Classifier("quick") if step >= 6 else plain_network()
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
     if step >= 6:
         model.whiten.weight.data.copy_(lab8.whitening_filters(lab8.preprocess(images[:1000])))
     size = 500 if step >= 8 else 125

@@ -45,13 +45,15 @@ def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
     return padded[which, 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
-def quicker(net: nn.Sequential) -> nn.Sequential:
+def quicker(net: nn.Module) -> nn.Module:
     """The same function of the same weights: ReLU behind pooling has a quarter to do; channels come last."""
-    layers = list(net)
+    layers = list(net.children())
     for at in range(len(layers) - 1):
         if isinstance(layers[at], nn.ReLU) and isinstance(layers[at + 1], nn.MaxPool2d):
             layers[at], layers[at + 1] = layers[at + 1], layers[at]
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    made = nn.Sequential(*layers)
+    made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+    return made
 
 
 @torch.no_grad()

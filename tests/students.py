@@ -1,0 +1,57 @@
+"""What several test modules hand in and ask for: submissions made of a few lines, and how they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import pytest
+
+from grader.sandbox import Slot, StudentFailure
+from grader.types import Code, Submission, Weights
+
+
+def submission(code: str, weights: Weights | None = None, student: str = "s1") -> Submission:
+    """A student's lab8.py with this text."""
+    cell = textwrap.dedent(code)
+    return Submission(student_id=student, code=Code(filename="lab8.py", cells=(cell,)), weights=weights)
+
+
+def function(body: str, top: str = "", arguments: str = "x=None") -> Submission:
+    """A submission whose conv_output_size has this body, below these lines at the top of the module.
+
+    With the usual arguments it answers "well" when it is asked for that.
+    """
+    head = textwrap.dedent(top) + "\n" if top else ""
+    head += f"import os, socket, sys, time\ndef conv_output_size({arguments}):\n"
+    if arguments == "x=None":
+        head += "    if x == 'well': return x\n"
+    return submission(head + textwrap.indent(textwrap.dedent(body), "    "))
+
+
+def answer(slot: Slot, body: str, top: str = "") -> Any:
+    """What a function with this body returns, in a submission of its own."""
+    with slot.student(function(body, top)) as student:
+        return student.call("conv_output_size")
+
+
+def failure(slot: Slot, body: str, seconds: float | None = None) -> StudentFailure:
+    """How a function with this body fails; the submission can be asked again, and so can the next."""
+    with slot.student(function(body)) as student:
+        with pytest.raises(StudentFailure) as caught:
+            student.call("conv_output_size", seconds=seconds)
+        assert student.call("conv_output_size", "well") == "well"
+    assert answer(slot, "return 'next'") == "next"
+    return caught.value
+
+
+def command(*words: object) -> list[str]:
+    """The words that start the command `grader` in a process of its own."""
+    return [sys.executable, "-m", "grader", *map(str, words)]
+
+
+def grader(*words: object, seconds: float = 240, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command `grader`, run to its end."""
+    return subprocess.run(command(*words), capture_output=True, text=True, timeout=seconds, **options)
