@@ -20,6 +20,8 @@ from grader.limits import Limits
 if TYPE_CHECKING:
     from grader.sandbox import Slot
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' processes share the processors already
+
 settings.register_profile("tests", max_examples=300, deadline=None)
 settings.register_profile("few", settings.get_profile("tests"), max_examples=25)
 settings.register_profile(
