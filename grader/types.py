@@ -60,6 +60,10 @@ class Code(Record):
 
     filename: str
     cells: tuple[str, ...]  # a .py file is one cell; a notebook's code cells stand in order, magics still in
+    elsewhere: tuple[
+        tuple[str, str], ...
+    ] = ()  # names that seem to stand in cells that are no code, and where
+    beside: tuple[str, ...] = ()  # other modules that were handed in and are not read
 
 
 class Weights(Record):

@@ -247,8 +247,9 @@ def _digest(
     def add(kind: bytes, length: int) -> None:
         digest.update(kind + struct.pack("<Q", length))
 
+    aside = [f"{name}\0{where}" for name, where in code.elsewhere] if code else []
     parts = ((b"code", code.cells if code else ()), (b"answer", answers), (b"reason", filter(None, reasons)))
-    for kind, texts in parts:
+    for kind, texts in (*parts, (b"aside", aside)):
         for text in texts:
             raw = text.encode("utf-8", "replace")
             add(kind, len(raw))

@@ -54,6 +54,7 @@ class Candidate:
     cells: tuple[str, ...]
     markdown: tuple[str, ...]
     claims: tuple[str, ...]
+    elsewhere: tuple[tuple[str, str], ...]
     is_notebook: bool
     defined: int  # contract names that it defines
     filled: int  # ... of which no stub is left
@@ -107,7 +108,7 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
             remarks.append(f"{best.entry.label} was taken as the code ({why}); left aside: {_listed(others)}")
         elif not is_exact_lab_name(best.entry.path):
             remarks.append(f"{best.entry.label} was taken as the code")
-    code = Code(filename=_module_name(best), cells=best.cells) if best else None
+    code = Code(filename=_module_name(best), cells=best.cells, elsewhere=best.elsewhere) if best else None
     if not code:
         missing = missing or f"{candidates[0].entry.label} holds no code"
     markdown, claims = (notebook.markdown, notebook.claims) if notebook else ((), ())
@@ -152,18 +153,19 @@ def _read_candidate(entry: Entry) -> Candidate:
     if looks_like_json:
         notebook = parse_notebook(text)
         cells, markdown, claims = notebook.code, notebook.markdown, notebook.claims
+        elsewhere = notebook.elsewhere
         if not markdown and not any(map(str.strip, cells)):
             raise UnreadableError("is a notebook without cells")
     elif entry.suffix == ".ipynb" and not _DEFINED.search(text):
         raise UnreadableError("is not a notebook that can be read")
     else:
-        cells, markdown, claims = (text,), (), ()
+        cells, markdown, claims, elsewhere = (text,), (), (), ()
     if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
         raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
     source = "\n".join(cells)
     defined = len({match[match.lastindex or 0] for match in _DEFINED.finditer(source)})
     filled = max(0, defined - len(_STUB.findall(source)))
-    return Candidate(entry, cells, markdown, claims, looks_like_json, defined, filled)
+    return Candidate(entry, cells, markdown, claims, elsewhere, looks_like_json, defined, filled)
 
 
 # --- weights ---------------------------------------------------------------------------------------

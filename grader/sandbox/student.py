@@ -228,7 +228,13 @@ class Student:
         weights = self._submission.weights
         if weights is not None and any(weights.filename in cell for cell in code.cells):
             self._send_checkpoint(worker)  # now already: the code opens its weights itself
-        fields = {"filename": code.filename, "cells": code.cells, "names": self._names, "device": self.device}
+        fields = {
+            "filename": code.filename,
+            "cells": code.cells,
+            "elsewhere": dict(code.elsewhere),
+            "names": self._names,
+            "device": self.device,
+        }
         loaded = self._exchange(worker, "load", b"", self.limits.load_seconds, fields)
         if not isinstance(loaded, dict):
             raise _nonsense()

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from . import definitions, protocol
+from . import definitions, notebook, protocol
 from .rules import rule_behind
 
 MODULE = "lab8"
@@ -63,6 +63,8 @@ class State:
         self.filename = "lab8.py"
         self.remarks: list[str] = []
         self.broken: dict[str, str] = {}  # names whose definition failed, and how
+        self.left_out: list[definitions.LeftOut] = []  # what did not run and may be missed
+        self.elsewhere: dict[str, str] = {}  # names that stand in a Markdown cell, and where
         self.device = torch.device("cpu")
         self.checkpoint_name = ""
         self.checkpoint_format = ""
@@ -75,7 +77,7 @@ class State:
     def function(self, name: str) -> Callable[..., Any]:
         found = getattr(self.module, name, None)
         if found is None:
-            why = self.broken.get(name) or "; ".join(self.remarks[:REMARKS])
+            why = self.why_missing(name) or "; ".join(self.remarks[:REMARKS])
             message = f"{name} is not defined in {self.filename}" + (f" ({why})" if why else "")
             raise RefusalError("missing", message)
         if not callable(found):
@@ -83,6 +85,15 @@ class State:
                 "missing", f"{name} in {self.filename} is of type {_type(found)}, not a function"
             )
         return found  # type: ignore[no-any-return]
+
+    def why_missing(self, name: str) -> str:
+        """Why the module lacks a name that its author may believe to have given it; else empty."""
+        if name in self.broken:
+            return self.broken[name]
+        whys = [one.why for one in self.left_out if name in one.names]
+        if name in self.elsewhere:
+            whys.append(f"it stands in {self.elsewhere[name]}: make that a code cell")
+        return whys[-1] if whys else ""
 
     def model(self, request: dict[str, Any]) -> nn.Module:
         return self.models[request["model"]]
@@ -201,13 +212,29 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     """
     state.filename = request["filename"]
     state.device = torch.device(request["device"])
+    state.elsewhere = request["elsewhere"]
     extracted = definitions.extract(request["cells"], request["names"], state.filename)
     state.remarks = list(extracted.remarks)
+    state.left_out = list(extracted.left_out)
     state.module = module = types.ModuleType(MODULE)
     module.__file__ = state.filename
     sys.modules[MODULE] = module
+    sys.argv = [f"{MODULE}.py"]  # as when the file is run: argparse reads it
+    sys.orig_argv = [sys.executable, *sys.argv]
+    module.__dict__.update(display=notebook.display, get_ipython=notebook.get_ipython)
+    sys.meta_path.append(notebook.IPythonFinder())
     if any("multiprocessing" in cell or "num_workers" in cell for cell in request["cells"]):
         _lay_module(extracted)
+    first = _execute(state, extracted, module)
+    defined = [name for name in request["names"] if callable(getattr(module, name, None))]
+    if first and not defined:
+        raise first
+    remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
+    return {"defined": defined, "remarks": remarks}
+
+
+def _execute(state: State, extracted: definitions.Extracted, module: types.ModuleType) -> Exception | None:
+    """Run the kept statements, each by itself, and return the first failure of one that is needed."""
     first: Exception | None = None
     for source in extracted.sources:
         lines = source.text.splitlines(keepends=True)
@@ -221,14 +248,14 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
                 raise
             except (Exception, SystemExit) as error:
                 what = _describe(error, state)
-                state.remarks.append(f"a definition failed: {what}")
-                state.broken.update(dict.fromkeys(definitions.names_bound(statement), what))
-                first = first or (error if isinstance(error, Exception) else RuntimeError(what))
-    defined = [name for name in request["names"] if callable(getattr(module, name, None))]
-    if first and not defined:
-        raise first
-    remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
-    return {"defined": defined, "remarks": remarks}
+                names = definitions.names_bound(statement)
+                state.broken.update(dict.fromkeys(names, what))
+                if "*" in names:  # whatever is missing may have been meant to come from there
+                    state.left_out.append(definitions.LeftOut(what, frozenset({"*"}), needed=True))
+                if id(statement) not in extracted.optional:
+                    state.remarks.append(f"a definition failed: {what}")
+                    first = first or (error if isinstance(error, Exception) else RuntimeError(what))
+    return first
 
 
 def _lay_module(extracted: definitions.Extracted) -> None:
@@ -625,11 +652,31 @@ def _describe(error: BaseException, state: State) -> str:
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.startswith(state.filename):
             place = f" ({frame.f_code.co_filename}, line {line})"
-    if isinstance(error, NameError) and error.name in state.broken:
-        message += f", because its definition failed: {state.broken[error.name]}"
+    message += _cause(error, state)
     rule = ""
     with contextlib.suppress(Exception):  # an exception of the code's own may answer in any way
         rule = rule_behind(error, state.limits)
     if rule:
         message, place = message[:150], f"{place}; {rule}"  # the rule is what must not be cut
     return f"{_type(error)}: {message}{place}" if message else f"{_type(error)}{place}"
+
+
+def _cause(error: BaseException, state: State) -> str:
+    """What did not run and may be why the code fails now, as a clause; else empty."""
+    if isinstance(error, NameError) and error.name in state.broken:
+        return f", because its definition failed: {state.broken[error.name]}"
+    if isinstance(error, ModuleNotFoundError):
+        return ""  # that is the cause
+    named = {error.name} if isinstance(error, NameError | AttributeError) else set()
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
+        named.add(error.args[0])
+    for name in filter(None, named):
+        if why := state.why_missing(name):
+            return f"; {why}"
+    seen: set[str] = set()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith(state.filename):
+            seen |= set(frame.f_code.co_names)
+    wanted = {"*"} if isinstance(error, NameError) else seen
+    whys = [one.why for one in state.left_out if one.needed and one.names & (wanted | seen)]
+    return f"; {whys[-1]}" if whys else ""
