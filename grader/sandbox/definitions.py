@@ -115,6 +115,7 @@ def parse_cell(cell: str, filename: str) -> tuple[str, ast.Module]:
 
 _MAGIC = re.compile(r"(\s*)(?:[%!?]|,|;|/)")
 _MAGIC_ASSIGNMENT = re.compile(r"(\s*[^=!%]+=\s*)[!%]")
+_RUN = re.compile(r"%run[ \t]+(?:-\w+[ \t]+)*[\"']?(?:\./)?((?:\w+/)*\w+)\.py\b")
 _HELP = re.compile(r"(\s*)[\w.*%]+\?\??\s*(?:#.*)?$")
 
 
@@ -123,7 +124,9 @@ def _blank_magic(lines: list[str], index: int) -> bool:
     if index >= len(lines):
         return False
     line = lines[index]
-    if match := _MAGIC_ASSIGNMENT.match(line):
+    if match := _RUN.match(line):
+        lines[index] = f"from {match[1].replace('/', '.')} import *"
+    elif match := _MAGIC_ASSIGNMENT.match(line):
         lines[index] = f"{match[1]}None"
     elif match := _MAGIC.match(line) or _HELP.match(line):
         lines[index] = f"{match[1]}pass"
