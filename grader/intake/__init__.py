@@ -248,8 +248,12 @@ def _digest(
         digest.update(kind + struct.pack("<Q", length))
 
     aside = [f"{name}\0{where}" for name, where in code.elsewhere] if code else []
-    parts = ((b"code", code.cells if code else ()), (b"answer", answers), (b"reason", filter(None, reasons)))
-    for kind, texts in (*parts, (b"aside", aside)):
+    helpers = [text for helper in code.helpers for text in (helper.path, helper.text)] if code else []
+    parts: Sequence[tuple[bytes, Iterable[str]]] = (
+        *((b"code", code.cells if code else ()), (b"helper", helpers)),
+        *((b"answer", answers), (b"reason", filter(None, reasons)), (b"aside", aside)),
+    )
+    for kind, texts in parts:
         for text in texts:
             raw = text.encode("utf-8", "replace")
             add(kind, len(raw))

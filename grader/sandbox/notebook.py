@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Shell:
-    """Stands in for IPython's shell, or for what its package holds: whatever it is asked to do, it does not."""
+    """Stands in for IPython's shell and for what its package holds: it does nothing."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
