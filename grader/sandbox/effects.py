@@ -64,7 +64,17 @@ class Effects:
                 self.imported |= {alias.asname or alias.name.split(".")[0] for alias in statement.names}
             elif isinstance(statement, ast.Assign):
                 self._note_alias(statement)
-        self._training = self._functions_that_train()
+        self._calls = {
+            name: set().union(*(_called(part) for function in functions for part in function.body))
+            for name, functions in self._functions.items()
+        }
+        self._training = self._functions_that_call({"backward", "step", "train_classifier"})
+        data = {
+            n
+            for n, fs in self._functions.items()
+            if any(map(_mentions_data, (p for f in fs for p in f.body)))
+        }
+        self._costly = self._functions_that_call(data | self._training)
 
     def touched(self, statement: ast.stmt) -> set[str]:
         """The names that it binds or whose values it changes; `EVERYTHING` where it may be any."""
@@ -77,14 +87,11 @@ class Effects:
 
     def trains(self, statement: ast.stmt) -> bool:
         """Whether it calls for training, itself or through the module's functions."""
-        return any(name in _TRAINING or name in self._training for name in _called(statement))
+        return bool(_called(statement) & (_TRAINING | self._training))
 
     def costs(self, statement: ast.stmt) -> bool:
         """Whether it trains, fetches data or waits."""
-        words = {n.id for n in _running(statement) if isinstance(n, ast.Name)}
-        words |= {n.attr for n in _running(statement) if isinstance(n, ast.Attribute)}
-        words |= {n.arg for n in _running(statement) if isinstance(n, ast.keyword) and n.arg}
-        return self.trains(statement) or any(map(_DATA.fullmatch, words))
+        return _mentions_data(statement) or bool(_called(statement) & (_TRAINING | self._costly))
 
     def links(self, statement: ast.stmt) -> set[str]:
         """The names that a definition is attached to: a base class, a registry, the class it is patched into.
@@ -94,15 +101,19 @@ class Effects:
         """
         if not isinstance(statement, Function | ast.ClassDef):
             return set()
-        tied: list[ast.expr] = list(statement.decorator_list)
+        names: set[str] = set()
+        for decorator in statement.decorator_list:
+            names |= _loaded(decorator)
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if isinstance(called, ast.Name) and called.id in self._functions:
+                # A wrapper that changes nothing ties to nothing.
+                names = (names - {called.id}) | self._effects_of(called.id)[1]
         if isinstance(statement, ast.ClassDef):
-            tied += [*statement.bases, *(keyword.value for keyword in statement.keywords)]
-        elif tied:
-            arguments = [*statement.args.posonlyargs, *statement.args.args][:1]  # @patch: `self: Net`
-            tied += [a.annotation for a in arguments if a.annotation is not None]
-        names = set().union(*map(_loaded, tied))
-        for name in tuple(names):
-            names |= self._effects_of(name)[1]
+            parents = [*statement.bases, *(keyword.value for keyword in statement.keywords)]
+            names |= set().union(*map(_loaded, parents))
+        elif statement.decorator_list:  # @patch: the class is the annotation of `self`
+            first = [*statement.args.posonlyargs, *statement.args.args][:1]
+            names |= set().union(*(_loaded(a.annotation) for a in first if a.annotation is not None))
         return names - self.imported
 
     def is_plain(self, statement: ast.stmt) -> bool:
@@ -226,14 +237,10 @@ class Effects:
             self._of_functions[name] = (places, changed)
         return self._of_functions[name]
 
-    def _functions_that_train(self) -> set[str]:
-        calls = {
-            name: set().union(*(_called(part) for f in functions for part in f.body))
-            for name, functions in self._functions.items()
-        }
-        found = {name for name, called in calls.items() if called & {"backward", "step"}}
-        found |= {"train_classifier"}
-        while more := {n for n, called in calls.items() if n not in found and called & found}:
+    def _functions_that_call(self, names: set[str]) -> set[str]:
+        """These functions, and all that call one of them, directly or not."""
+        found = set(names)
+        while more := {n for n, called in self._calls.items() if n not in found and called & found}:
             found |= more
         return found
 
@@ -354,6 +361,18 @@ def _called(statement: ast.stmt) -> set[str]:
     calls = [node.func for node in _running(statement) if isinstance(node, ast.Call)]
     names = {f.id for f in calls if isinstance(f, ast.Name)}
     return names | {f.attr for f in calls if isinstance(f, ast.Attribute)}
+
+
+def _mentions_data(statement: ast.stmt) -> bool:
+    words: set[str] = set()
+    for node in _running(statement):
+        if isinstance(node, ast.Name):
+            words.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            words.add(node.arg)
+    return any(map(_DATA.fullmatch, words))
 
 
 def _loaded(node: ast.AST) -> set[str]:
