@@ -6,6 +6,7 @@ Through `extract` where it is about what is taken from the file; through a real 
 from __future__ import annotations
 
 import ast
+import json
 import sys
 import textwrap
 import types
@@ -17,8 +18,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.intake.entries import UnreadableError
 from grader.intake.notebook import parse_notebook
-from grader.sandbox import Slot, Student, StudentFailure
+from grader.sandbox import Slot, StudentFailure
 from grader.sandbox.cells import read_cell
 from grader.sandbox.definitions import Extracted, extract
 from grader.types import Code, Submission
@@ -35,7 +37,10 @@ def load(*cells: str, filename: str = "lab8.py") -> dict[str, Any]:
         for statement in source.body:
             tree = ast.Module([statement], type_ignores=[])
             try:
-                exec(compile(tree, source.filename, "exec", extracted.flags, dont_inherit=True), module.__dict__)
+                exec(
+                    compile(tree, source.filename, "exec", extracted.flags, dont_inherit=True),
+                    module.__dict__,
+                )
             except Exception:
                 if id(statement) not in extracted.optional:
                     raise
@@ -436,5 +441,461 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_style_of_honest_work_is_kept_whole(style: str) -> None:
+def test_a_style_of_honest_work_is_kept_whole(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["lab8.py"])
     assert load(STYLES[style])["f"]() == 7
+
+
+TRAINING = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import datasets
+import matplotlib.pyplot as plt
+train_set = datasets.CIFAR10("data", download=True)
+loader = DataLoader(train_set)
+model = nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+losses = []
+best = 0
+for epoch in range(10):
+    for x, y in loader:
+        loss = model(x).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    best = max(best, 3)
+    print(epoch)
+def evaluate(model, loader):
+    model.eval()
+    return sum(model(x) for x, _ in loader)
+accuracy = evaluate(model, loader)
+def train(model, epochs):
+    for epoch in range(epochs):
+        for x, y in loader:
+            model(x).sum().backward()
+            optimizer.step()
+            losses.append(1)
+train(model, 3)
+history = train(model, losses.append(2))
+model.fit(loader)
+with torch.no_grad():
+    for x, y in loader:
+        print(evaluate(model, x))
+print(losses, best)
+torch.save(model.state_dict(), "classifier.pt")
+plt.plot(losses)
+plt.show()
+"""
+
+
+def test_training_downloads_plots_and_prints_do_not_run_whatever_they_touch() -> None:
+    extracted = extract([TRAINING + "def f(): return model, losses, best"], ["f"], "lab8.py")
+    run = [s for s in extracted.sources[0].body if not isinstance(s, ast.FunctionDef)]
+    assert [ast.unparse(statement) for statement in run] == [
+        "from torch import nn",
+        "model = nn.Linear(3, 2)",
+        "losses = []",
+        "best = 0",
+    ]
+    lines = TRAINING.splitlines()
+    told = {
+        "for epoch in range(10):": "a loop at the top level that changes best, losses",
+        "train(model, 3)": "a call at the top level that changes losses",
+        "history = train(model, losses.append(2))": "a statement at the top level that changes losses",
+        "model.fit(loader)": "a call at the top level that changes model",
+    }
+    assert extracted.remarks == tuple(
+        f"lab8.py, line {lines.index(line) + 1}: {what} was not run" for line, what in told.items()
+    )
+
+
+NOT_NEEDED = {
+    "an experiment in a wrapper that f has too": """
+        import functools
+        def timed(function):
+            @functools.wraps(function)
+            def inner(*args): return function(*args)
+            return inner
+        data = download()
+        @timed
+        def experiment(): return data
+        @timed
+        def f(): return 1
+    """,
+    "a model that is looked up by its name": """
+        from torchvision import datasets
+        data = datasets.CIFAR10("data", download=True)
+        def load(): return datasets.MNIST("data")
+        digits = load()
+        class Net: pass
+        class Other(Net):
+            def __init__(self): self.data = data, digits
+        def train(net): net.loss.backward()
+        model = train(Net())
+        def f(): return globals()["Net"], "model", "data"
+    """,
+    "a class that runs something": """
+        class Other: history = train()
+        def f(): return 1
+    """,
+    "a main function": """
+        def main(): train(download())
+        main()
+        def f(): return 1
+    """,
+    "the part below main": """
+        import sys
+        if __name__ == "__main__" and len(sys.argv) > 1:
+            f = train()
+        def f(): return 1
+    """,
+    "a loop whose variable has another one's name": """
+        T = []
+        for i in range(3): T.append(i)
+        for i in range(3): train(i)
+        def f(): return T
+    """,
+    "a file that is written": """
+        with open("config.json") as file: C = 1
+        with open("log.txt", "w") as file: file.write(train())
+        def f(): return C, open
+    """,
+}
+
+
+@pytest.mark.parametrize("code", NOT_NEEDED)
+def test_what_is_not_needed_does_not_run(code: str) -> None:
+    (source,) = extract([textwrap.dedent(NOT_NEEDED[code])], ["f"], "lab8.py").sources
+    run = "\n".join(ast.unparse(s) for s in source.body if not isinstance(s, ast.FunctionDef))
+    assert not any(word in run for word in ("train", "download", "load(", "CIFAR10"))
+
+
+# --- cells -----------------------------------------------------------------------------------------
+
+COLAB = "# Commented out IPython magic to ensure Python compatibility.\n"
+# In each, f() has to return 7.
+CELLS = {
+    "%time": ["%time N = 7", "def f(): return N"],
+    "%time over lines": ["%time N = (3 +\n    4)", "def f(): return N"],
+    "a value of %time": ["N = %time 3 + 4", "def f(): return N"],
+    "%%time within a file": ["M = 1\n%%time\nN = 7\n%%capture out\ndef f(): return N"],
+    "%%capture": ["%%capture out\n%time N = 7", "def f(): return N"],
+    "as nbconvert exports it": [
+        "get_ipython().run_line_magic('time', 'N = 7')\n"
+        "get_ipython().run_line_magic('matplotlib', 'inline')\n"
+        "get_ipython().system('pip install torch')\n"
+        "get_ipython().run_cell_magic('capture', 'out', 'def f():\\n    return N\\n')\n"
+    ],
+    "as Colab exports it": [
+        f"{COLAB}# %matplotlib inline\n# %time N = 7\n\n{COLAB}# %%time\n# def f():\n#     return N\n# \n"
+    ],
+    "an indented cell": ["    N = 7", "\n  def f():\n      return N\n"],
+    "an indented cell below %%time": ["%%time\n    N = 7\n    def f():\n        return N"],
+    "Python's prompts": [">>> N = 7\n>>> def f():\n...     return N\n...\n"],
+    "IPython's prompts": ["In [1]: N = 7\n\nIn [12]: def f():\n    ...:     return N\n    ...: \n"],
+    "%%writefile of the module": [
+        "%%writefile lab8.py\ndef f(): return N",
+        "%%writefile -a ./lab8.py\nN = 7",
+    ],
+    "%run of the module": ["%%writefile lab8.py\ndef f(): return 7", "%run lab8.py", "!python lab8.py"],
+    "a marimo notebook": [
+        "import marimo\napp = marimo.App()\n\n"
+        "with app.setup:\n    import math\n\n"
+        "@app.cell\ndef _(N, mo):\n    M = N + 4\n    mo.md('#')\n    return (M,)\n\n"
+        "@app.cell(hide_code=True)\ndef _():\n    N = math.floor(3.5)\n    return (N,)\n\n"
+        "@app.cell\ndef _(M):\n    def g():\n        return M\n    return (g,)\n\n"
+        "@app.function\ndef f():\n    return g()\n\n"
+        "if __name__ == '__main__':\n    app.run()\n"
+    ],
+}
+
+
+@pytest.mark.parametrize("style", CELLS)
+@pytest.mark.parametrize("notebook", [True, False])
+def test_a_cell_is_read_as_ipython_reads_it(style: str, notebook: bool) -> None:
+    cells = CELLS[style]
+    if notebook:
+        assert load(*cells, filename="lab8.ipynb")["f"]() == 7
+    elif len(cells) == 1:
+        assert load(*cells)["f"]() == 7
+
+
+def test_what_a_cell_writes_for_others_is_no_code_of_the_module() -> None:
+    cell = read_cell("%%writefile models/small.py\nN = 1\n", "lab8.ipynb")
+    assert (cell.tree.body, cell.helpers) == ([], [("models/small.py", "\nN = 1\n")])
+    exported = read_cell("get_ipython().run_cell_magic('writefile', 'small.py', 'N = 1')", "lab8.py")
+    assert (exported.tree.body, exported.helpers) == ([], [("small.py", "\nN = 1")])
+
+
+# --- statements that are not Python ----------------------------------------------------------------
+
+# In each, the statement in this line is lost, and f() has to return 7.
+BROKEN = {
+    "a statement between others": ("N = 7\nthis is no Python\ndef f(): return N", 2),
+    "a bracket that stays open": ("N = 7\nx = (1,\n\ndef f(): return N", 2),
+    "a string that stays open": ("N = 7\nprint('x)\ndef f(): return N", 2),
+    "a line in the part below main": (
+        "def f(): return 7\nif __name__ == '__main__':\n    print(1)\n    a b\n",
+        4,
+    ),
+    "a print in the function itself": (
+        "def f(\n    *,\n    m=2,\n):\n    print(a b)\n    return 7",
+        6,
+    ),
+    "a line that is not reached": ("def f():\n\tif 0:\n\t\ta b\n\telse:\n\t\treturn 7", 3),
+    "a line of another method": (
+        "class A:\n    def g(self):\n        a b\n    def f(self): return 7\ndef f(): return A().f()",
+        3,
+    ),
+    "the head of a method": (
+        "class A:\n    def g(self) b:\n        1\n    n = 7\ndef f(): return A.n",
+        2,
+    ),
+    "below a decorator": ("def d(g): return g\n@d\ndef g(): a b\ndef f(): return 7", 3),
+    "below strings and lists at the margin": ('s = """\na b\n"""\nx = [\n7\n]\na b\ndef f(): return x[0]', 7),
+    "a merge conflict elsewhere": ("<<<<<<< HEAD\nN = 1\n=======\nN = 2\n>>>>>>> b\ndef f(): return 7", 1),
+}
+
+
+@pytest.mark.parametrize("style", BROKEN)
+@pytest.mark.parametrize("filename", ["lab8.py", "lab8.ipynb"])
+def test_a_statement_that_is_not_python_costs_itself(style: str, filename: str) -> None:
+    code, line = BROKEN[style]
+    label = "cell 1" if filename.endswith("ipynb") else filename
+    (remark,) = extract([code], ["f"], filename).remarks
+    assert remark.startswith(f"{label}, line {line} is not Python and was left out: ")
+    assert load(code, filename=filename)["f"]() == 7
+
+
+def test_half_a_function_is_never_kept() -> None:
+    torn = "def f():\n    x = 1\noops, a line\n    return x\ndef g(): return 1"
+    assert text_of(extract([torn], ["f", "g"], "lab8.py")) == "def g():\n    return 1"
+    inner = "def f():\n    x = 1\n<<<<<<< HEAD\n    return x\n=======\n    return 2\n>>>>>>> other\n"
+    with pytest.raises(
+        SyntaxError, match="lines 3 to 7 are a merge conflict: keep one side, delete the marks"
+    ):
+        load(inner)["f"]()
+
+
+NEWER = {
+    'print(f"{h["a"]}")': (3, 12),
+    'x = f"{h["a"]}"': (3, 12),
+    "type Pair = tuple[int, int]": (3, 12),
+    "def g[T](x: T) -> T: return x": (3, 12),
+    "class Box[T]: pass": (3, 12),
+    "try:\n    pass\nexcept ValueError, TypeError:\n    pass": (3, 14),
+    'x = t"{h}"': (3, 14),
+}
+
+
+@pytest.mark.parametrize("statement", NEWER)
+def test_syntax_of_a_newer_python_is_called_so(statement: str) -> None:
+    version = NEWER[statement]
+    if sys.version_info >= version:
+        pytest.skip("this Python knows it")
+    code = f"h = {{}}\n{statement}\ndef f(): return 7"
+    (remark,) = extract([code], ["f"], "lab8.py").remarks
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    newer = f"{version[0]}.{version[1]}"
+    assert f"syntax of Python {newer} or newer, which the grader's Python {running} cannot read" in remark
+    assert load(code)["f"]() == 7
+
+
+LINES = st.sampled_from(
+    [
+        *("def f():", "class A:", "if x:", "else:", "try:", "except E:", "with a as b:", "@d", "match x:"),
+        *(
+            "    return 1",
+            "        y = 2",
+            "  z",
+            "a b",
+            "x = (1,",
+            ")",
+            "'''",
+            "print(a b)",
+            "\tq",
+            "",
+            "# c",
+        ),
+        *("<<<<<<< HEAD", "=======", ">>>>>>> b", ">>> x = 1", "%time y = 1", "%%time", "\\", "f'{a['b']}'"),
+        *("globals()['x'] = 1", "import marimo", "get_ipython().run_line_magic('time', 'x = 1')", "x: int"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(LINES, max_size=14).map("\n".join))
+def test_any_lines_are_mended_or_left_out(text: str) -> None:
+    extracted = extract([text, "def f(): return 7"], ["f"], "lab8.ipynb")
+    assert "def f():\n    return 7" in text_of(extracted)
+    cell = read_cell(text, "lab8.ipynb")
+    assert cell.text == "" or cell.text.count("\n") == text.count("\n")
+    assert all(0 <= lost.line <= text.count("\n") + 1 for lost in cell.lost)
+
+
+# --- notebooks as intake reads them ----------------------------------------------------------------
+
+
+def test_a_notebook_tells_which_cells_look_like_code_and_are_none() -> None:
+    cells = [
+        ("markdown", "# Lab\n```python\ndef example(): pass\n```"),
+        ("code", "import torch"),
+        ("raw", "class Net(nn.Module):\n    pass\nN = 3"),
+        ("code", ""),
+        ("markdown", "def preprocess(images):\n    return images"),
+    ]
+    text = json.dumps({"cells": [{"cell_type": kind, "source": text} for kind, text in cells], "nbformat": 4})
+    assert parse_notebook(text).elsewhere == (
+        ("Net", "a raw cell below cell 1"),
+        ("N", "a raw cell below cell 1"),
+        ("preprocess", "a Markdown cell below cell 2"),
+    )
+
+
+def test_a_merge_conflict_in_a_notebook_is_called_so() -> None:
+    text = '{\n "cells": [\n<<<<<<< HEAD\n  {}\n=======\n  {}\n>>>>>>> other\n ]\n}\n'
+    with pytest.raises(UnreadableError, match="a merge conflict begins in line 3: keep one side"):
+        parse_notebook(text)
+
+
+# --- in the box ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(threads=1)
+
+
+def submission(*cells: str, filename: str = "lab8.py", **more: Any) -> Submission:
+    code = Code(filename=filename, cells=tuple(map(textwrap.dedent, cells)), **more)
+    return Submission(student_id="s", code=code)
+
+
+def answer(slot: Slot, *cells: str, filename: str = "lab8.py", **more: Any) -> object:
+    with slot.student(submission(*cells, filename=filename, **more)) as student:
+        return student.call("conv_output_size")
+
+
+FUNCTION = "def conv_output_size():\n    return {}\n"
+
+WORKS = {
+    "the command line": (
+        "import argparse, sys\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--n', type=int, default=7)\nargs = parser.parse_args()\n",
+        "[args.n, sys.argv, sys.orig_argv[1:]]",
+        [7, ["lab8.py"], ["lab8.py"]],
+    ),
+    "display and get_ipython": (
+        "if 'google.colab' in str(get_ipython()): N = 1\nelse: N = 7\nget_ipython().run_line_magic('x', '')\n"
+        "def show():\n    display(N, 3)\n    return N\n",
+        "show()",
+        7,
+    ),
+    "IPython's display": (
+        "from IPython import get_ipython\nfrom IPython.display import clear_output, display, HTML\n"
+        "import IPython.display as ipd\n",
+        "[clear_output(wait=True), display(HTML('x')), ipd.Image('x'), get_ipython, 7][-1]",
+        7,
+    ),
+    "a definition that is not needed and fails": (
+        "class Plot(not_there.Base): pass\n@not_there.patch\ndef g(): pass\n",
+        "7",
+        7,
+    ),
+    "a loop that goes on and on": ("T = [0]\nwhile True: T[0] = 7\n", "T", [7]),
+}
+
+
+@pytest.mark.parametrize("style", WORKS)
+def test_it_works_in_the_box(slot: Slot, style: str) -> None:
+    top, value, expected = WORKS[style]
+    assert answer(slot, top + FUNCTION.format(value)) == expected
+
+
+SAYS = {
+    "a training at the top level": (
+        ["N = {}\nfor e in range(3):\n    N['x'] = e\n    loss.backward()\n" + FUNCTION.format("N['x']")],
+        "KeyError: 'x' (lab8.py, line 6); lab8.py, line 2: a loop at the top level that changes N was not",
+    ),
+    "a name that is bound below main": (
+        [FUNCTION.format("N") + "if __name__ == '__main__':\n    N = 7\n"],
+        "NameError: name 'N' is not defined (lab8.py, line 2); "
+        'lab8.py, line 4 stands under `if __name__ == "__main__"`, which is not run',
+    ),
+    "a function that stands below main": (
+        ["import torch\nif __name__ == '__main__':\n    def conv_output_size(): return 1\n"],
+        "conv_output_size is not defined in lab8.py "
+        '(lab8.py, line 3 stands under `if __name__ == "__main__"`, which is not run)',
+    ),
+    "a name that a statement would bind which is no Python": (
+        ["N = a b\n", FUNCTION.format("N")],
+        "NameError: name 'N' is not defined (lab8.ipynb, cell 2, line 2); "
+        "cell 1, line 1 is not Python and was left out: invalid syntax",
+    ),
+    "a function that is no Python": (
+        ["x = 1\ndef conv_output_size() 1:\n    return 1\ndef lenet5(): return 1\n"],
+        "conv_output_size is not defined in lab8.py (lab8.py, line 2 is not Python and was left out: ",
+    ),
+    "a line of the function that is no Python": (
+        ["def conv_output_size():\n    a b\n    return 1\n"],
+        "SyntaxError: it is not Python and was left out: invalid syntax (lab8.py, line 2)",
+    ),
+    "a star import that fails": (
+        ["from not_there import *\n" + FUNCTION.format("Net()")],
+        "NameError: name 'Net' is not defined (lab8.py, line 3); "
+        "ModuleNotFoundError: No module named 'not_there' (lab8.py, line 1)",
+    ),
+    "a %run that fails": (
+        ["%run ./gone/net.py", FUNCTION.format("Net()")],
+        "NameError: name 'Net' is not defined (lab8.ipynb, cell 2, line 2); "
+        "ModuleNotFoundError: No module named 'gone' (lab8.ipynb, cell 1, line 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("style", SAYS)
+def test_a_failure_names_what_was_left_out(slot: Slot, style: str) -> None:
+    cells, message = SAYS[style]
+    with pytest.raises(StudentFailure) as caught:
+        answer(slot, *cells, filename="lab8.py" if len(cells) == 1 else "lab8.ipynb")
+    assert caught.value.message.startswith(message)
+
+
+def test_a_name_in_a_markdown_cell_is_found_there(slot: Slot) -> None:
+    elsewhere = (("conv_output_size", "a Markdown cell below cell 1"), ("N", "a raw cell below cell 1"))
+    with pytest.raises(StudentFailure, match=r"\(it stands in a Markdown cell below cell 1: make that"):
+        answer(slot, "import torch", filename="lab8.ipynb", elsewhere=elsewhere)
+    with pytest.raises(StudentFailure, match="it stands in a raw cell below cell 1: make that a code cell"):
+        answer(slot, FUNCTION.format("N"), filename="lab8.ipynb", elsewhere=elsewhere)
+
+
+def test_a_module_that_a_cell_writes_is_imported(slot: Slot) -> None:
+    helper = (
+        "%%writefile model.py\nT = []\nfor i in range(7): T.append(i)\nprint('no')\nclass Net: n = len(T)\n"
+    )
+    for importing in ("from model import Net", "from model import *", "%run model.py", "import model as m"):
+        value = "m.Net.n" if " m" in importing[-3:] else "Net.n"
+        assert answer(slot, helper, importing, FUNCTION.format(value), filename="lab8.ipynb") == 7
+
+
+def test_a_network_in_doubles_gets_doubles(slot: Slot) -> None:
+    code = """
+        import torch
+        torch.set_default_dtype(torch.float64)
+        def lenet5(): return torch.nn.Conv2d(1, 1, 1)
+    """
+    with slot.student(submission(code)) as student:
+        assert student.build("lenet5").forward(torch.zeros(1, 1, 2, 2)).dtype == torch.float64
+
+
+def test_an_exception_that_lies_about_its_name_is_only_described(slot: Slot) -> None:
+    code = """
+        class Liar(NameError):
+            @property
+            def name(self): raise SystemExit
+        def conv_output_size(): raise Liar("x")
+    """
+    with pytest.raises(StudentFailure, match="Liar: x"):
+        answer(slot, code)

@@ -45,7 +45,11 @@ def parse_notebook(text: str) -> Notebook:
     except RecursionError:
         raise UnreadableError("is nested too deeply to be a notebook") from None
     except (ValueError, MemoryError):
-        raise UnreadableError("is not a notebook that can be read (its JSON is damaged)") from None
+        why = "its JSON is damaged"
+        if mark := re.search(r"^<{7} ", text, re.MULTILINE):
+            line = text.count("\n", 0, mark.start()) + 1
+            why = f"a merge conflict begins in line {line}: keep one side, delete the marks"
+        raise UnreadableError(f"is not a notebook that can be read ({why})") from None
     if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
         raise UnreadableError("is not a notebook (it has no cells)")
     code, markdown = [], []

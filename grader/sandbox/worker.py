@@ -17,6 +17,7 @@ import math
 import os
 import random
 import re
+import signal
 import socket
 import sys
 import threading
@@ -42,6 +43,7 @@ CHUNK = 2**20
 LINE_CHARACTERS = 2000
 COLUMNS, ROWS = 20, 1000  # of a history: of a longer one every second row counts, or third
 REMARKS = 50
+STATEMENT_SECONDS = 8  # of processor time, for a loop at the top level
 CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
 
@@ -260,7 +262,8 @@ def _run(state: State, extracted: definitions.Extracted, module: types.ModuleTyp
             try:
                 tree = ast.Module([statement], type_ignores=[])
                 code = compile(tree, source.filename, "exec", extracted.flags, dont_inherit=True)
-                exec(code, module.__dict__)
+                with _bounded(statement):
+                    exec(code, module.__dict__)
             except MemoryError:
                 raise
             except (Exception, SystemExit) as error:
@@ -273,6 +276,28 @@ def _run(state: State, extracted: definitions.Extracted, module: types.ModuleTyp
                     state.remarks.append(f"a definition failed: {what}")
                     first = first or (error if isinstance(error, Exception) else RuntimeError(what))
     return first
+
+
+@contextlib.contextmanager
+def _bounded(statement: ast.stmt) -> Iterator[None]:
+    """Stop a loop or a call at the top level that goes on and on, so that it costs itself and not the module.
+
+    Definitions and assignments have all the time that reading the module in has.
+    """
+    if not isinstance(statement, ast.For | ast.While | ast.With | ast.Expr):
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"stopped after {STATEMENT_SECONDS} s of processor time")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, STATEMENT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _lay(path: Path, extracted: definitions.Extracted) -> None:
@@ -660,7 +685,7 @@ def _describe(error: BaseException, state: State) -> str:
         if frame.f_code.co_filename.startswith(state.files or state.filename):
             place = f" ({frame.f_code.co_filename}, line {line})"
     cause = rule = ""
-    with contextlib.suppress(Exception):  # an exception of the code's own may answer in any way
+    with contextlib.suppress(Exception, SystemExit):  # one of the code's own may answer in any way
         cause = _cause(error, state)
         rule = rule_behind(error, state.limits)
     if rule:
