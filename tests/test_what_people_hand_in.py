@@ -421,6 +421,22 @@ STYLES = {
         B = torch.rand(3)
         def f(): return 7 if torch.equal(A, B) else (A, B)
     """,
+    "parameters that are frozen": """
+        from torch import nn
+        model = nn.Linear(3, 1)
+        for parameter in model.parameters():
+            parameter.requires_grad = False
+        def f(): return 7 if not model.weight.requires_grad else model
+    """,
+    "a deep recursion": """
+        import sys
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(before + 7)
+        def f():
+            import sys as system
+            return system.getrecursionlimit() - LIMIT
+        LIMIT = before
+    """,
     "an Enum's members": """
         from enum import Enum
         class Kind(Enum):
@@ -557,6 +573,12 @@ NOT_NEEDED = {
         for i in range(3): train(i)
         def f(): return T
     """,
+    "a switch for looking at results": """
+        import torch
+        torch.set_grad_enabled(False)
+        torch.cuda.set_device("cuda:0")
+        def f(): return torch
+    """,
     "a file that is written": """
         with open("config.json") as file: C = 1
         with open("log.txt", "w") as file: file.write(train())
@@ -569,7 +591,7 @@ NOT_NEEDED = {
 def test_what_is_not_needed_does_not_run(code: str) -> None:
     (source,) = extract([textwrap.dedent(NOT_NEEDED[code])], ["f"], "lab8.py").sources
     run = "\n".join(ast.unparse(s) for s in source.body if not isinstance(s, ast.FunctionDef))
-    assert not any(word in run for word in ("train", "download", "load(", "CIFAR10"))
+    assert not any(word in run for word in ("train", "download", "load(", "CIFAR10", ".set_"))
 
 
 # --- cells -----------------------------------------------------------------------------------------
@@ -590,6 +612,9 @@ CELLS = {
     ],
     "as Colab exports it": [
         f"{COLAB}# %matplotlib inline\n# %time N = 7\n\n{COLAB}# %%time\n# def f():\n#     return N\n# \n"
+    ],
+    "as jupytext exports it": [
+        "# ---\n# jupyter:\n#   jupytext:\n# ---\n\n# %%\n# %time N = 7\ndef f(): return N"
     ],
     "an indented cell": ["    N = 7", "\n  def f():\n      return N\n"],
     "an indented cell below %%time": ["%%time\n    N = 7\n    def f():\n        return N"],
@@ -642,7 +667,7 @@ BROKEN = {
     ),
     "a print in the function itself": (
         "def f(\n    *,\n    m=2,\n):\n    print(a b)\n    return 7",
-        6,
+        5,
     ),
     "a line that is not reached": ("def f():\n\tif 0:\n\t\ta b\n\telse:\n\t\treturn 7", 3),
     "a line of another method": (

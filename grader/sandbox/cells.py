@@ -13,7 +13,23 @@ import sys
 from dataclasses import dataclass, field
 
 MODULE = "lab8"
-KEPT_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit", "python", "python3", "py"})
+KEPT_CELL_MAGICS = frozenset(
+    [
+        "time",
+        "timeit",
+        "capture",
+        "prun",
+        "memit",
+        "debug",
+        "wandb",
+        "scalene",
+        "snakeviz",
+        "pyinstrument",
+        "python",
+        "python3",
+        "py",
+    ]
+)
 MAGIC_LINES = 500  # in one cell, at most
 MENDING_LENGTHS = 60  # how many times its own length of text mending a file may parse
 JOINED = 20  # pieces that an open bracket or string may span
@@ -98,12 +114,13 @@ _TIMED = re.compile(r"(\s*(?:[^=!%#]+=\s*)?)%(?:time|prun|memit)\s+(?:--?[a-z-]+
 _RUN = re.compile(r"(\s*)%run\s+(?:-\w\s+)*[\"']?(?:\./)?(\w+(?:/\w+)*)(?:\.py)?[\"']?\s*(?:#.*)?$")
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|In \[\d*\]:|\.{3,}:)(?: |$)")
 _WRITEFILE = re.compile(r"\s*%%(?:writefile|file)\s+(?:-a\s+)?[\"']?(?:\./)?([\w/]+)\.py[\"']?[ \t]*\n")
-_COMMENTED = "# Commented out IPython magic"  # Colab does so in a notebook that it saves as .py
+_COLAB = "# Commented out IPython magic"
+_JUPYTEXT = "#   jupytext:"
 
 
 def _plain_text(cell: str) -> str:
     text = cell.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    if _COMMENTED in text:
+    if _COLAB in text or _JUPYTEXT in text:
         text = _uncommented(text)
     first, _, rest = text.lstrip().partition("\n")
     if first.startswith("%%"):
@@ -132,11 +149,11 @@ def _written(cell: str) -> tuple[str, str] | None:
 
 
 def _uncommented(text: str) -> str:
-    """Undo what Colab commented out: `# %time x = 1`, and whole cells below a `# %%time`."""
+    """Undo what a notebook saved as .py has commented out: `# %time x = 1`, a cell below `# %%time`."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        if not line.startswith("# %%") or not _is_kept(line[2:]):
-            lines[number] = re.sub(r"^([ \t]*)# (%time\s)", r"\1\2", line)
+        lines[number] = re.sub(r"^([ \t]*)# (%time\s)", r"\1\2", line)
+        if not (line.startswith("# %%") and _is_kept(line[2:]) and lines[number - 1].startswith(_COLAB)):
             continue
         lines[number] = ""
         for below in range(number + 1, len(lines)):

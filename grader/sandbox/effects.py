@@ -30,9 +30,10 @@ _CHANGE_FIRST = re.compile("setattr|delattr|setitem|delitem|shuffle|heappush|hea
 _BASICS = frozenset({"list", "dict", "set", "object"})  # dict.update(CONFIG, ...)
 # Calls on an imported module that set how it works from then on, and need no network.
 _SETUP = re.compile(
-    r"set_(?!trace)|set(recursionlimit|state|defaulttimeout)$|(manual_)?seed|use_deterministic|enable_|"
-    r"disable_|filterwarnings$|simplefilter$|add_safe_globals$|register_|makedirs$|mkdir$"
+    r"set_(?!trace|grad_enabled)|set(state|defaulttimeout)$|(manual_)?seed|enable_|disable_"
+    r"|filterwarnings$|simplefilter$|add_safe_globals$|register_"
 )
+_FOR_ALL = frozenset({"setrecursionlimit", "makedirs", "mkdir"})  # whoever needs it does not say so
 _GROWS = frozenset({"append", "extend", "insert", "update", "setdefault"})  # as in sys.path.append
 _OWN_NAMES = frozenset({"globals", "vars", "locals"})
 _OWN_MODULE = frozenset(
@@ -180,19 +181,25 @@ class Effects:
 
     def _with_sources(self, statement: ast.stmt, found: set[str]) -> set[str]:
         """Add what stands behind a changed name: `for cls in (A, B): cls.x = 1` changes A and B."""
-        behind = dict(self._aliases)
+        if not found:
+            return found
+        behind: dict[str, set[str]] = {}
         for node in ast.walk(statement):
             if isinstance(node, ast.For | ast.comprehension):
-                for name in stored_names(node.target):
-                    behind[name] = behind.get(name, set()) | _loaded(node.iter)
+                target, source = node.target, node.iter
             elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-                for name in stored_names(node.optional_vars):
-                    behind[name] = behind.get(name, set()) | _loaded(node.context_expr)
+                target, source = node.optional_vars, node.context_expr
+            else:
+                continue
+            for name in stored_names(target):
+                behind.setdefault(name, set()).update(_loaded(source))
         waiting = list(found)
         while waiting:
-            for name in behind.get(waiting.pop(), set()) - found - self.imported - _BUILTINS:
-                found.add(name)
-                waiting.append(name)
+            name = waiting.pop()
+            more = behind.get(name, set()) | self._aliases.get(name, set())
+            more -= found | self.imported | _BUILTINS
+            found |= more
+            waiting += more
         return found
 
     def _bound_by_name(self, statement: ast.stmt) -> set[str]:
@@ -205,7 +212,9 @@ class Effects:
                 found.add(_text(node.slice))
             elif isinstance(node, ast.Call):
                 function = node.func
-                if isinstance(function, ast.Attribute) and _is_own(function.value):
+                if isinstance(function, ast.Attribute) and function.attr in _FOR_ALL:
+                    found.add(EVERYTHING)
+                elif isinstance(function, ast.Attribute) and _is_own(function.value):
                     if function.attr in ("update", "setdefault"):
                         found |= {k.arg for k in node.keywords if k.arg} or {EVERYTHING}
                 elif isinstance(function, ast.Name) and function.id == "setattr" and len(node.args) == 3:

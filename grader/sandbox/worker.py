@@ -284,7 +284,8 @@ def _bounded(statement: ast.stmt) -> Iterator[None]:
 
     Definitions and assignments have all the time that reading the module in has.
     """
-    if not isinstance(statement, ast.For | ast.While | ast.With | ast.Expr):
+    by_itself = not isinstance(statement, ast.For | ast.While | ast.With | ast.Expr)
+    if by_itself or threading.current_thread() is not threading.main_thread():  # signals need that one
         yield
         return
 
