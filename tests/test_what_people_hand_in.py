@@ -660,6 +660,7 @@ def test_what_a_cell_writes_for_others_is_no_code_of_the_module() -> None:
 BROKEN = {
     "a statement between others": ("N = 7\nthis is no Python\ndef f(): return N", 2),
     "a bracket that stays open": ("N = 7\nx = (1,\n\ndef f(): return N", 2),
+    "a colon that was forgotten": ("def f():\n    return 7\ndef g()\n    return 1\n", 3),
     "a string that stays open": ("N = 7\nprint('x)\ndef f(): return N", 2),
     "a line in the part below main": (
         "def f(): return 7\nif __name__ == '__main__':\n    print(1)\n    a b\n",

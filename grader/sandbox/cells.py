@@ -375,6 +375,8 @@ class _Mending:
 
     def _is_torn(self, at: int, stop: int, indent: int) -> bool:
         """Whether an indented block goes on below a line that does not begin one."""
+        if _COMPOUND.match(self.lines[at].lstrip()):
+            return False  # a head whose colon was forgotten
         head = self.lines[at].partition("#")[0].rstrip()
         deeper = any(self._is_code(n) and self._indent(n) > indent for n in range(at + 1, stop))
         return deeper and not head.endswith((":", ",", "(", "[", "{", "\\"))

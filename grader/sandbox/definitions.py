@@ -70,6 +70,8 @@ class _Candidate:
     in_main: bool = False  # under `if __name__ == "__main__"`, which is false here
     touches: frozenset[str] = field(default=frozenset())
     links: frozenset[str] = field(default=frozenset())
+    targets: frozenset[str] = field(default=frozenset())  # of an assignment
+    costs: bool = False
 
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -121,6 +123,8 @@ class _Search:
         for candidate in self.candidates:
             candidate.touches = frozenset(effects.touched(candidate.statement))
             candidate.links = frozenset(effects.links(candidate.statement))
+            candidate.targets = frozenset(_targets(candidate.statement))
+            candidate.costs = effects.costs(candidate.statement)
         self.needed = set(wanted)
         self._guessed: set[str] = set()
         self.kept: set[int] = set()
@@ -169,13 +173,13 @@ class _Search:
             return not candidate.conditions
         if isinstance(statement, ast.Import | ast.ImportFrom | _Definition):
             return bool(touches & self.needed)
-        if _targets(statement) & self.needed:
+        if candidate.targets & self.needed:
             return True  # an assignment, whatever its value costs
         return bool(touches & (self.needed | {EVERYTHING})) and not self._effects.trains(statement)
 
     def _is_guessed(self, candidate: _Candidate) -> bool:
         reached = candidate.touches & self._guessed or candidate.links & (self.needed | self._guessed)
-        return bool(reached) and not self._effects.costs(candidate.statement)
+        return bool(reached) and not candidate.costs
 
     def _guess_names(self) -> None:
         """The code looks names up by their spelling: it may mean any definition, or a name in a string."""
@@ -199,7 +203,7 @@ class _Search:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             found: set[str] = set()
         else:
-            found = code_loads(ast.Module([statement], []), self._flags) | _targets(statement)
+            found = code_loads(ast.Module([statement], []), self._flags) | candidate.targets
         for condition in candidate.conditions:
             found |= code_loads(ast.Expression(condition), self._flags)
         own = {n for node in ast.walk(statement) for n in _own_names(node)}

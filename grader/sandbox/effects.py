@@ -17,6 +17,7 @@ import types
 from collections.abc import Iterable, Iterator
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+DEPTH = 20  # how far a function's calls of others are followed
 EVERYTHING = "*"  # in a set of names: it cannot be told which
 
 # Methods that change what they are called on, wherever in a statement they stand.
@@ -57,6 +58,7 @@ class Effects:
         self._aliases: dict[str, set[str]] = {}  # group = parser.add_argument_group("x"): group's is parser
         self._own_module: set[str] = set()  # this = sys.modules[__name__]
         self._of_functions: dict[str, tuple[dict[int | str, str], set[str]]] = {}
+        self._depth = 0
         for node in (node for statement in body for node in ast.walk(statement)):
             if isinstance(node, Function):
                 self._functions.setdefault(node.name, []).append(node)
@@ -229,8 +231,9 @@ class Effects:
 
     def _effects_of(self, name: str) -> tuple[dict[int | str, str], set[str]]:
         """Of a function: its parameters that it changes, by place and by keyword, and the module's names."""
-        if name not in self._of_functions:
+        if name not in self._of_functions and self._depth < DEPTH:
             self._of_functions[name] = ({}, set())  # for a function that calls itself
+            self._depth += 1
             places: dict[int | str, str] = {}
             changed: set[str] = set()
             for function in self._functions.get(name, [])[:5]:
@@ -244,7 +247,8 @@ class Effects:
                 local = stored_names(function) | set(keywords)
                 changed |= (found - local) | (declared & (stored_names(function) | found))
             self._of_functions[name] = (places, changed)
-        return self._of_functions[name]
+            self._depth -= 1
+        return self._of_functions.get(name, ({}, set()))
 
     def _functions_that_call(self, names: set[str]) -> set[str]:
         """These functions, and all that call one of them, directly or not."""
