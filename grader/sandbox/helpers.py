@@ -26,14 +26,14 @@ class Helpers(MetaPathFinder, Loader):
     """Finds and loads these files, given as {"models/resnet.py": text}, when code imports them."""
 
     def __init__(self, files: Mapping[str, str], cells: Sequence[str], run: Run) -> None:
-        self.remarks: list[str] = []
+        self.refused: dict[str, str] = {}  # by the name that it would be imported by: why not
         self._run = run
         self._modules: dict[str, tuple[str, str]] = {}  # by dotted name: the file and its text
         taken = _LIBRARIES | sys.stdlib_module_names | {name.partition(".")[0] for name in sys.modules}
         for path, text in {**written(cells), **files}.items():
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             if (top := name.partition(".")[0]) in taken:
-                self.remarks.append(f"{path} is not read: {top} is a library's name, so give it another")
+                self.refused[top] = f"{path} is not read, for {top} is a library's name: give it another"
             else:
                 self._modules[name] = path, text
         self._packages = {name.rpartition(".")[0] for name in self._modules}

@@ -60,6 +60,7 @@ class State:
         self.module: types.ModuleType | None = None
         self.filename = "lab8.py"
         self.files: tuple[str, ...] = ()  # the names of all that is the student's code
+        self.refused: dict[str, str] = {}  # modules handed in that are not read, and why
         self.remarks: list[str] = []
         self.broken: dict[str, str] = {}  # names whose definition failed, and how
         self.device = torch.device("cpu")
@@ -214,9 +215,9 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
 
     found = helpers.Helpers(request["helpers"], request["cells"], run)
     sys.meta_path.insert(0, found)
-    state.files = (filename, *found.files)
+    state.files, state.refused = (filename, *found.files), found.refused
     extracted = definitions.extract(request["cells"], request["names"], filename)
-    state.remarks = [*found.remarks, *extracted.remarks]
+    state.remarks = [*found.refused.values(), *extracted.remarks]
     state.module = module
     if lay:
         _lay(Path(f"{MODULE}.py"), extracted)
@@ -353,7 +354,7 @@ def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict
         raise RefusalError("bad_value", f"{state.checkpoint_name}: {error}") from None
     if not found.faults:
         model.load_state_dict(found.weights, strict=True)
-    remark = f"{state.checkpoint_name}: {found.remark}" if found.remark else ""
+    remark = f"{state.checkpoint_name}: {found.remark}" if found.remark and not found.faults else ""
     faults = {key: list(getattr(found, key)) for key in ("missing", "unexpected", "mismatched")}
     return {**faults, "remark": remark[:LINE_CHARACTERS]}
 
@@ -629,14 +630,18 @@ def _describe(error: BaseException, state: State) -> str:
     if isinstance(error, SyntaxError):
         message = str(error.msg)
         place = f" ({error.filename or state.filename}{f', line {error.lineno}' if error.lineno else ''})"
+    files = state.files or (state.filename,)
+    is_unreadable = isinstance(error, SyntaxError) and str(error.filename).startswith(files)
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename.startswith(state.files or state.filename):
+        if frame.f_code.co_filename.startswith(files) and not is_unreadable:
             place = f" ({frame.f_code.co_filename}, line {line})"
     if (missed := _missed(error)) in state.broken:
         message += f", because its definition failed: {state.broken[missed]}"
     rule = ""
     with contextlib.suppress(Exception):  # an exception of the code's own may answer in any way
         rule = rule_behind(error, state.limits)
+        if isinstance(error, ImportError):
+            rule = state.refused.get(str(error.name).partition(".")[0], rule)
     if rule:
         message, place = message[:150], f"{place}; {rule}"  # the rule is what must not be cut
     return f"{_type(error)}: {message}{place}" if message else f"{_type(error)}{place}"
