@@ -616,6 +616,10 @@ RUNS: dict[str, tuple[str | tuple[str, ...], dict[str, str]]] = {
         "import models.small\n" + USES.replace("Net", "models.small.Net"),
         {"models/small.py": NET},
     ),
+    "packages in packages": (
+        "from a.b.c import Net\n" + USES,
+        {"a/b/c.py": "from ..d import Net\n", "a/d.py": NET, "a/__init__.py": "from .no import x\n"},
+    ),
     "a helper's helper": (
         "from a import make\n" + USES.replace("Net()", "make()"),
         {"a.py": MAKES, "model.py": NET},

@@ -84,7 +84,7 @@ def read(path: Path, kind: str) -> Contents:
         text = str(error)
         if "torchscript" in text.lower():
             raise UnusableError(f"a TorchScript archive is not opened: {SAVE}") from None
-        if "Unsupported operand" in text:
+        if f"Unsupported operand {pickle.FRAME[0]}" in text:  # which begins a pickle of protocol 4 and later
             advice = "torch.save(model.state_dict(), …) without pickle_protocol"
             raise UnusableError(f"pickled in a way that is not opened: save it by {advice}") from None
         if "persistent_load of storage" in text:  # torch's old format keeps classes' source so

@@ -7,6 +7,7 @@ never takes the place of one of Python's, of torch's or of what these need. This
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.machinery
 import importlib.util
 import re
@@ -36,9 +37,13 @@ class Helpers(MetaPathFinder, Loader):
                 self.refused[top] = f"{path} is not read, for {top} is a library's name: give it another"
             else:
                 self._modules[name] = path, text
-        self._packages = {name.rpartition(".")[0] for name in self._modules}
-        self._packages |= {n for n, (path, _) in self._modules.items() if path.endswith("__init__.py")}
-        self._wanted = _mentioned([*cells, *(text for _, text in self._modules.values())])
+        self._packages = {n for n, (path, _) in self._modules.items() if path.endswith("__init__.py")}
+        self._packages |= {name[: dot.start()] for name in self._modules for dot in re.finditer(r"\.", name)}
+        self._cells = cells
+
+    @functools.cached_property
+    def _wanted(self) -> set[str]:
+        return _mentioned([*self._cells, *(text for _, text in self._modules.values())])
 
     @property
     def files(self) -> tuple[str, ...]:
