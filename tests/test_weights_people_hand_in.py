@@ -125,8 +125,11 @@ BESIDE: dict[str, tuple[object, str]] = {
     "an optimizer's state": (trained_optimizer().state_dict(), ""),
     "metrics that are tensors": ({"accuracy": torch.tensor(0.9)}, ""),
     "arguments": (argparse.Namespace(lr=np.float32(0.1)), "argparse.Namespace"),
-    "a path": (pathlib.PurePosixPath("a"), "pathlib.PurePosixPath"),
-    "a path of Windows": (pathlib.PureWindowsPath("a"), "pathlib.PureWindowsPath"),
+    "a path": (pathlib.PurePosixPath("a"), f"{pathlib.PurePosixPath.__module__}.PurePosixPath"),
+    "a path of Windows": (
+        pathlib.PureWindowsPath("a"),
+        f"{pathlib.PureWindowsPath.__module__}.PureWindowsPath",
+    ),
     "a defaultdict": (collections.defaultdict(list, a=[1]), "collections.defaultdict"),
     "a dict of its own kind": (Config(a=1), f"{__name__}.Config"),
     "a dataclass": (Settings(), f"{__name__}.Settings"),
