@@ -678,7 +678,7 @@ def test_no_helper_takes_a_librarys_place(slot: Slot, name: str) -> None:
     cell = f"def conv_output_size():\n    import {top}\n    return hasattr({top}, 'MINE')\n"
     value, remarks = answer(slot, cell, {name: "MINE = 1\n"})
     assert value is False
-    assert remarks == [f"{name} is not read, for {top} is a library's name: give it another"]
+    assert remarks == [f"{name} is not read, for {top} is the code's or a library's name: give it another"]
 
 
 def test_a_refused_helper_is_the_reason_of_what_it_lacks(slot: Slot) -> None:

@@ -220,8 +220,8 @@ def _readings(key: tuple[str, ...], stored: dict[str, Tensor], own: dict[str, Te
 
         def reading(names: dict[str, str], prefix: str, how: str) -> Fit:
             found = {ours.get(name, name): stored[theirs[there]] for name, there in names.items()}  # noqa: B023
-            others = [name for name in theirs if name not in names.values()]  # noqa: B023
-            return _compare(Fit(key, prefix, how, found, tuple(others)), own, twins)
+            others = tuple(name for name in theirs if not name.startswith(prefix))  # noqa: B023
+            return _compare(Fit(key, prefix, how, found, others), own, twins)
 
         yield reading({name: name for name in theirs}, "", how)
         for prefix in _prefixes(theirs, ours):  # what does not begin with it is another network's
