@@ -158,7 +158,7 @@ def fit(contents: Contents, own: dict[str, Tensor]) -> Fit:
         if not any(reading.weights for reading in readings) and (contents.unopened or not readings):
             raise UnusableError(_no_state_dict(contents))
         # Names as they stand in the file say most, unless others fit far better.
-        return min(readings, key=lambda r: (2 if r.how else 1) * r.faults + len(r.others))
+        return min(readings, key=lambda r: (4 if r.how else 1) * r.faults + len(r.others))
     usual = [one for one in fits if one.is_usual]
     if len(fits) > 1 and len(usual) != 1:
         labels = _listed([one.label or "itself" for one in fits])

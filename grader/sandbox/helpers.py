@@ -34,7 +34,8 @@ class Helpers(MetaPathFinder, Loader):
         for path, text in {**written(cells), **files}.items():
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             if (top := name.partition(".")[0]) in taken:
-                self.refused[top] = f"{path} is not read, for {top} is the code's or a library's name: give it another"
+                whose = "the code's or a library's name"
+                self.refused[top] = f"{path} is not read, for {top} is {whose}: give it another"
             else:
                 self._modules[name] = path, text
         self._packages = {n for n, (path, _) in self._modules.items() if path.endswith("__init__.py")}
