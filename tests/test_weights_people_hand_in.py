@@ -619,6 +619,10 @@ RUNS: dict[str, tuple[str | tuple[str, ...], dict[str, str]]] = {
         "import models.small\n" + USES.replace("Net", "models.small.Net"),
         {"models/small.py": NET},
     ),
+    "the contract's functions themselves": (
+        "from work import *\n",
+        {"work.py": "from model import Net\n" + USES, "model.py": NET},
+    ),
     "packages in packages": (
         "from a.b.c import Net\n" + USES,
         {"a/b/c.py": "from ..d import Net\n", "a/d.py": NET, "a/__init__.py": "from .no import x\n"},

@@ -207,7 +207,7 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     sys.modules[MODULE] = module
 
     def run(text: str, path: str, names: Iterable[str], helper: types.ModuleType) -> None:
-        extracted = definitions.extract([text], names, path)
+        extracted = definitions.extract([text], {*names, *request["names"]}, path)
         state.remarks += extracted.remarks
         if lay:
             _lay(Path(path), extracted)
