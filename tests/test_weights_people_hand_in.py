@@ -710,6 +710,7 @@ def test_whatever_stands_in_helpers_they_are_set_up(texts: list[str], cells: lis
         ("%run -i ./nets/small.py --fast", "from nets.small import *"),
         ("%run 'model.py'", "from model import *"),
         ("%run other.ipynb", ""),
+        ("%run 01_model.py", ""),
     ],
 )
 def test_a_notebook_runs_a_module_by_its_magic(line: str, kept: str) -> None:

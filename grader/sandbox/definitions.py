@@ -115,7 +115,7 @@ def parse_cell(cell: str, filename: str) -> tuple[str, ast.Module]:
 
 _MAGIC = re.compile(r"(\s*)(?:[%!?]|,|;|/)")
 _MAGIC_ASSIGNMENT = re.compile(r"(\s*[^=!%]+=\s*)[!%]")
-_RUN = re.compile(r"%run[ \t]+(?:-\w+[ \t]+)*[\"']?(?:\./)?((?:\w+/)*\w+)\.py\b")
+_RUN = re.compile(r"%run[ \t]+(?:-\w+[ \t]+)*[\"']?(?:\./)?((?:[^\W\d]\w*/)*[^\W\d]\w*)\.py\b")
 _HELP = re.compile(r"(\s*)[\w.*%]+\?\??\s*(?:#.*)?$")
 
 
