@@ -53,7 +53,7 @@ def parse_notebook(text: str) -> Notebook:
     if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
         raise UnreadableError("is not a notebook (it has no cells)")
     code, markdown = [], []
-    outputs: list[object] = []  # a code cell's each
+    shown: list[tuple[str, object]] = []  # each cell with its outputs
     elsewhere: list[tuple[str, str]] = []
     for number, cell in enumerate(_cells(content)):
         if number >= NOTEBOOK_CELLS:
@@ -61,13 +61,15 @@ def parse_notebook(text: str) -> Notebook:
         kind = cell.get("cell_type")
         if kind == "code":
             code.append(_source(cell.get("source", cell.get("input"))))
-            outputs.append(cell.get("outputs"))
+            shown.append((code[-1], cell.get("outputs")))
         elif kind == "markdown":
             markdown.append(_source(cell.get("source")))
+            shown.append((markdown[-1], None))
         elif kind == "heading":  # format 3 had a kind of its own for headings
             level = cell.get("level")
             hashes = "#" * level if isinstance(level, int) and 1 <= level <= 6 else "#"
             markdown.append(f"{hashes} {_source(cell.get('source'))}")
+            shown.append((markdown[-1], None))
         if kind in ("markdown", "raw"):
             where = f"a {'Markdown' if kind == 'markdown' else 'raw'} cell"
             where += f" below cell {len(code)}" if code else " at the top"
@@ -76,7 +78,7 @@ def parse_notebook(text: str) -> Notebook:
     return Notebook(
         code=tuple(code),
         markdown=tuple(cell for cell in markdown if cell.strip()),
-        claims=accuracy_lines(zip(code, outputs, strict=True)),
+        claims=accuracy_lines(shown),
         elsewhere=tuple(elsewhere[:NAMES]),
     )
 

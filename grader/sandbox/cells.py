@@ -111,7 +111,9 @@ _MAGIC = re.compile(r"(\s*)(?:[%!?]|,|;|/)")
 _MAGIC_ASSIGNMENT = re.compile(r"(\s*[^=!%]+=\s*)[!%]")
 _HELP = re.compile(r"(\s*)[\w.*%]+\?\??\s*(?:#.*)?$")
 _TIMED = re.compile(r"(\s*(?:[^=!%#]+=\s*)?)%(?:time|prun|memit)\s+(?:--?[a-z-]+\s+)*(\S.*)")
-_RUN = re.compile(r"(\s*)%run\s+(?:-\w\s+)*[\"']?(?:\./)?(\w+(?:/\w+)*)(?:\.py)?[\"']?\s*(?:#.*)?$")
+_RUN = re.compile(
+    r"(\s*)%run\s+(?:-\w\s+)*[\"']?(?:\./)?([^\W\d]\w*(?:/[^\W\d]\w*)*)(?:\.py\b.*|\s*(?:#.*)?$)"
+)
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|In \[\d*\]:|\.{3,}:)(?: |$)")
 _WRITEFILE = re.compile(r"\s*%%(?:writefile|file)\s+(?:-a\s+)?[\"']?(?:\./)?([\w/]+)\.py[\"']?[ \t]*\n")
 _COLAB = "# Commented out IPython magic"

@@ -10,21 +10,21 @@ This file runs inside the box. Nothing that a pickle names is ever looked up or 
 from __future__ import annotations
 
 import pickle
-import pickletools
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, _weights_only_unpickler
 from torch.nn.parameter import is_lazy
 
 SAVE = "save model.state_dict()"
+WHOLE = f"a whole pickled model cannot be opened safely: {SAVE}"
 DEPTH = 3  # of dicts and lists within each other, in which state dicts are looked for
 PREFIXES = 20  # tried, of what names have before a name of the network
 NAMED = 3  # of several things, in a message
@@ -60,7 +60,6 @@ def _numpy_globals() -> list[tuple[Any, str] | type]:
 
 _NUMPY = _numpy_globals()
 _LOADED = frozenset(entry[1] for entry in _NUMPY if isinstance(entry, tuple))
-_LOADED_BY_TORCH = re.compile(r"torch\.\w+$|torch\._(?:utils|tensor)\.|torch\.nn\.parameter\.|collections\.O")
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,13 @@ def read(path: Path, kind: str) -> Contents:
         text = str(error)
         if "torchscript" in text.lower():
             raise UnusableError(f"a TorchScript archive is not opened: {SAVE}") from None
-        if "Unsupported operand" in text:
+        if f"Unsupported operand {pickle.FRAME[0]}" in text:  # which begins a pickle of protocol 4 and later
             advice = "torch.save(model.state_dict(), …) without pickle_protocol"
             raise UnusableError(f"pickled in a way that is not opened: save it by {advice}") from None
+        if "persistent_load of storage" in text:  # torch's old format keeps classes' source so
+            raise UnusableError(WHOLE) from None
         if unopened and not isinstance(error, RuntimeError):
-            raise UnusableError(f"holds {_listed(unopened)}, not weights alone: {SAVE} alone") from None
+            raise UnusableError(f"holds {_shown(unopened)}, which is not opened: {SAVE} alone") from None
         raise
 
 
@@ -100,11 +101,9 @@ def _unopened_names(path: Path) -> tuple[str, ...]:
             names = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
         else:  # torch's old format: its magic number, its version, about the machine, then the object
             file.seek(0)
-            opcodes = (opcode for _ in range(4) for opcode in pickletools.genops(file))
-            names = {
-                str(argument).replace(" ", ".") for code, argument, _ in opcodes if code.name == "GLOBAL"
-            }
-    return tuple(sorted(n for n in names - _LOADED if not _LOADED_BY_TORCH.match(n)))
+            named = (_weights_only_unpickler.get_globals_in_pkl(file) for _ in range(4))
+            names = set().union(*named) - {*_weights_only_unpickler._get_allowed_globals()}
+    return tuple(sorted(names - _LOADED))
 
 
 # --- finding ---------------------------------------------------------------------------------------
@@ -126,8 +125,9 @@ class Fit:
 
     key: tuple[str, ...]  # under which the state dict stands in the file
     prefix: str  # that its names have and the network's have not
-    note: str  # on other names than the network's, for people
-    weights: dict[str, Tensor] = field(repr=False)  # by the network's names
+    how: str  # it was read, where the names are not the network's
+    weights: dict[str, Tensor]  # by the network's names
+    others: tuple[str, ...] = ()  # names that are not looked at
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     mismatched: tuple[str, ...] = ()
@@ -157,27 +157,29 @@ def fit(contents: Contents, own: dict[str, Tensor]) -> Fit:
     if not fits:
         if not any(reading.weights for reading in readings) and (contents.unopened or not readings):
             raise UnusableError(_no_state_dict(contents))
-        return min(readings, key=lambda reading: reading.faults)
+        # Names as they stand in the file say most, unless others fit far better.
+        return min(readings, key=lambda r: (4 if r.how else 1) * r.faults + len(r.others))
     usual = [one for one in fits if one.is_usual]
     if len(fits) > 1 and len(usual) != 1:
         labels = _listed([one.label or "itself" for one in fits])
         what = f"{len(fits)} state dicts that fit classifier() ({labels})"
         raise UnusableError(f"holds {what}: save the one that is meant alone")
     taken = usual[0] if len(fits) > 1 else fits[0]
-    notes = [taken.note] if taken.note else []
-    if others := [one.label for one in fits if one is not taken]:
-        notes.append(f"{taken.label} was taken, and {_listed(others)} left aside")
+    notes = [taken.remark] if taken.remark else []
+    aside = [one.label for one in fits if one is not taken] or taken.others
+    if aside:
+        notes.append(f"{_listed(aside)} left aside")
     if contents.unopened:
-        notes.append(f"{_listed(contents.unopened)} beside the weights was not opened")
+        notes.append(f"{_shown(contents.unopened)} beside the weights was not opened")
     return replace(taken, remark="; ".join(notes))
 
 
 def _no_state_dict(contents: Contents) -> str:
     value = contents.value
     if hasattr(value, "is_unopened"):
-        return f"a whole pickled model cannot be opened safely: {SAVE}"
+        return WHOLE
     if contents.unopened:
-        return f"holds {_listed(contents.unopened)} and no state dict: {SAVE}"
+        return f"holds {_shown(contents.unopened)} and no state dict: {SAVE}"
     if isinstance(value, dict) and "param_groups" in value:
         return f"holds an optimizer's state: {SAVE}"
     return f"holds no state dict: {SAVE}"
@@ -211,44 +213,42 @@ def _readings(key: tuple[str, ...], stored: dict[str, Tensor], own: dict[str, Te
     if _COUNTER not in own:
         stored = {name: value for name, value in stored.items() if name != _COUNTER}
     twins = _twins(own)
-    for plain, note in ((str, ""), (_unwrapped, "names were read without module. and _orig_mod.")):
+    for plain, how in ((str, ""), (_unwrapped, "names were read without module. and _orig_mod.")):
         theirs, ours = {plain(name): name for name in stored}, {plain(name): name for name in own}
         if len(theirs) < len(stored) or len(ours) < len(own):
             continue  # two names became one
-        for prefix in ("", *_prefixes(theirs, ours)):  # what does not begin with it is another network's
-            names = {n[len(prefix) :]: stored[v] for n, v in theirs.items() if n.startswith(prefix)}
-            without = f'names were read without "{prefix}"' if prefix else note
-            yield _reading(key, prefix, without, {ours.get(n, n): v for n, v in names.items()}, own, twins)
+
+        def reading(names: dict[str, str], prefix: str, how: str) -> Fit:
+            found = {ours.get(name, name): stored[theirs[there]] for name, there in names.items()}  # noqa: B023
+            others = tuple(name for name in theirs if not name.startswith(prefix))  # noqa: B023
+            return _compare(Fit(key, prefix, how, found, others), own, twins)
+
+        yield reading({name: name for name in theirs}, "", how)
+        for prefix in _prefixes(theirs, ours):  # what does not begin with it is another network's
+            names = {name[len(prefix) :]: name for name in theirs if name.startswith(prefix)}
+            yield reading(names, prefix, f'names were read without "{prefix}"')
         for prefix in _prefixes(ours, theirs):
-            names = {prefix + n: stored[v] for n, v in theirs.items()}
-            before = f'names were read with "{prefix}" before them'
-            yield _reading(key, "", before, {ours.get(n, n): v for n, v in names.items()}, own, twins)
+            yield reading({prefix + n: n for n in theirs}, "", f'names were read with "{prefix}" before them')
 
 
-def _reading(
-    key: tuple[str, ...],
-    prefix: str,
-    note: str,
-    found: dict[str, Tensor],
-    own: dict[str, Tensor],
-    twins: dict[str, list[str]],
-) -> Fit:
-    """Where tensors under the network's names differ from the network's own."""
-    weights = {name: value for name, value in found.items() if name in own}
+def _compare(reading: Fit, own: dict[str, Tensor], twins: dict[str, list[str]]) -> Fit:
+    """The reading with its tensors that are the network's, and where these differ from the network's own."""
+    weights = {name: value for name, value in reading.weights.items() if name in own}
     # A tensor under two names is stored under one of them by safetensors' save_model.
     tied = {n: weights[t] for n in own if n not in weights for t in twins.get(n, ()) if t in weights}
     weights |= tied
     # A lazy layer has no shape yet, and takes the file's.
     wrong = [n for n, v in weights.items() if not is_lazy(own[n]) and own[n].shape != v.shape]
-    filled = f"{len(tied)} tensors that classifier() shares were filled in" if tied else ""
-    return Fit(
-        key=key,
-        prefix=prefix,
-        note="; ".join(filter(None, (note, filled))),
+    notes = [reading.how] if reading.how else []
+    if tied:
+        notes.append(f"{_listed([*tied])} filled in, for classifier() shares the tensors with others")
+    return replace(
+        reading,
         weights=weights,
         missing=tuple(name for name in own if name not in weights),
-        unexpected=tuple(name for name in found if name not in own),
+        unexpected=tuple(name for name in reading.weights if name not in own),
         mismatched=tuple(wrong),
+        remark="; ".join(notes),
     )
 
 
@@ -279,9 +279,19 @@ def _different(fits: Iterable[Fit]) -> list[Fit]:
     """Of fits with the same values the first, which has the plainest names."""
     kept: list[Fit] = []
     for one in fits:
-        if not any(all(torch.equal(one.weights[n], k.weights[n]) for n in k.weights) for k in kept):
+        if not any(all(_same(one.weights[n], k.weights[n]) for n in k.weights) for k in kept):
             kept.append(one)
     return kept
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and torch.equal(one, other)
+
+
+def _shown(unopened: Sequence[str]) -> str:
+    """What was not opened, by the names that say something to whoever saved it."""
+    own = [name for name in unopened if not name.startswith(("builtins.", "__builtin__.", "_codecs."))]
+    return _listed(own or unopened)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,8 +7,10 @@ never takes the place of one of Python's, of torch's or of what these need. This
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.machinery
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,19 +26,24 @@ class Helpers(MetaPathFinder, Loader):
     """Finds and loads these files, given as {"models/resnet.py": text}, when code imports them."""
 
     def __init__(self, files: Mapping[str, str], cells: Sequence[str], run: Run) -> None:
-        self.remarks: list[str] = []
+        self.refused: dict[str, str] = {}  # by the name that it would be imported by: why not
         self._run = run
         self._modules: dict[str, tuple[str, str]] = {}  # by dotted name: the file and its text
         taken = _LIBRARIES | sys.stdlib_module_names | {name.partition(".")[0] for name in sys.modules}
         for path, text in {**written(cells), **files}.items():
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             if (top := name.partition(".")[0]) in taken:
-                self.remarks.append(f"{path} is not read: {top} is a library's name, so give it another")
+                whose = "the code's or a library's name"
+                self.refused[top] = f"{path} is not read, for {top} is {whose}: give it another"
             else:
                 self._modules[name] = path, text
-        self._packages = {name.rpartition(".")[0] for name in self._modules}
-        self._packages |= {n for n, (path, _) in self._modules.items() if path.endswith("__init__.py")}
-        self._wanted = _mentioned([*cells, *(text for _, text in self._modules.values())])
+        self._packages = {n for n, (path, _) in self._modules.items() if path.endswith("__init__.py")}
+        self._packages |= {name[: dot.start()] for name in self._modules for dot in re.finditer(r"\.", name)}
+        self._cells = cells
+
+    @functools.cached_property
+    def _wanted(self) -> set[str]:
+        return _mentioned([*self._cells, *(text for _, text in self._modules.values())])
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ class State:
         self.module: types.ModuleType | None = None
         self.filename = "lab8.py"
         self.files: tuple[str, ...] = ()  # the names of all that is the student's code
+        self.refused: dict[str, str] = {}  # modules handed in that are not read, and why
         self.remarks: list[str] = []
         self.broken: dict[str, str] = {}  # names whose definition failed, and how
         self.left_out: list[definitions.LeftOut] = []  # what did not run and may be missed
@@ -223,7 +224,7 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     sys.orig_argv = [sys.executable, *sys.argv]
 
     def run(text: str, path: str, names: Iterable[str], helper: types.ModuleType) -> None:
-        extracted = definitions.extract([text], names, path)
+        extracted = definitions.extract([text], {*names, *request["names"]}, path)
         state.remarks += extracted.remarks
         state.left_out += extracted.left_out
         if lay:
@@ -232,9 +233,9 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
 
     found = helpers.Helpers(request["helpers"], request["cells"], run)
     sys.meta_path[:] = [found, *sys.meta_path, notebook.IPythonFinder()]
-    state.files = (filename, *found.files)
+    state.files, state.refused = (filename, *found.files), found.refused
     extracted = definitions.extract(request["cells"], request["names"], filename)
-    state.remarks = [*found.remarks, *extracted.remarks]
+    state.remarks = [*found.refused.values(), *extracted.remarks]
     state.left_out = list(extracted.left_out)
     state.module = module
     if lay:
@@ -400,7 +401,7 @@ def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict
         raise RefusalError("bad_value", f"{state.checkpoint_name}: {error}") from None
     if not found.faults:
         model.load_state_dict(found.weights, strict=True)
-    remark = f"{state.checkpoint_name}: {found.remark}" if found.remark else ""
+    remark = f"{state.checkpoint_name}: {found.remark}" if found.remark and not found.faults else ""
     faults = {key: list(getattr(found, key)) for key in ("missing", "unexpected", "mismatched")}
     return {**faults, "remark": remark[:LINE_CHARACTERS]}
 
@@ -682,13 +683,17 @@ def _describe(error: BaseException, state: State) -> str:
     if isinstance(error, SyntaxError):
         message = str(error.msg)
         place = f" ({error.filename or state.filename}{f', line {error.lineno}' if error.lineno else ''})"
+    files = state.files or (state.filename,)
+    is_unreadable = isinstance(error, SyntaxError) and str(error.filename).startswith(files)
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename.startswith(state.files or state.filename):
+        if frame.f_code.co_filename.startswith(files) and not is_unreadable:
             place = f" ({frame.f_code.co_filename}, line {line})"
     cause = rule = ""
     with contextlib.suppress(Exception, SystemExit):  # one of the code's own may answer in any way
         cause = _cause(error, state)
         rule = rule_behind(error, state.limits)
+        if isinstance(error, ImportError):
+            rule = state.refused.get(str(error.name).partition(".")[0], rule)
     if rule:
         message, place = message[:150], f"{place}; {rule}"  # the rule is what must not be cut
     return f"{_type(error)}: {message}{place}{cause}" if message else f"{_type(error)}{place}{cause}"
