@@ -579,6 +579,13 @@ NOT_NEEDED = {
         torch.cuda.set_device("cuda:0")
         def f(): return torch
     """,
+    "a folder for what is fetched": """
+        import os, urllib.request
+        for name in ("a", "b"):
+            os.makedirs(name)
+            urllib.request.urlretrieve("download", name)
+        def f(): return os
+    """,
     "a file that is written": """
         with open("config.json") as file: C = 1
         with open("log.txt", "w") as file: file.write(train())

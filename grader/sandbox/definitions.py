@@ -5,8 +5,8 @@ downloads, plots, a loop that was left in. None of that should cost the student
 anything, so none of it runs. Starting from the contract's names, every statement
 that binds or changes a name they refer to is kept, by whatever syntax it does so,
 and what those refer to, and so on. Definitions run nothing, so they are kept
-anyway: they may be looked up by name. The rest is dropped, training runs always.
-Line numbers stay those of the file.
+anyway: they may be looked up by name. The rest is dropped, and so is a training
+run whatever it changes. Line numbers stay those of the file.
 
 This file runs inside the box, because reading hostile source can take an
 interpreter down; it and its neighbours need the standard library alone.
@@ -175,7 +175,9 @@ class _Search:
             return bool(touches & self.needed)
         if candidate.targets & self.needed:
             return True  # an assignment, whatever its value costs
-        return bool(touches & (self.needed | {EVERYTHING})) and not self._effects.trains(statement)
+        if touches & self.needed:
+            return not self._effects.trains(statement)
+        return EVERYTHING in touches and not candidate.costs
 
     def _is_guessed(self, candidate: _Candidate) -> bool:
         reached = candidate.touches & self._guessed or candidate.links & (self.needed | self._guessed)
