@@ -30,7 +30,7 @@ torch.set_num_threads(1)
 
 def load(*cells: str, filename: str = "lab8.py") -> dict[str, Any]:
     """The module's names after its kept statements have run, each by itself, as the worker runs them."""
-    extracted = extract([textwrap.dedent(cell) for cell in cells], ["f"], filename)
+    extracted = extract(cells, ["f"], filename)
     module = types.ModuleType("lab8")
     sys.modules["lab8"] = module
     for source in extracted.sources:
@@ -459,7 +459,7 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_of_honest_work_is_kept_whole(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["lab8.py"])
-    assert load(STYLES[style])["f"]() == 7
+    assert load(textwrap.dedent(STYLES[style]))["f"]() == 7
 
 
 TRAINING = """
