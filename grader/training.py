@@ -83,7 +83,7 @@ def summary(training: Training) -> str:
 
 def carries(code: Code) -> Flag | None:
     """A flag where there is more in the code than people write: weights, for its training to unpack."""
-    size = len(zlib.compress("\n".join(code.cells).encode("utf-8", "replace")))
+    size = len(zlib.compress("\n".join(code.texts).encode("utf-8", "replace")))
     if size <= CODE_BYTES:
         return None
     message = f"the code has {size // 1024:,} KiB even when compressed, more than people write: it may carry"

@@ -55,11 +55,26 @@ class Outcome(str, Enum):
     ERROR = "error"  # ours
 
 
+class Helper(Record):
+    """A module that was handed in beside the code, and that the code may import."""
+
+    path: str  # from the code's folder: "model.py", "models/resnet.py"; all parts are Python's names
+    text: str
+
+
 class Code(Record):
     """The module `lab8` as it was handed in. Never parsed, let alone run, on the trusted side."""
 
     filename: str
     cells: tuple[str, ...]  # a .py file is one cell; a notebook's code cells stand in order, magics still in
+    # Names that seem to be defined in a notebook's cells which are no code, and which cells these are.
+    elsewhere: tuple[tuple[str, str], ...] = ()
+    helpers: tuple[Helper, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that was written: the cells and the helpers."""
+        return (*self.cells, *(helper.text for helper in self.helpers))
 
 
 class Weights(Record):

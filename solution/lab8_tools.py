@@ -65,7 +65,8 @@ def save_weights(model: nn.Module, folder: str | Path = ".") -> Path:
     That is `classifier.safetensors`, or `classifier.pt` where safetensors is not installed.
     The other one is removed: only one can be handed in.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # Clones, for safetensors refuses tensors that share their memory, as those of a layer used twice do.
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     safe, other = Path(folder) / "classifier.safetensors", Path(folder) / "classifier.pt"
     try:
         from safetensors.torch import save_file

@@ -247,7 +247,12 @@ def _digest(
     def add(kind: bytes, length: int) -> None:
         digest.update(kind + struct.pack("<Q", length))
 
-    parts = ((b"code", code.cells if code else ()), (b"answer", answers), (b"reason", filter(None, reasons)))
+    aside = [f"{name}\0{where}" for name, where in code.elsewhere] if code else []
+    helpers = [text for helper in code.helpers for text in (helper.path, helper.text)] if code else []
+    parts: Sequence[tuple[bytes, Iterable[str]]] = (
+        *((b"code", code.cells if code else ()), (b"helper", helpers)),
+        *((b"answer", answers), (b"reason", filter(None, reasons)), (b"aside", aside)),
+    )
     for kind, texts in parts:
         for text in texts:
             raw = text.encode("utf-8", "replace")

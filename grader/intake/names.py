@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 _LAB = re.compile(r"(?:lab|实验)[\s_-]*(?:0*8(?!\d)|八)", re.IGNORECASE)
 _SELFTEST = re.compile(r"self[\s_-]*test", re.IGNORECASE)
 _CODE_SUFFIXES = (".py", ".ipynb")
-_OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".txz", ".tbz2", ".tar.zst", ".zipx", ".xz", ".bz2", ".gz")
+OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".txz", ".tbz2", ".tar.zst", ".zipx", ".xz", ".bz2", ".gz")
 _DATA_SETS = re.compile(r"cifar|mnist|idx\d-ubyte", re.IGNORECASE)
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
@@ -36,7 +36,7 @@ def is_exact_lab_name(path: str) -> bool:
 def is_other_archive(path: str) -> bool:
     """Whether this is an archive that is no zip. Data sets, which come packed so too, are none."""
     name = _name(path)
-    return name.lower().endswith(_OTHER_ARCHIVES) and not _DATA_SETS.search(name)
+    return name.lower().endswith(OTHER_ARCHIVES) and not _DATA_SETS.search(name)
 
 
 def is_weights_name(path: str) -> bool:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grader.intake.entries import UnreadableError
 from grader.intake.limits import NOTEBOOK_CELLS, NOTEBOOK_MARKS
 from grader.intake.outputs import accuracy_lines
+
+NAMES = 200  # told of cells that are no code
+_BINDS = re.compile(
+    r"^(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+)(\w+)[ \t]*[(:]|^(\w+)[ \t]*=(?!=)", re.MULTILINE
+)
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,9 @@ class Notebook:
     code: tuple[str, ...]
     markdown: tuple[str, ...]
     claims: tuple[str, ...] = ()  # the last lines of its outputs with an accuracy in them
+    elsewhere: tuple[
+        tuple[str, str], ...
+    ] = ()  # names that a cell seems to define which is no code, and where
 
 
 def parse_notebook(text: str) -> Notebook:
@@ -35,30 +45,47 @@ def parse_notebook(text: str) -> Notebook:
     except RecursionError:
         raise UnreadableError("is nested too deeply to be a notebook") from None
     except (ValueError, MemoryError):
-        raise UnreadableError("is not a notebook that can be read (its JSON is damaged)") from None
+        why = "its JSON is damaged"
+        if mark := re.search(r"^<{7} ", text, re.MULTILINE):
+            line = text.count("\n", 0, mark.start()) + 1
+            why = f"a merge conflict begins in line {line}: keep one side, delete the marks"
+        raise UnreadableError(f"is not a notebook that can be read ({why})") from None
     if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
         raise UnreadableError("is not a notebook (it has no cells)")
     code, markdown = [], []
-    outputs: list[object] = []  # a code cell's each
+    shown: list[tuple[str, object]] = []  # each cell with its outputs
+    elsewhere: list[tuple[str, str]] = []
     for number, cell in enumerate(_cells(content)):
         if number >= NOTEBOOK_CELLS:
             raise UnreadableError(f"has more than {NOTEBOOK_CELLS:,} cells")
         kind = cell.get("cell_type")
         if kind == "code":
             code.append(_source(cell.get("source", cell.get("input"))))
-            outputs.append(cell.get("outputs"))
+            shown.append((code[-1], cell.get("outputs")))
         elif kind == "markdown":
             markdown.append(_source(cell.get("source")))
+            shown.append((markdown[-1], None))
         elif kind == "heading":  # format 3 had a kind of its own for headings
             level = cell.get("level")
             hashes = "#" * level if isinstance(level, int) and 1 <= level <= 6 else "#"
             markdown.append(f"{hashes} {_source(cell.get('source'))}")
+            shown.append((markdown[-1], None))
+        if kind in ("markdown", "raw"):
+            where = f"a {'Markdown' if kind == 'markdown' else 'raw'} cell"
+            where += f" below cell {len(code)}" if code else " at the top"
+            elsewhere += [(name, where) for name in _defined(_source(cell.get("source")))]
     # Empty code cells stay, so that "cell 3" is the third in the student's notebook too.
     return Notebook(
         code=tuple(code),
         markdown=tuple(cell for cell in markdown if cell.strip()),
-        claims=accuracy_lines(zip(code, outputs, strict=True)),
+        claims=accuracy_lines(shown),
+        elsewhere=tuple(elsewhere[:NAMES]),
     )
+
+
+def _defined(text: str) -> list[str]:
+    """The names that a text would bind if it were code, examples between ``` apart."""
+    return [(match[1] or match[2])[:100] for match in _BINDS.finditer(_FENCED.sub("", text))]
 
 
 def _cells(content: dict[str, object]) -> Iterator[dict[str, object]]:

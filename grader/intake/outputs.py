@@ -13,24 +13,33 @@ CELL_CHARACTERS = 200_000  # looked at, of a cell's outputs: the end
 NOTEBOOK_CHARACTERS = 2_000_000  # looked at, of all cells together
 
 _ACCURACY = re.compile(r"acc(?![a-z])|accuracy|准确[率度]|正确率|精度|识别率", re.IGNORECASE)
+# What a cell, a heading or a line is about: the classifier, or the tutorial's networks for digits.
+_CLASSIFIER = re.compile(r"cifar|classifier", re.IGNORECASE)
+_DIGITS = re.compile(
+    r"mnist|(?<![a-z])le[\s_-]?net|(?<!\d )(?<![a-z])digits?(?![a-z])|手写|数字", re.IGNORECASE
+)
 _BREAKS = re.compile(r"[\r\n]+")  # a progress bar returns without a new line
 
 
 def accuracy_lines(cells: Iterable[tuple[str, object]]) -> tuple[str, ...]:
-    """The last lines that speak of an accuracy, safe to print; `cells` are (source, outputs as in the JSON).
+    """The last lines that speak of an accuracy, safe to print.
 
-    Cells about MNIST are left out: the tutorial's network reaches 98 % there.
+    `cells` are (source, outputs as in the JSON), Markdown cells among them. What is about LeNet or MNIST is
+    left out, for it reaches 98 % there; a cell that says nothing is about what the last one before it was.
     """
     found: list[str] = []
     room = NOTEBOOK_CHARACTERS
+    about_digits = False
     for source, outputs in cells:
-        if room <= 0 or "mnist" in source.lower():
+        if _CLASSIFIER.search(source):
+            about_digits = False
+        elif _DIGITS.search(source):
+            about_digits = True
+        if room <= 0 or about_digits or _DIGITS.search(source):
             continue
         text = "\n".join(_texts(outputs))[-min(CELL_CHARACTERS, room) :]
         room -= len(text)
-        lines = [
-            line for line in _BREAKS.split(text) if _ACCURACY.search(line) and "mnist" not in line.lower()
-        ]
+        lines = [line for line in _BREAKS.split(text) if _ACCURACY.search(line) and not _DIGITS.search(line)]
         found = [*found, *lines[-LINES:]][-LINES:]
     return tuple(filter(None, (safe_line(line, LINE_CHARACTERS) for line in found)))
 

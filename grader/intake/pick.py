@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import Entry, UnreadableError, megabytes
 from grader.intake.limits import ANSWER_BYTES, CODE_BYTES, MIB, NOTEBOOK_BYTES, WEIGHT_BYTES
 from grader.intake.names import (
+    OTHER_ARCHIVES,
     WEIGHTS_SUFFIXES,
     is_code_name,
     is_exact_lab_name,
@@ -21,10 +22,10 @@ from grader.intake.names import (
     is_weights_name,
 )
 from grader.intake.notebook import parse_notebook
-from grader.intake.unpack import is_torch_zip
+from grader.intake.unpack import LEGACY_TORCH, is_torch_zip
 from grader.questions import BREAK
 from grader.text import safe_line
-from grader.types import CONTRACT, Code, Weights
+from grader.types import CONTRACT, Code, Helper, Weights
 
 _NAMES = "|".join(CONTRACT)
 _DEFINED = re.compile(
@@ -32,6 +33,10 @@ _DEFINED = re.compile(
     rf"|({_NAMES})[ \t]*(?::[^=\n]*)?=(?!=))",
     re.MULTILINE,
 )
+# Lines that may import a module of the student's own, and the names in them; `.x` is within a package.
+_IMPORT_LINE = re.compile(r"^[ \t]*from\b.*$|^.*(?:import|%run).*$", re.MULTILINE)
+_MODULE_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
+_FROM = re.compile(r"^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]*(\([^)]{0,2000}\)|.*)", re.MULTILINE)
 _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
 _TRIES = 30  # files that are opened in search of code or weights
 
@@ -54,17 +59,29 @@ class Candidate:
     cells: tuple[str, ...]
     markdown: tuple[str, ...]
     claims: tuple[str, ...]
+    elsewhere: tuple[tuple[str, str], ...]
     is_notebook: bool
-    defined: int  # contract names that it defines
+    defined: frozenset[str]  # contract names that it defines
     filled: int  # ... of which no stub is left
+    imports: frozenset[str]  # names in its import lines
+    helpers: dict[str, Candidate] = field(default_factory=dict)  # its own modules, by path from their root
+
+    @property
+    def in_all(self) -> int:
+        """The contract's functions that are filled in, those that it takes from its helpers included."""
+        taken = " ".join(names for cell in self.cells for names in _FROM.findall(cell))
+        wanted = set(CONTRACT if "*" in taken else _MODULE_NAME.findall(taken))
+        gained = sum(min(h.filled, len(h.defined & wanted)) for h in self.helpers.values())
+        return min(self.filled + gained, len(CONTRACT))
 
     @property
     def rank(self) -> tuple[object, ...]:
         """Smallest first: most functions filled in, then the right name, then the plainest place."""
         return (
-            -self.filled,
+            -self.in_all,
             _name_rank(self.entry),
-            -self.defined,
+            -self.filled,
+            -len(self.defined),
             self.entry.depth,
             self.is_notebook,
             self.entry.path,
@@ -94,24 +111,81 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
         remarks.append(f"there are {len(named)} code files: only {_TRIES} of them were looked at")
     if not candidates:  # renamed beyond recognition, or with another extension
         hidden = sorted(filter(_may_hide_code, files), key=lambda entry: not is_lab_name(entry.path))
-        candidates = [found for found in _read_candidates(hidden[:_TRIES])[0] if found.defined >= 2]
+        candidates = [found for found in _read_candidates(hidden[:_TRIES])[0] if len(found.defined) >= 2]
+    candidates = [replace(found, helpers=_find_helpers(found, candidates)) for found in candidates]
     candidates.sort(key=lambda candidate: candidate.rank)
     if not candidates:
         return CodeFound(None, (), tuple(remarks), missing)
     best = next((candidate for candidate in candidates if any(map(str.strip, candidate.cells))), None)
     notebook = best if best and best.is_notebook else next((c for c in candidates if c.is_notebook), None)
     if best:
-        others = [candidate.entry.label for candidate in candidates if candidate is not best]
+        beside = [helper.entry for helper in best.helpers.values()]
+        if beside:
+            remarks.append(f"read with {best.entry.label}: {_listed([entry.label for entry in beside])}")
+        others = [c.entry.label for c in candidates if c is not best and c.entry not in beside]
         if others:
-            why = f"{best.filled} of {len(CONTRACT)} functions filled in"
+            why = f"{best.in_all} of {len(CONTRACT)} functions filled in"
             remarks.append(f"{best.entry.label} was taken as the code ({why}); left aside: {_listed(others)}")
         elif not is_exact_lab_name(best.entry.path):
             remarks.append(f"{best.entry.label} was taken as the code")
-    code = Code(filename=_module_name(best), cells=best.cells) if best else None
+    code = _code(best) if best else None
     if not code:
         missing = missing or f"{candidates[0].entry.label} holds no code"
     markdown, claims = (notebook.markdown, notebook.claims) if notebook else ((), ())
     return CodeFound(code, markdown, tuple(remarks), "" if code else missing, claims)
+
+
+def _code(candidate: Candidate) -> Code:
+    helpers = tuple(Helper(path=path, text=c.cells[0]) for path, c in sorted(candidate.helpers.items()))
+    return Code(
+        filename=_module_name(candidate),
+        cells=candidate.cells,
+        elsewhere=candidate.elsewhere,
+        helpers=helpers,
+    )
+
+
+def _find_helpers(code: Candidate, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The modules that the code may import, and those that these may, by their paths from a folder.
+
+    That is the code's own; or another, where it is the only one with a module of the name.
+    """
+    modules = [c for c in candidates if c is not code and not c.is_notebook and c.entry.suffix == ".py"]
+    there = {part for m in modules for part in _parts(m)} - {"lab8"}
+    home = code.entry.path.rpartition("/")[0]
+    found: dict[str, Candidate] = {}
+    waiting = [code]
+    room = CODE_BYTES - _size(code)
+    for one in waiting:  # grows while it is walked
+        for name in sorted(one.imports & there):
+            roots = _roots(name, [module for module in modules if module not in waiting])
+            root = roots.get(home) or (next(iter(roots.values())) if len(roots) == 1 else {})
+            for path, module in root.items():
+                if _size(module) <= room:
+                    room -= _size(module)
+                    found[path] = module
+                    waiting.append(module)
+    return found
+
+
+def _roots(name: str, modules: Iterable[Candidate]) -> dict[str, dict[str, Candidate]]:
+    """The folders that hold a module or package of this name: its files, by their paths from there."""
+    roots: dict[str, dict[str, Candidate]] = {}
+    for module in modules:
+        parts = _parts(module)
+        if name in parts and all(part.isidentifier() for part in parts[parts.index(name) :]):
+            at = parts.index(name)
+            path = "/".join(parts[at:]) + ".py"
+            roots.setdefault("/".join(parts[:at]), {})[path] = module
+    return roots
+
+
+def _parts(module: Candidate) -> list[str]:
+    return module.entry.path[: -len(".py")].split("/")
+
+
+def _size(candidate: Candidate) -> int:
+    return sum(len(cell.encode()) for cell in candidate.cells)
 
 
 def _name_rank(entry: Entry) -> int:
@@ -136,7 +210,8 @@ def _read_candidates(entries: Iterable[Entry]) -> tuple[list[Candidate], list[st
         try:
             candidates.append(_read_candidate(entry))
         except UnreadableError as error:
-            remarks.append(f"{entry.label} {error}")
+            if entry.name != "__init__.py":  # a package's may be empty
+                remarks.append(f"{entry.label} {error}")
     return candidates, remarks
 
 
@@ -152,24 +227,26 @@ def _read_candidate(entry: Entry) -> Candidate:
     if looks_like_json:
         notebook = parse_notebook(text)
         cells, markdown, claims = notebook.code, notebook.markdown, notebook.claims
+        elsewhere = notebook.elsewhere
         if not markdown and not any(map(str.strip, cells)):
             raise UnreadableError("is a notebook without cells")
     elif entry.suffix == ".ipynb" and not _DEFINED.search(text):
         raise UnreadableError("is not a notebook that can be read")
     else:
-        cells, markdown, claims = (text,), (), ()
+        cells, markdown, claims, elsewhere = (text,), (), (), ()
     if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
         raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
     source = "\n".join(cells)
-    defined = len({match[match.lastindex or 0] for match in _DEFINED.finditer(source)})
-    filled = max(0, defined - len(_STUB.findall(source)))
-    return Candidate(entry, cells, markdown, claims, looks_like_json, defined, filled)
+    defined = frozenset(match[match.lastindex or 0] for match in _DEFINED.finditer(source))
+    filled = max(0, len(defined) - len(_STUB.findall(source)))
+    lines = "\n".join(_IMPORT_LINE.findall(source))
+    imports = frozenset(_MODULE_NAME.findall(lines))
+    return Candidate(entry, cells, markdown, claims, elsewhere, looks_like_json, defined, filled, imports)
 
 
 # --- weights ---------------------------------------------------------------------------------------
 
-_LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of torch's magic number
-_NEVER_WEIGHTS = _OTHER_SUFFIXES | {*WEIGHTS_SUFFIXES, ".py", ".ipynb", ".md"}
+_NEVER_WEIGHTS = (_OTHER_SUFFIXES - {*OTHER_ARCHIVES}) | {*WEIGHTS_SUFFIXES, ".py", ".ipynb", ".md"}
 _LFS = b"version https://git-lfs"
 _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
 
@@ -246,7 +323,7 @@ def _format_by_head(start: bytes, size: int) -> str:
     """ "safetensors", "torch", "zip" (to be looked into), or "" for anything else."""
     if start.startswith(b"PK\x03\x04"):
         return "zip"
-    if start.startswith(_LEGACY_TORCH):
+    if start.startswith(LEGACY_TORCH):
         return "torch"
     header = int.from_bytes(start[:8], "little")
     if len(start) > 8 and start[8:9] == b"{" and 2 <= header <= min(size - 8, _MAX_SAFETENSORS_HEADER):

@@ -20,8 +20,16 @@ from grader.intake.entries import (
     short,
     zip_entries,
 )
-from grader.intake.limits import ARCHIVE_LEVELS, STUDENT_BYTES, STUDENT_DIRECTORY_BYTES, STUDENT_FILES
+from grader.intake.limits import (
+    ARCHIVE_LEVELS,
+    STUDENT_BYTES,
+    STUDENT_DIRECTORY_BYTES,
+    STUDENT_FILES,
+    WEIGHT_BYTES,
+)
 from grader.intake.names import is_other_archive
+
+LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of torch's magic number
 
 
 @dataclass
@@ -65,7 +73,7 @@ def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Content
             contents.remarks.append(f"{entry.label} is in its zip more than once: the last was taken")
         if entry.flaw:
             contents.closed.append(f"{entry.label} {entry.flaw}")
-        elif is_other_archive(entry.path):
+        elif is_other_archive(entry.path) and not _is_checkpoint(entry, workdir):
             contents.closed.append(f"{entry.label} is an archive of a kind that is not opened: hand in a zip")
         elif not _may_be_zip(entry):
             contents.files.append(entry)
@@ -88,6 +96,18 @@ def _may_be_zip(entry: Entry) -> bool:
     try:
         return entry.head(4) == b"PK\x03\x04"
     except UnreadableError:
+        return False
+
+
+def _is_checkpoint(entry: Entry, workdir: Path) -> bool:
+    """Whether torch wrote this: people call checkpoints `model_best.pth.tar`, and they are no archives."""
+    try:
+        start = entry.head(len(LEGACY_TORCH))
+        if not start.startswith(b"PK\x03\x04"):
+            return start == LEGACY_TORCH
+        with ExitStack() as stack:
+            return is_torch_zip(seekable(entry, WEIGHT_BYTES, workdir, stack))
+    except (UnreadableError, *ARCHIVE_ERRORS):
         return False
 
 

@@ -11,6 +11,19 @@ BEYOND = 0.03  # above the 95 % interval: other epochs, roundings and averaged v
 
 _WORD = re.compile(r"acc(?![a-z])|accuracy|准确[率度]|正确率|精度|识别率", re.IGNORECASE)
 _SET = re.compile(r"(?P<test>test|测试)|train|(?<![a-z])val(?!u)|训练|验证", re.IGNORECASE)
+# Of one class, not of all images: "Test accuracy of car: 85 %", "per-class", "class 3".
+_ONE_CLASS = re.compile(
+    r"(?<![a-z])(?:class(?:es|-?wise)?|(?:air|aero)?planes?|automobiles?|cars?|birds?|cats?|deer|dogs?|frogs?"
+    r"|horses?|ships?|trucks?)(?![a-z])|(?<![a-z])of\s+\d\s*[:：(]"
+    r"|每类|各类|类别|飞机|汽车|[鸟猫鹿狗蛙马船]|卡车",
+    re.IGNORECASE,
+)
+# A bar or a counter over batches: "Test:  40%|████", "Test: [10/79]", "测试 3/100".
+_BAR = re.compile(
+    r"(?:test|eval|测试)(?:[^%|]{0,40}?(?P<percent>\d{1,3})\s?%\s?\|"
+    r"|\w{0,10}[\s:：]*[\[(]?\s{0,4}(?P<done>\d{1,4})\s?/\s?(?P<all>\d{1,4})(?![\d.]))",
+    re.IGNORECASE,
+)
 _REACH = 60  # characters between the word and its number
 _NUMBER = re.compile(
     r"(?<![\w.])(?:(?P<part>\d{1,7})\s?/\s?(?P<whole>\d{1,7})|(?P<percent>\d{1,3}(?:\.\d{1,9})?)\s?[%％]"
@@ -47,7 +60,10 @@ def claimed_accuracies(line: str) -> Iterator[float]:
     """The test accuracies in a line, each 0 to 1: "Test accuracy: 91.3 %", "测试集准确率 0.913", "913/1000".
 
     What is named last before an accuracy's end, the test, training or validation set, is what it is of.
+    A share of one class's images, or of the first batches', is none.
     """
+    if _is_unfinished(line):
+        return
     label_from = 0
     for word in _WORD.finditer(line):
         number = _first_share(line, word.end())
@@ -55,9 +71,18 @@ def claimed_accuracies(line: str) -> Iterator[float]:
             continue
         value, end = number
         sets = list(_SET.finditer(line, label_from, end))
+        one_class = _ONE_CLASS.search(line, label_from, end)
         label_from = end
-        if sets and sets[-1]["test"]:
+        if sets and sets[-1]["test"] and not one_class:
             yield value
+
+
+def _is_unfinished(line: str) -> bool:
+    """Whether a line is of a progress bar that has not come to its end."""
+    bar = _BAR.search(line)
+    if bar is None:
+        return False
+    return int(bar["percent"]) < 100 if bar["percent"] else int(bar["done"]) < int(bar["all"])
 
 
 def _first_share(line: str, start: int) -> tuple[float, int] | None:

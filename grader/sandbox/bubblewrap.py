@@ -27,7 +27,10 @@ from grader.limits import Limits
 HERE = Path(__file__).resolve().parent
 KIT = Path("/kit")  # where the box has this package's own files
 SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
-INSIDE_FILES = ("zygote.py", "worker.py", "definitions.py", "protocol.py", "relay.py", "rules.py")
+INSIDE_FILES = (
+    *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
+    *("checkpoints.py", "protocol.py", "relay.py", "rules.py"),
+)
 DEVICES = Path("/dev")
 SHIM = HERE.parent / "torchvision_shim.py"
 OLDEST = (0, 8)  # the first bubblewrap with sized tmpfs mounts and all that is used here

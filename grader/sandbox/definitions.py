@@ -2,27 +2,27 @@
 
 A student's file or notebook holds far more than definitions: training cells,
 downloads, plots, a loop that was left in. None of that should cost the student
-anything, so none of it runs. Starting from the contract's names, every import,
-function, class and assignment that they refer to is kept, and what those refer to,
-and so on; the rest is dropped. Line numbers stay those of the file.
+anything, so none of it runs. Starting from the contract's names, every statement
+that binds or changes a name they refer to is kept, by whatever syntax it does so,
+and what those refer to, and so on. Definitions run nothing, so they are kept
+anyway: they may be looked up by name. The rest is dropped, and so is a training
+run whatever it changes. Line numbers stay those of the file.
 
 This file runs inside the box, because reading hostile source can take an
-interpreter down; it needs the standard library alone.
+interpreter down; it and its neighbours need the standard library alone.
 """
 
 from __future__ import annotations
 import __future__
 
 import ast
-import dis
-import re
-import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-KEPT_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit", "python", "python3", "py"})
-MAGIC_LINES = 500  # in one cell, at most
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+from .cells import Cell, parse_cell, read_cell
+from .effects import EVERYTHING, Effects, bound, code_loads, looks_names_up, roots, spelt_in, stored_names
+
+__all__ = ["Extracted", "LeftOut", "Source", "extract", "names_bound", "parse_cell"]
 
 
 @dataclass(frozen=True)
@@ -35,164 +35,228 @@ class Source:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A statement that does not run, and what a failure that may come from it is told."""
+
+    why: str
+    names: frozenset[str]  # that it would have bound or changed
+    needed: bool  # some of them are names that the contract's functions need
+
+
+@dataclass(frozen=True)
 class Extracted:
     sources: tuple[Source, ...]
     flags: int  # of the compiler: `from __future__` in one cell holds for all
     remarks: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    optional: frozenset[int] = frozenset()  # ids of statements that nothing is known to need
 
 
 @dataclass
 class _Part:
     filename: str
     label: str  # how a remark names it
-    text: str
-    tree: ast.Module
+    cell: Cell
 
 
 @dataclass
 class _Candidate:
     """A statement that may be kept, and the conditions that it stands under."""
 
+    part: _Part
     statement: ast.stmt
-    binds: frozenset[str]
     conditions: tuple[ast.expr, ...] = ()
-    always: bool = False
-    refers: frozenset[str] | None = field(default=None)
+    given: frozenset[str] = frozenset()  # names that a `with` around it binds
+    in_main: bool = False  # under `if __name__ == "__main__"`, which is false here
+    touches: frozenset[str] = field(default=frozenset())
+    links: frozenset[str] = field(default=frozenset())
+    targets: frozenset[str] = field(default=frozenset())  # of an assignment
+    costs: bool = False
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_TRY: tuple[type[ast.Try], ...] = (ast.Try,) + ((ast.TryStar,) if hasattr(ast, "TryStar") else ())  # 3.11
+_WITH = (ast.With, ast.AsyncWith)
 
 
 def extract(cells: Iterable[str], names: Iterable[str], filename: str) -> Extracted:
     """The statements of a `.py` file (one cell) or of a notebook's cells that `names` need.
 
-    A notebook's cell that is not Python becomes a remark; in a `.py` file that raises
-    SyntaxError. Magics are tolerated in both.
+    A statement that is not Python costs itself and becomes a remark. A `.py` file that has
+    such statements and binds none of `names` raises SyntaxError. Magics are tolerated in both.
     """
     notebook = filename.endswith(".ipynb")
-    remarks: list[str] = []
+    wanted = set(names)
     parts: list[_Part] = []
     for number, cell in enumerate(cells, start=1):
         name = f"{filename}, cell {number}" if notebook else filename
-        label = f"cell {number}" if notebook else filename
-        try:
-            text, tree = parse_cell(cell, name)
-        except (SyntaxError, ValueError) as error:
-            if not notebook:
-                raise
-            line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-            message = error.msg if isinstance(error, SyntaxError) else str(error)
-            remarks.append(f"{label}{line} is not Python and was left out: {message}")
-            continue
-        parts.append(_Part(name, label, text, tree))
+        parts.append(_Part(name, f"cell {number}" if notebook else filename, read_cell(cell, name)))
     flags = 0
     for part in parts:
-        flags |= _future_flags(part.tree)
-    kept = _needed(parts, set(names), flags, remarks)
-    sources = tuple(Source(p.filename, p.text, tuple(_filter(p.tree.body, kept))) for p in parts)
-    return Extracted(sources, flags, tuple(remarks))
+        flags |= _future_flags(part.cell.tree)
+    search = _Search(parts, wanted, flags)
+    lost = [(part, one) for part in parts for one in part.cell.lost]
+    if lost and not notebook and not any(c.touches & wanted and not c.in_main for c in search.candidates):
+        part, one = lost[0]
+        raise SyntaxError(one.message, (part.filename, one.line or None, None, None))
+    left_out = [LeftOut(f"{_place(part, one.line)} {one.why}", one.names, True) for part, one in lost]
+    left_out += search.left_out()
+    remarks = [one.why for one in left_out if one.needed]
+    sources = tuple(
+        Source(p.filename, p.cell.text, tuple(_filter(p.cell.tree.body, search.kept))) for p in parts
+    )
+    return Extracted(sources, flags, tuple(remarks), tuple(left_out), frozenset(search.optional))
 
 
-def parse_cell(cell: str, filename: str) -> tuple[str, ast.Module]:
-    """A cell's text, its magics blanked out line by line, and its tree. Raises SyntaxError, ValueError."""
-    text = cell.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    first, _, rest = text.lstrip().partition("\n")
-    if first.startswith("%%"):
-        magic = first[2:].split()[0] if first[2:].split() else ""
-        before = text.count("\n") - rest.count("\n")
-        text = "\n" * before + rest if magic in KEPT_CELL_MAGICS else ""
-    lines = text.split("\n")
-    for _ in range(MAGIC_LINES):
-        try:
-            return text, ast.parse(text, filename)
-        except (RecursionError, MemoryError):
-            raise SyntaxError("nested too deeply") from None
-        except SyntaxError as error:
-            # A line is taken for a magic only where Python cannot read it, so a "%" that
-            # continues an expression, or a "?" in a string, is left alone.
-            if not error.lineno or not _blank_magic(lines, error.lineno - 1):
-                raise
-            text = "\n".join(lines)
-    return text, ast.parse(text, filename)
+class _Search:
+    """Which statements to keep: the closure of the needed names under reference, binding and change.
+
+    First what the contract's functions refer to, which is needed. Then what they may reach in ways that
+    cannot be followed (a registry, a name in a string): that is guessed, and a statement that costs
+    something, as a training or a data set does, is not worth a guess.
+    """
+
+    def __init__(self, parts: list[_Part], wanted: set[str], flags: int) -> None:
+        self._flags = flags
+        self._effects = effects = Effects(s for part in parts for s in part.cell.tree.body)
+        self.candidates = [c for part in parts for c in _candidates(part, part.cell.tree.body)]
+        for candidate in self.candidates:
+            candidate.touches = frozenset(effects.touched(candidate.statement))
+            candidate.links = frozenset(effects.links(candidate.statement))
+            candidate.targets = frozenset(_targets(candidate.statement))
+            candidate.costs = effects.costs(candidate.statement)
+        self.needed = set(wanted)
+        self._guessed: set[str] = set()
+        self.kept: set[int] = set()
+        self.optional: set[int] = set()
+        self._close(self._is_needed, self.needed)
+        if any(looks_names_up(c.statement) for c in self.candidates if id(c.statement) in self.kept):
+            self._guess_names()
+        self._close(self._is_guessed, self._guessed)
+        for part in parts:
+            for statement in part.cell.tree.body:  # what runs nothing may as well be there
+                if id(statement) not in self.kept and effects.is_plain(statement):
+                    self.kept.add(id(statement))
+                    self.optional.add(id(statement))
+            _trim_imports(part.cell.tree.body, self.needed | self._guessed)
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """The statements that are not kept, definitions and imports apart."""
+        for candidate in self.candidates:
+            statement, touched = candidate.statement, candidate.touches & self.needed
+            place = _place(candidate.part, statement.lineno)
+            if id(statement) in self.kept or not candidate.touches or self._is_around_kept(statement):
+                continue
+            if candidate.in_main:
+                why = f'{place} stands under `if __name__ == "__main__"`, which is not run'
+                yield LeftOut(why, candidate.touches, needed=False)
+            elif not isinstance(statement, _Definition | ast.Import | ast.ImportFrom):
+                changes = f" that changes {', '.join(sorted(touched))}" if touched else ""
+                why = f"{place}: {_kind(statement)} at the top level{changes} was not run"
+                yield LeftOut(why, candidate.touches, needed=bool(touched))
+
+    def _close(self, verdict: Callable[[_Candidate], bool], names: set[str]) -> None:
+        """Keep what the verdict says is to be kept, and add what it refers to to the names."""
+        waiting = [c for c in self.candidates if not c.in_main and id(c.statement) not in self.kept]
+        while chosen := [c for c in waiting if verdict(c)]:
+            taken = set(map(id, chosen))
+            waiting = [c for c in waiting if id(c) not in taken]
+            for candidate in chosen:
+                self.kept.add(id(candidate.statement))
+                if names is self._guessed:
+                    self.optional.add(id(candidate.statement))
+                names |= self._references(candidate)
+
+    def _is_needed(self, candidate: _Candidate) -> bool:
+        statement, touches = candidate.statement, candidate.touches
+        if isinstance(statement, ast.ImportFrom) and "*" in _aliases(statement):
+            return not candidate.conditions
+        if isinstance(statement, ast.Import | ast.ImportFrom | _Definition):
+            return bool(touches & self.needed)
+        if candidate.targets & self.needed:
+            return True  # an assignment, whatever its value costs
+        if touches & self.needed:
+            return not self._effects.trains(statement)
+        return EVERYTHING in touches and not candidate.costs
+
+    def _is_guessed(self, candidate: _Candidate) -> bool:
+        reached = candidate.touches & self._guessed or candidate.links & (self.needed | self._guessed)
+        return bool(reached) and not candidate.costs
+
+    def _guess_names(self) -> None:
+        """The code looks names up by their spelling: it may mean any definition, or a name in a string."""
+        for candidate in self.candidates:
+            if isinstance(candidate.statement, _Definition) and not candidate.in_main:
+                self._guessed |= {candidate.statement.name, *self._references(candidate)}
+            if id(candidate.statement) in self.kept:
+                self._guessed |= spelt_in(ast.walk(candidate.statement))
+
+    def _is_around_kept(self, statement: ast.stmt) -> bool:
+        inner = ast.walk(statement) if isinstance(statement, _WITH) else ()
+        return any(id(node) in self.kept for node in inner)
+
+    def _references(self, candidate: _Candidate) -> set[str]:
+        """The module's names that a statement refers to, in the functions in it too.
+
+        The compiler knows which of a function's names are its own, so it is asked: a local
+        variable `model` must not bring in a training run that happens to be called `model`.
+        """
+        statement = candidate.statement
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            found: set[str] = set()
+        else:
+            found = code_loads(ast.Module([statement], []), self._flags) | candidate.targets
+        for condition in candidate.conditions:
+            found |= code_loads(ast.Expression(condition), self._flags)
+        own = {n for node in ast.walk(statement) for n in _own_names(node)}
+        return found - own - candidate.given
 
 
-_MAGIC = re.compile(r"(\s*)(?:[%!?]|,|;|/)")
-_MAGIC_ASSIGNMENT = re.compile(r"(\s*[^=!%]+=\s*)[!%]")
-_HELP = re.compile(r"(\s*)[\w.*%]+\?\??\s*(?:#.*)?$")
+def _own_names(node: ast.AST) -> set[str]:
+    """The names that a loop or a with block brings along."""
+    if isinstance(node, ast.For | ast.AsyncFor):
+        return stored_names(node.target)
+    return (
+        stored_names(node.optional_vars) if isinstance(node, ast.withitem) and node.optional_vars else set()
+    )
 
 
-def _blank_magic(lines: list[str], index: int) -> bool:
-    """Replace the magic on this line by something harmless. False if there is none."""
-    if index >= len(lines):
-        return False
-    line = lines[index]
-    if match := _MAGIC_ASSIGNMENT.match(line):
-        lines[index] = f"{match[1]}None"
-    elif match := _MAGIC.match(line) or _HELP.match(line):
-        lines[index] = f"{match[1]}pass"
-    else:
-        return False
-    while line.endswith("\\") and index + 1 < len(lines):
-        index += 1
-        line = lines[index]
-        lines[index] = ""
-    return True
-
-
-def _needed(parts: list[_Part], needed: set[str], flags: int, remarks: list[str]) -> set[int]:
-    """Ids of the statements and aliases to keep: the closure of `needed` under reference."""
-    candidates = [c for part in parts for c in _candidates(part.tree.body, ())]
-    kept: set[int] = set()
-    names = set(needed)
-    waiting = candidates
-    while True:
-        chosen = [c for c in waiting if c.always or c.binds & names]
-        if not chosen:
-            break
-        waiting = [c for c in waiting if not (c.always or c.binds & names)]
-        for candidate in chosen:
-            kept.add(id(candidate.statement))
-            if not isinstance(candidate.statement, ast.Import | ast.ImportFrom):
-                names |= _references(candidate.statement, flags)
-            for condition in candidate.conditions:
-                names |= _references(condition, flags)
-    for part in parts:
-        _trim_imports(part.tree.body, names)
-        remarks += _dropped(part, names)
-    return kept
-
-
-def _candidates(body: list[ast.stmt], conditions: tuple[ast.expr, ...]) -> Iterator[_Candidate]:
+def _candidates(
+    part: _Part,
+    body: list[ast.stmt],
+    conditions: tuple[ast.expr, ...] = (),
+    given: frozenset[str] = frozenset(),
+    in_main: bool = False,
+) -> Iterator[_Candidate]:
+    """The statements of a block that may be kept each by itself; loops are kept as a whole."""
     for statement in body:
         if isinstance(statement, ast.If):
             within = (*conditions, statement.test)
-            if not _is_main(statement.test):
-                yield from _candidates(statement.body, within)
-            yield from _candidates(statement.orelse, within)
+            main = in_main or _is_main(statement.test)
+            yield from _candidates(part, statement.body, within, given, main)
+            yield from _candidates(part, statement.orelse, within, given, in_main)
         elif isinstance(statement, _TRY):
             caught = tuple(h.type for h in statement.handlers if h.type is not None)
             within = (*conditions, *caught)
-            for block in (statement.body, *(h.body for h in statement.handlers)):
-                yield from _candidates(block, within)
-            for block in (statement.orelse, statement.finalbody):
-                yield from _candidates(block, within)
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            binds = frozenset(_alias_name(alias) for alias in statement.names)
-            always = "*" in binds and not conditions
-            future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-            if not future:  # these are the compiler's flags
-                yield _Candidate(statement, binds, conditions, always=always)
-        else:
-            binds = _binds(statement)
-            if binds:
-                yield _Candidate(statement, binds, conditions)
-
-
-_TRY: tuple[type[ast.Try], ...] = (ast.Try,) + ((ast.TryStar,) if hasattr(ast, "TryStar") else ())  # 3.11
+            handled = [h.body for h in statement.handlers]
+            for block in (statement.body, *handled, statement.orelse, statement.finalbody):
+                yield from _candidates(part, block, within, given, in_main)
+        elif isinstance(statement, _WITH):
+            yield _Candidate(part, statement, conditions, given, in_main)
+            within = (*conditions, *(item.context_expr for item in statement.items))
+            bound_here = given.union(*map(_own_names, statement.items))
+            yield from _candidates(part, statement.body, within, bound_here, in_main)
+        elif not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__"):
+            yield _Candidate(part, statement, conditions, given, in_main)  # those are the compiler's flags
 
 
 def _filter(body: list[ast.stmt], kept: set[int]) -> list[ast.stmt]:
     """The kept statements of a block, inside their conditions."""
     found: list[ast.stmt] = []
     for statement in body:
-        if isinstance(statement, ast.If):
+        if id(statement) in kept:
+            found.append(statement)
+        elif isinstance(statement, ast.If):
             then, otherwise = _filter(statement.body, kept), _filter(statement.orelse, kept)
             if then or otherwise:
                 filtered = ast.If(statement.test, then or _nothing(statement), otherwise)
@@ -207,8 +271,8 @@ def _filter(body: list[ast.stmt], kept: set[int]) -> list[ast.stmt]:
             if tried or otherwise or finally_ or any(_filter(h.body, kept) for h in statement.handlers):
                 new = type(statement)(tried or _nothing(statement), handlers, otherwise, finally_)
                 found.append(ast.copy_location(new, statement))
-        elif id(statement) in kept:
-            found.append(statement)
+        elif isinstance(statement, _WITH) and (inner := _filter(statement.body, kept)):
+            found.append(ast.copy_location(type(statement)(statement.items, inner), statement))
     return found
 
 
@@ -219,16 +283,21 @@ def _nothing(place: ast.stmt | ast.ExceptHandler) -> list[ast.stmt]:
 def _trim_imports(body: list[ast.stmt], names: set[str]) -> None:
     """Of `import a, b` keep what is needed: what is not may be slow, or not installed."""
     for node in body:
-        for child in ast.walk(node) if isinstance(node, (ast.If, *_TRY)) else [node]:
+        for child in ast.walk(node) if isinstance(node, (ast.If, *_TRY, *_WITH)) else [node]:
             if isinstance(child, ast.Import | ast.ImportFrom):
                 wanted = [a for a in child.names if _alias_name(a) in names or a.name == "*"]
                 child.names = wanted or child.names
 
 
-def _binds(statement: ast.stmt) -> frozenset[str]:
-    """The module's names that a statement gives or changes a value; empty for what is never kept."""
-    if isinstance(statement, _Definition):
-        return frozenset({statement.name})
+def names_bound(statement: ast.stmt) -> set[str]:
+    """All names that a statement, or any within its blocks, would have given a value."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return _aliases(statement)
+    return bound(statement)
+
+
+def _targets(statement: ast.stmt) -> set[str]:
+    """The names at the roots of an assignment's targets, and what else it binds; empty for all but these."""
     targets: list[ast.expr] = []
     if isinstance(statement, ast.Assign):
         targets = list(statement.targets)
@@ -237,85 +306,23 @@ def _binds(statement: ast.stmt) -> frozenset[str]:
     ):
         targets = [statement.target]
     elif type(statement).__name__ == "TypeAlias":  # 3.12
-        targets = [statement.name]  # type: ignore[attr-defined]
+        return bound(statement)
     else:
-        return frozenset()
-    walrus = {n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr)}
-    return frozenset(walrus.union(*(_roots(target) for target in targets)))
+        return set()
+    return bound(statement).union(*map(roots, targets))
 
 
-def names_bound(statement: ast.stmt) -> set[str]:
-    """All names that a statement, or any within its blocks, would have given a value."""
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {_alias_name(alias) for alias in statement.names}
-    if isinstance(statement, (ast.If, *_TRY)):
-        return set().union(
-            *(names_bound(s) for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt))
-        )
-    return set(_binds(statement))
+def _place(part: _Part, line: int) -> str:
+    return f"{part.label}, line {line}" if line else part.label
 
 
-def _roots(target: ast.expr) -> set[str]:
-    """The names at the root of an assignment's target: of `a, b.c, d[0]` a, b and d."""
-    if isinstance(target, ast.Tuple | ast.List):
-        return set().union(*(_roots(item) for item in target.elts))
-    while isinstance(target, ast.Attribute | ast.Subscript | ast.Starred):
-        target = target.value
-    return {target.id} if isinstance(target, ast.Name) else set()
+def _kind(statement: ast.stmt) -> str:
+    kinds = {"For": "a loop", "While": "a loop", "With": "a with block", "Expr": "a call"}
+    return kinds.get(type(statement).__name__, "a statement")
 
 
-def _references(node: ast.stmt | ast.expr, flags: int) -> set[str]:
-    """The module's names that a statement or expression refers to, in nested functions too.
-
-    The compiler knows which of a function's names are its own, so it is asked: a local
-    variable `model` must not bring in a training run that happens to be called `model`.
-    """
-    try:
-        if isinstance(node, ast.expr):
-            return _code_names(compile(ast.Expression(node), "", "eval", flags, dont_inherit=True))
-        return _code_names(compile(ast.Module([node], []), "", "exec", flags, dont_inherit=True))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()  # as `def f(a, a)`, which can be read but not compiled: it fails when it is run
-
-
-_NAME_OPCODES = frozenset(
-    code
-    for name, code in dis.opmap.items()
-    if "GLOBAL" in name or (name.endswith("_NAME") and name != "IMPORT_NAME")
-)
-
-
-def _code_names(code: types.CodeType) -> set[str]:
-    names = {str(i.argval) for i in dis.get_instructions(code) if i.opcode in _NAME_OPCODES}
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _code_names(constant)
-    return names
-
-
-def _dropped(part: _Part, names: set[str]) -> Iterator[str]:
-    """Remarks on statements that were not run although they give a needed name its value."""
-    for statement in part.tree.body:
-        touched: set[str] = set()
-        if isinstance(statement, ast.For | ast.While | ast.With):
-            for child in ast.walk(statement):
-                if isinstance(child, ast.stmt):
-                    touched |= _binds(child)
-            what = {"For": "a loop", "While": "a loop", "With": "a with block"}[type(statement).__name__]
-        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            called = statement.value.func
-            touched = _roots(called) if isinstance(called, ast.Attribute) else set()
-            what = "a call"
-            if touched & _imported(part.tree):
-                continue  # torch.manual_seed(0) and the like
-        for name in sorted(touched & names):
-            place = f"{part.label}, line {statement.lineno}"
-            yield f"{place}: {what} at the top level that changes {name} was not run"
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    imports = (s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom))
-    return {_alias_name(alias) for statement in imports for alias in statement.names}
+def _aliases(statement: ast.Import | ast.ImportFrom) -> set[str]:
+    return {_alias_name(alias) for alias in statement.names}
 
 
 def _alias_name(alias: ast.alias) -> str:
@@ -333,7 +340,9 @@ def _future_flags(tree: ast.Module) -> int:
 
 
 def _is_main(test: ast.expr) -> bool:
-    """Whether a condition is `__name__ == "__main__"`."""
+    """Whether a condition is `__name__ == "__main__"`, perhaps and something else."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return any(map(_is_main, test.values))
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq)):
         return False
     sides = [test.left, test.comparators[0]]

@@ -226,9 +226,16 @@ class Student:
         if code is None:
             raise StudentFailure("missing", "no code was handed in")
         weights = self._submission.weights
-        if weights is not None and any(weights.filename in cell for cell in code.cells):
+        if weights is not None and any(weights.filename in text for text in code.texts):
             self._send_checkpoint(worker)  # now already: the code opens its weights itself
-        fields = {"filename": code.filename, "cells": code.cells, "names": self._names, "device": self.device}
+        fields = {
+            "filename": code.filename,
+            "cells": code.cells,
+            "elsewhere": dict(code.elsewhere),
+            "helpers": {helper.path: helper.text for helper in code.helpers},
+            "names": self._names,
+            "device": self.device,
+        }
         loaded = self._exchange(worker, "load", b"", self.limits.load_seconds, fields)
         if not isinstance(loaded, dict):
             raise _nonsense()
@@ -348,7 +355,9 @@ class Model:
         return found  # type: ignore[return-value]
 
     def load_weights(self) -> LoadReport:
-        """Load the submission's checkpoint, names and shapes exactly as the model's, or not at all.
+        """Load the submission's checkpoint where it fits the model in one way alone, or not at all.
+
+        What was done to make it fit becomes a remark.
 
         Raises StudentFailure where there is none or it cannot be opened safely.
         """
@@ -362,6 +371,9 @@ class Model:
         found = self._request("load_weights", limit=limit)
         if not isinstance(found, dict):
             raise _nonsense()
+        for remark in filter(None, _strings([found.get("remark")])):
+            if remark not in self._student.remarks:  # of one file there is one; it is loaded more than once
+                self._student.remarks.append(remark)
         names = {key: tuple(_strings(found.get(key))) for key in ("missing", "unexpected", "mismatched")}
         return LoadReport(**names)
 

@@ -15,27 +15,26 @@ import json
 import linecache
 import math
 import os
-import pickle
 import random
+import re
+import signal
 import socket
 import sys
 import threading
 import time
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from . import definitions, protocol
+from . import checkpoints, definitions, helpers, notebook, protocol
 from .rules import rule_behind
 
 MODULE = "lab8"
@@ -44,6 +43,7 @@ CHUNK = 2**20
 LINE_CHARACTERS = 2000
 COLUMNS, ROWS = 20, 1000  # of a history: of a longer one every second row counts, or third
 REMARKS = 50
+STATEMENT_SECONDS = 8  # of processor time, for a loop at the top level
 CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
 
@@ -61,8 +61,12 @@ class State:
     def __init__(self) -> None:
         self.module: types.ModuleType | None = None
         self.filename = "lab8.py"
+        self.files: tuple[str, ...] = ()  # the names of all that is the student's code
+        self.refused: dict[str, str] = {}  # modules handed in that are not read, and why
         self.remarks: list[str] = []
         self.broken: dict[str, str] = {}  # names whose definition failed, and how
+        self.left_out: list[definitions.LeftOut] = []  # what did not run and may be missed
+        self.elsewhere: dict[str, str] = {}  # names that stand in a Markdown cell, and where
         self.device = torch.device("cpu")
         self.checkpoint_name = ""
         self.checkpoint_format = ""
@@ -75,7 +79,7 @@ class State:
     def function(self, name: str) -> Callable[..., Any]:
         found = getattr(self.module, name, None)
         if found is None:
-            why = self.broken.get(name) or "; ".join(self.remarks[:REMARKS])
+            why = self.why_missing(name) or "; ".join(self.remarks[:REMARKS])
             message = f"{name} is not defined in {self.filename}" + (f" ({why})" if why else "")
             raise RefusalError("missing", message)
         if not callable(found):
@@ -83,6 +87,15 @@ class State:
                 "missing", f"{name} in {self.filename} is of type {_type(found)}, not a function"
             )
         return found  # type: ignore[no-any-return]
+
+    def why_missing(self, name: str) -> str:
+        """Why the module lacks a name that its author may believe to have given it; else empty."""
+        if name in self.broken:
+            return self.broken[name]
+        whys = [one.why for one in self.left_out if name in one.names]
+        if name in self.elsewhere:
+            whys.append(f"it stands in {self.elsewhere[name]}: make that a code cell")
+        return whys[-1] if whys else ""
 
     def model(self, request: dict[str, Any]) -> nn.Module:
         return self.models[request["model"]]
@@ -199,15 +212,49 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     import that is not there costs the functions that use it. Where nothing of the
     contract is left, the first failure is the module's.
     """
-    state.filename = request["filename"]
+    state.filename = filename = request["filename"]
     state.device = torch.device(request["device"])
-    extracted = definitions.extract(request["cells"], request["names"], state.filename)
-    state.remarks = list(extracted.remarks)
-    state.module = module = types.ModuleType(MODULE)
-    module.__file__ = state.filename
+    state.elsewhere = request["elsewhere"]
+    lay = any("multiprocessing" in text or "num_workers" in text for text in _texts(request))
+    module = types.ModuleType(MODULE)
+    module.__file__ = filename
+    module.__dict__.update(display=notebook.display, get_ipython=notebook.get_ipython)
     sys.modules[MODULE] = module
-    if any("multiprocessing" in cell or "num_workers" in cell for cell in request["cells"]):
-        _lay_module(extracted)
+    sys.argv = [f"{MODULE}.py"]  # as when the file is run: argparse reads it
+    sys.orig_argv = [sys.executable, *sys.argv]
+
+    def run(text: str, path: str, names: Iterable[str], helper: types.ModuleType) -> None:
+        extracted = definitions.extract([text], {*names, *request["names"]}, path)
+        state.remarks += extracted.remarks
+        state.left_out += extracted.left_out
+        if lay:
+            _lay(Path(path), extracted)
+        _run(state, extracted, helper)
+
+    found = helpers.Helpers(request["helpers"], request["cells"], run)
+    sys.meta_path[:] = [found, *sys.meta_path, notebook.IPythonFinder()]
+    state.files, state.refused = (filename, *found.files), found.refused
+    extracted = definitions.extract(request["cells"], request["names"], filename)
+    state.remarks = [*found.refused.values(), *extracted.remarks]
+    state.left_out = list(extracted.left_out)
+    state.module = module
+    if lay:
+        _lay(Path(f"{MODULE}.py"), extracted)
+        sys.path.append(str(Path.cwd()))
+    first = _run(state, extracted, module)
+    defined = [name for name in request["names"] if callable(getattr(module, name, None))]
+    if first and not defined:
+        raise first
+    remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
+    return {"defined": defined, "remarks": remarks}
+
+
+def _texts(request: dict[str, Any]) -> list[str]:
+    return [*request["cells"], *request["helpers"].values()]
+
+
+def _run(state: State, extracted: definitions.Extracted, module: types.ModuleType) -> Exception | None:
+    """Run in `module` what was extracted for it; the first failure, where there is one."""
     first: Exception | None = None
     for source in extracted.sources:
         lines = source.text.splitlines(keepends=True)
@@ -216,28 +263,52 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
             try:
                 tree = ast.Module([statement], type_ignores=[])
                 code = compile(tree, source.filename, "exec", extracted.flags, dont_inherit=True)
-                exec(code, module.__dict__)
+                with _bounded(statement):
+                    exec(code, module.__dict__)
             except MemoryError:
                 raise
             except (Exception, SystemExit) as error:
                 what = _describe(error, state)
-                state.remarks.append(f"a definition failed: {what}")
-                state.broken.update(dict.fromkeys(definitions.names_bound(statement), what))
-                first = first or (error if isinstance(error, Exception) else RuntimeError(what))
-    defined = [name for name in request["names"] if callable(getattr(module, name, None))]
-    if first and not defined:
-        raise first
-    remarks = [remark[:LINE_CHARACTERS] for remark in state.remarks[:REMARKS]]
-    return {"defined": defined, "remarks": remarks}
+                names = definitions.names_bound(statement)
+                state.broken.update(dict.fromkeys(names, what))
+                if "*" in names:  # whatever is missing may have been meant to come from there
+                    state.left_out.append(definitions.LeftOut(what, frozenset({"*"}), needed=True))
+                if id(statement) not in extracted.optional:
+                    state.remarks.append(f"a definition failed: {what}")
+                    first = first or (error if isinstance(error, Exception) else RuntimeError(what))
+    return first
 
 
-def _lay_module(extracted: definitions.Extracted) -> None:
+@contextlib.contextmanager
+def _bounded(statement: ast.stmt) -> Iterator[None]:
+    """Stop a loop or a call at the top level that goes on and on, so that it costs itself and not the module.
+
+    Definitions and assignments have all the time that reading the module in has.
+    """
+    by_itself = not isinstance(statement, ast.For | ast.While | ast.With | ast.Expr)
+    if by_itself or threading.current_thread() is not threading.main_thread():  # signals need that one
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"stopped after {STATEMENT_SECONDS} s of processor time")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, STATEMENT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _lay(path: Path, extracted: definitions.Extracted) -> None:
     """Write what is loaded where a process that is started afresh, not forked, finds it to import."""
     lines = ["from __future__ import annotations"] if extracted.flags else []
     with contextlib.suppress(Exception):  # without it the code is as well off as before
         lines += [ast.unparse(statement) for source in extracted.sources for statement in source.body]
-        Path(f"{MODULE}.py").write_text("\n".join(lines), encoding="utf-8")
-        sys.path.append(str(Path.cwd()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _call(state: State, request: dict[str, Any], payload: bytes) -> object:
@@ -272,7 +343,7 @@ def _parameters(state: State, request: dict[str, Any], payload: bytes) -> dict[s
 
 
 def _forward(state: State, request: dict[str, Any], payload: bytes) -> Tensor:
-    images = protocol.unpack_tensors(payload)["images"].to(state.device)
+    images = _images(state, protocol.unpack_tensors(payload))
     model = state.model(request)
     with _mode(model, training=request["training"]):
         return _tensor(model(images), "the model")
@@ -298,7 +369,7 @@ def _outputs(state: State, request: dict[str, Any], payload: bytes) -> list[Tens
 
 
 def _recorded(state: State, request: dict[str, Any], payload: bytes) -> Any:
-    images = protocol.unpack_tensors(payload)["images"].to(state.device)
+    images = _images(state, protocol.unpack_tensors(payload))
     model = state.model(request)
     with _mode(model, training=False):
         if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
@@ -310,7 +381,7 @@ def _recorded(state: State, request: dict[str, Any], payload: bytes) -> Any:
 
 def _gradients(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Tensor | None]:
     tensors = protocol.unpack_tensors(payload)
-    images, labels = tensors["images"].to(state.device), tensors["labels"].to(state.device)
+    images, labels = _images(state, tensors), tensors["labels"].to(state.device)
     model = state.model(request)
     with _mode(model, training=True):
         model.zero_grad(set_to_none=True)
@@ -321,19 +392,18 @@ def _gradients(state: State, request: dict[str, Any], payload: bytes) -> dict[st
     return gradients
 
 
-def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict[str, list[str]]:
+def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
     """Load the checkpoint into the model; on any difference in names or shapes the model stays as it was."""
     model = state.model(request)
-    weights = _read_checkpoint(state)
-    own = model.state_dict()
-    missing = [name for name in own if name not in weights]
-    unexpected = [name for name in weights if name not in own]
-    # A lazy layer has no shape yet, and takes the checkpoint's.
-    sized = [n for n in own if n in weights and not is_lazy(own[n])]
-    mismatched = [n for n in sized if own[n].shape != weights[n].shape]
-    if not (missing or unexpected or mismatched):
-        model.load_state_dict(weights, strict=True)
-    return {"missing": missing, "unexpected": unexpected, "mismatched": mismatched}
+    try:
+        found = checkpoints.fit(_read_checkpoint(state), model.state_dict())
+    except checkpoints.UnusableError as error:
+        raise RefusalError("bad_value", f"{state.checkpoint_name}: {error}") from None
+    if not found.faults:
+        model.load_state_dict(found.weights, strict=True)
+    remark = f"{state.checkpoint_name}: {found.remark}" if found.remark and not found.faults else ""
+    faults = {key: list(getattr(found, key)) for key in ("missing", "unexpected", "mismatched")}
+    return {**faults, "remark": remark[:LINE_CHARACTERS]}
 
 
 def _train(state: State, request: dict[str, Any], payload: bytes) -> dict[str, list[float]]:
@@ -519,38 +589,23 @@ def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
                 buffer.copy_(before)
 
 
-def _read_checkpoint(state: State) -> dict[str, Tensor]:
-    """The submitted weights as a state dict on the CPU. Raises RefusalError with a reason."""
+def _read_checkpoint(state: State) -> checkpoints.Contents:
+    """What the submitted file of weights holds, on the CPU. Raises RefusalError with a reason."""
     name = state.checkpoint_name
     if state.checkpoint_fault:
         raise RefusalError("bad_value", f"{name}: {state.checkpoint_fault}")
     try:
-        if state.checkpoint_format == "safetensors":
-            return safetensors.torch.load_file(CHECKPOINT)
-        found = torch.load(CHECKPOINT, map_location="cpu", weights_only=True)
+        return checkpoints.read(CHECKPOINT, state.checkpoint_format)
+    except checkpoints.UnusableError:
+        raise
     except Exception as error:  # the readers raise a dozen kinds on a damaged file
         if _is_memory(error):
             raise
-        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
-            reason = "a whole pickled model cannot be opened safely: save model.state_dict()"
-        elif state.checkpoint_format == "safetensors":
+        if state.checkpoint_format == "safetensors":
             reason = f"not a safetensors file ({error})"
         else:
             reason = "not a file that torch.save wrote"
         raise RefusalError("bad_value", f"{name}: {reason}") from None
-    if isinstance(found, dict) and not _is_state_dict(found):
-        # A training checkpoint: the weights beside the epoch and the optimizer's state.
-        inner = [value for value in found.values() if _is_state_dict(value)]
-        found = inner[0] if len(inner) == 1 else found
-    if not _is_state_dict(found):
-        raise RefusalError("bad_value", f"{name} holds no state dict: save model.state_dict()")
-    return dict(found)
-
-
-def _is_state_dict(value: object) -> bool:
-    if not isinstance(value, dict) or not value:
-        return False
-    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
 
 
 def _store(state: State, request: dict[str, Any], length: int, read: Callable[[int], bytes]) -> None:
@@ -584,6 +639,12 @@ def _seed(state: State, seed: int) -> None:
 
 def _to(device: torch.device, value: Any) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
+
+
+def _images(state: State, tensors: dict[str, Tensor]) -> Tensor:
+    """The images as they would be had the code made them: floats of the type that it has made the default."""
+    images = tensors["images"].to(state.device)
+    return images.to(torch.get_default_dtype()) if images.is_floating_point() else images
 
 
 def _tensor(value: object, subject: str) -> Tensor:
@@ -622,14 +683,44 @@ def _describe(error: BaseException, state: State) -> str:
     if isinstance(error, SyntaxError):
         message = str(error.msg)
         place = f" ({error.filename or state.filename}{f', line {error.lineno}' if error.lineno else ''})"
+    files = state.files or (state.filename,)
+    is_unreadable = isinstance(error, SyntaxError) and str(error.filename).startswith(files)
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename.startswith(state.filename):
+        if frame.f_code.co_filename.startswith(files) and not is_unreadable:
             place = f" ({frame.f_code.co_filename}, line {line})"
-    if isinstance(error, NameError) and error.name in state.broken:
-        message += f", because its definition failed: {state.broken[error.name]}"
-    rule = ""
-    with contextlib.suppress(Exception):  # an exception of the code's own may answer in any way
+    cause = rule = ""
+    with contextlib.suppress(Exception, SystemExit):  # one of the code's own may answer in any way
+        cause = _cause(error, state)
         rule = rule_behind(error, state.limits)
+        if isinstance(error, ImportError):
+            rule = state.refused.get(str(error.name).partition(".")[0], rule)
     if rule:
         message, place = message[:150], f"{place}; {rule}"  # the rule is what must not be cut
-    return f"{_type(error)}: {message}{place}" if message else f"{_type(error)}{place}"
+    return f"{_type(error)}: {message}{place}{cause}" if message else f"{_type(error)}{place}{cause}"
+
+
+def _cause(error: BaseException, state: State) -> str:
+    """What did not run, or failed, and may be why the code fails now, as a clause; else empty."""
+    missed = _missed(error)
+    if missed in state.broken:
+        return f", because its definition failed: {state.broken[missed]}"
+    if why := state.why_missing(missed):
+        return f"; {why}"
+    if isinstance(error, ImportError):
+        return ""  # that is the cause
+    used: set[str] = {"*"} if isinstance(error, NameError) else set()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith(state.files or state.filename):
+            used |= set(frame.f_code.co_names)
+    whys = [one.why for one in state.left_out if one.needed and one.names & used]
+    return f"; {whys[-1]}" if whys else ""
+
+
+def _missed(error: BaseException) -> str:
+    """The name that was not there: of a NameError, of `from model import Net`, of globals()["Net"]."""
+    if isinstance(error, NameError | AttributeError):
+        return str(error.name)
+    if isinstance(error, KeyError):
+        return str(error.args[0]) if error.args else ""
+    found = re.search(r"cannot import name '(\w+)'", str(error)) if isinstance(error, ImportError) else None
+    return found[1] if found else ""
