@@ -339,7 +339,7 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             F.conv2d(images, kernel).sum().backward()
         seconds[dtype] = min(seconds[dtype], time.perf_counter() - start)
-    return torch.bfloat16 if seconds[torch.bfloat16] < 0.9 * seconds[torch.float32] else torch.float32
+    return torch.bfloat16 if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else torch.float32
 
 
 # END SOLUTION

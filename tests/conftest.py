@@ -41,6 +41,7 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A module's tests run in one process, for they share what is slow to set up; the longest come first."""
     for item in items:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import platform
@@ -146,10 +145,9 @@ class TestWire:
 
     def test_a_copy_in_a_fork_keeps_no_descriptor(self, sides: Sides) -> None:
         ends = sides.channel()
-        gc.collect()  # else the copy might close what other tests have left
-        before = len(list(Path("/dev/fd").iterdir()))
         child = os.fork()
         if child == 0:
+            before = len(list(Path("/dev/fd").iterdir()))
             sides.inside.close()
             os._exit(before - len(list(Path("/dev/fd").iterdir())))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3  # both streams and the channel

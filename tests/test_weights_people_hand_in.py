@@ -90,7 +90,7 @@ def averaged() -> State:
 def trained_optimizer() -> torch.optim.Optimizer:
     weight = nn.Parameter(torch.ones(3))
     optimizer = torch.optim.Adam([weight])
-    weight.sum().backward()  # type: ignore[no-untyped-call]
+    weight.sum().backward()
     optimizer.step()
     return optimizer
 
@@ -311,7 +311,7 @@ def test_other_ways_to_save_are_named() -> None:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), buffer)  # type: ignore[no-untyped-call]
+        torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), buffer)
     with pytest.raises(UnusableError, match=r"a TorchScript archive is not opened: save model\.state_dict"):
         fit_bytes(buffer.getvalue(), nn.Linear(2, 2))
 

@@ -345,7 +345,7 @@ def answers_that_act(folder: Path, lane: Any) -> None:
     )
 
 
-@hostile("crashed", lost=("conv_*", "lenet_*", "classifier_*", "accuracy"))
+@hostile(lost=("conv_*", "lenet_*", "classifier_*", "accuracy"), reason="too many nested parentheses")
 def source_that_breaks_readers(folder: Path, lane: Any) -> None:
     """A million brackets, which take a parser down that reads them where it should not."""
     (folder / "lab8.py").write_text("def conv_output_size(*a): return 1\nX = " + "(" * 1_000_000 + "\n")
