@@ -42,7 +42,6 @@ PROMISES = ("points", "machine", "batch")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's"),
     pytest.mark.timeout(120),
-    pytest.mark.xdist_group("attacks"),
 ]
 
 

@@ -30,7 +30,6 @@ from grader.types import Outcome
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's"),
     pytest.mark.timeout(120),
-    pytest.mark.xdist_group("attacks"),
 ]
 HONEST = (Path(__file__).parent / "honest.py").read_text("utf-8")
 LOADED = ("classifier_weights_load", "accuracy")
