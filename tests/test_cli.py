@@ -85,6 +85,7 @@ def test_the_same_work_is_not_graded_twice_and_gives_the_same_files(
     assert before == {path: path.read_bytes() for path in before}
 
 
+@pytest.mark.slow
 def test_grading_anew_gives_the_same_files_byte_for_byte(
     graded: tuple[Path, str], class_folder: Path, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_grading_anew_gives_the_same_files_byte_for_byte(
         assert (tmp_path / "b" / name).read_bytes() == (out / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_only_grades_one_again(graded: tuple[Path, str], class_folder: Path) -> None:
     out, _ = graded
     again = grader("grade", class_folder, "--out", out, "--images", "mini", "--only", "alice")

@@ -28,6 +28,7 @@ def states(wall: doctor.Wall = "bubblewrap") -> dict[str, doctor.Finding]:
     return {finding.layer: finding for finding in doctor.look(wall)}
 
 
+@pytest.mark.slow
 def test_it_tells_of_every_layer_and_tries_the_wall_from_inside() -> None:
     done = run("--json")
     told = json.loads(done.stdout)

@@ -441,6 +441,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_build_finds(fault: str, tmp_path: Path) -> None:
     addition, expected = FAULTS[fault]
@@ -470,6 +471,7 @@ def _inspected(source: Path, out: Path) -> list[str]:
     return [problem for problem in found if not problem.startswith("all.html")]
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_meant_to_fail_may(tmp_path: Path) -> None:
     shown = '# Second\n\n## Part\n\n```python tags=["raises-exception"]\n1 / 0\n```\n'
     handouts.build(_course(tmp_path, second=shown), tmp_path / "out", lambda line: None, only=["02"])

@@ -254,6 +254,7 @@ def graded(folder: Path, results: Path) -> dict[str, Json]:
     return grade(folder, results)
 
 
+@pytest.mark.slow
 def test_a_table_of_the_test_images_is_flagged_with_its_figures(graded: dict[str, Json]) -> None:
     verdict = graded["hash_table"]
     assert verdict["accuracy"]["correct"] == 1000
@@ -263,6 +264,7 @@ def test_a_table_of_the_test_images_is_flagged_with_its_figures(graded: dict[str
     assert "copy" not in kinds(verdict), "its answers are not those of the honest network"
 
 
+@pytest.mark.slow
 def test_a_table_of_thumbnails_that_a_shift_does_not_fool_is_flagged(graded: dict[str, Json]) -> None:
     verdict = graded["thumbnails"]
     assert verdict["accuracy"]["correct"] == 1000
@@ -270,23 +272,27 @@ def test_a_table_of_thumbnails_that_a_shift_does_not_fool_is_flagged(graded: dic
     assert "changed_images" not in kinds(verdict), "this table does not mind the changes"
 
 
+@pytest.mark.slow
 def test_weights_trained_on_the_test_images_are_flagged(graded: dict[str, Json]) -> None:
     verdict = graded["by_heart"]
     assert verdict["accuracy"]["correct"] > 900
     assert {"changed_images", "test_above_training"} & kinds(verdict)
 
 
+@pytest.mark.slow
 def test_a_network_that_answers_only_the_test_images_is_flagged(graded: dict[str, Json]) -> None:
     (message,) = (f["message"] for f in graded["only_known"]["flags"] if f["kind"] == "changed_images")
     assert "failed on the same images changed a little" in message and "never seen" in message
 
 
+@pytest.mark.slow
 def test_the_same_weights_in_another_file_with_noise_are_flagged_with_both(graded: dict[str, Json]) -> None:
     for student, other in (("honest", "noisy"), ("noisy", "honest")):
         (flag,) = graded[student]["flags"]
         assert flag["kind"] == "copy" and flag["message"].endswith(f"1 other student handed in: {other}")
 
 
+@pytest.mark.slow
 def test_a_claim_that_the_weights_do_not_give_is_flagged_and_a_true_one_is_not(
     graded: dict[str, Json],
 ) -> None:
@@ -297,12 +303,14 @@ def test_a_claim_that_the_weights_do_not_give_is_flagged_and_a_true_one_is_not(
     assert "claim" not in kinds(graded["noisy"])
 
 
+@pytest.mark.slow
 def test_honest_networks_are_not_flagged_however_overfitted(graded: dict[str, Json]) -> None:
     assert graded["overfitted"]["accuracy"]["correct"] > 250
     assert graded["overfitted"]["flags"] == []
     assert kinds(graded["honest"]) == {"copy"}  # which it cannot help
 
 
+@pytest.mark.slow
 def test_no_flag_changes_points_or_status(graded: dict[str, Json]) -> None:
     for verdict in graded.values():
         assert verdict["status"] == "graded"
@@ -311,6 +319,7 @@ def test_no_flag_changes_points_or_status(graded: dict[str, Json]) -> None:
         assert verdict["total"] == pytest.approx(sum(row["points"] for row in verdict["rows"]))
 
 
+@pytest.mark.slow
 def test_flags_stand_in_the_sheet_and_not_in_what_students_get_back(
     graded: dict[str, Json], results: Path
 ) -> None:
@@ -329,6 +338,7 @@ def test_flags_stand_in_the_sheet_and_not_in_what_students_get_back(
     }
 
 
+@pytest.mark.slow
 def test_copies_are_found_over_batches_and_after_regrading(
     folder: Path, tmp_path: Path, graded: dict[str, Json]
 ) -> None:

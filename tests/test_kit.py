@@ -502,6 +502,7 @@ def bench() -> Iterator[Bench]:
         yield bench
 
 
+@pytest.mark.slow
 def test_the_real_grader_lets_the_solution_and_its_template_through(course: Path, bench: Bench) -> None:
     verdicts = []
 

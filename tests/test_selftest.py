@@ -143,6 +143,7 @@ def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: P
     assert not any("noise" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_check_that_never_ends_is_stopped_and_told(solved: Path) -> None:
     """Also in a background job, which a shell without a terminal starts with SIGINT ignored."""
     lab, selftest = solved / "lab8.py", solved / "selftest.py"
@@ -173,6 +174,7 @@ def test_a_hint_stands_where_an_error_leads_astray(solved: Path) -> None:
     assert "hint: the grader may have no GPU" in told
 
 
+@pytest.mark.slow
 def test_a_console_that_lacks_a_character_stops_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_weights_under_another_name_are_pointed_at(solved: Path) -> None:
     assert "(best.safetensors is not looked at: rename it if it is meant)" in selftest.no_weights()
 
 
+@pytest.mark.slow
 def test_one_task_can_be_run_alone_with_pytest(solved: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "selftest.py", "-k", "lenet5"]
     done = subprocess.run(command, cwd=solved, capture_output=True, text=True, check=False)

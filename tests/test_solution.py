@@ -297,6 +297,7 @@ def test_without_data_and_connection_one_line_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_importing_defines_and_no_more_and_torchvision_can_be_had_after_it_has_failed() -> None:
     """In a process of its own, where nothing was imported or declared before."""
     code = (

@@ -133,6 +133,7 @@ def test_the_seed_and_the_scaled_seconds_reach_the_code(slot: Slot, tmp_path: Pa
     assert f"{record.budget_seconds} seconds, seed 3" in record.log
 
 
+@pytest.mark.slow
 def test_the_pace_is_measured_inside_the_wall(box: Slot) -> None:
     assert 10 < measure_pace(box) < 1e6
 
@@ -364,6 +365,7 @@ def test_why_a_training_failed_is_told_also_where_there_are_no_weights(slot: Slo
     assert "ValueError: too lazy" in record.reason and "have no sizes yet" in record.reason
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_pace")
 def test_only_the_training_has_the_trainings_time() -> None:
     """A network that puts its training off until it is asked has the limits' time for that, no more."""
