@@ -33,7 +33,8 @@ from grader.types import Accuracy, Code, Submission, Training, Weights
 torch.set_num_threads(1)
 BUDGET = Budget(seconds=2, images_per_second=1e6, least_seconds=1, most_seconds=2, seed=3)
 LONG = Budget(seconds=120, images_per_second=1e6, least_seconds=1, most_seconds=120, seed=3)
-HALF = Budget(seconds=2, images_per_second=1e6, least_seconds=0.5, most_seconds=0.5, seed=3)
+SHORT = Budget(seconds=2, images_per_second=1e6, least_seconds=0.5, most_seconds=0.5, seed=3)
+FOUR = Budget(seconds=4, images_per_second=1e6, least_seconds=4, most_seconds=4, seed=3)
 MINUTE = {"least_seconds": 60.0, "most_seconds": 60.0}
 NET = """
 import sys, time
@@ -91,7 +92,7 @@ FORTY = LEARN.replace("STEPS", "40")
     [
         ("return {'loss': losses}", LONG, ""),
         ("raise ValueError('at the end')", LONG, "ValueError: at the end"),
-        ("while True: time.sleep(0.1)", HALF, "still training"),
+        ("while True: time.sleep(0.1)", FOUR, "still training"),
     ],
     ids=["in time", "raises", "overruns"],
 )
@@ -120,7 +121,7 @@ def test_a_training_that_leaves_nothing_has_a_reason(
     slot: Slot, tmp_path: Path, body: str, reason: str
 ) -> None:
     images, labels = datasets.load_training("mini")
-    left, record = train(slot, submission(body), HALF, images, labels, tmp_path)
+    left, record = train(slot, submission(body), SHORT, images, labels, tmp_path)
     assert left.weights is None
     assert reason in record.reason
     assert record.seconds is None
