@@ -25,6 +25,7 @@ from grader.datasets import (
     verify,
 )
 from grader.errors import KitError
+from grader.kit.embed_data import PER_CLASS
 
 SETS: list[tuple[Name, Split]] = [(name, split) for name in DATA_SETS for split in ("train", "test")]
 
@@ -294,3 +295,10 @@ def test_a_damaged_archive_is_refused_with_one_line(tmp_path: Path) -> None:
 def test_the_suffix_may_have_capitals(tmp_path: Path) -> None:
     path = save(tmp_path / "own.npz", held_out())
     assert len(load_images_file(path.rename(tmp_path / "OWN.NPZ"))[0]) == 50
+
+
+@pytest.mark.parametrize("name", datasets.DATA_SETS)
+@pytest.mark.parametrize("split", PER_CLASS)
+def test_the_embedded_part_is_what_its_maker_takes(name: datasets.Name, split: datasets.Split) -> None:
+    _, labels = datasets.load(name, split, "mini")
+    assert labels.bincount().tolist() == [PER_CLASS[split]] * datasets.CLASSES
