@@ -111,12 +111,7 @@ def _load_weights(model: Model) -> None:
     report = model.load_weights()
     problems = [
         f"{len(names)} tensors {word} (first: {safe_line(names[0], 60)})"
-        for word, names in (
-            ("missing", report.missing),
-            ("unexpected", report.unexpected),
-            ("of another shape", report.mismatched),
-        )
-        if names
+        for word, names in report.differences
     ]
     if problems:
         raise NoResultError(f"the weights do not fit classifier(): {', '.join(problems)}")

@@ -79,13 +79,7 @@ def classifier_weights_load(classifier: Model) -> None:
     """The weights handed in fit `classifier()` exactly: each tensor is there, and no other."""
     report = classifier.load_weights()
     problems = [
-        f"{len(names)} tensors {word} (first: {show(names[0][:60])})"
-        for word, names in (
-            ("missing", report.missing),
-            ("unexpected", report.unexpected),
-            ("of another shape", report.mismatched),
-        )
-        if names
+        f"{len(names)} tensors {word} (first: {show(names[0][:60])})" for word, names in report.differences
     ]
     hint = "save model.state_dict() of the very network that classifier() builds"
     actual = show(report.unexpected or report.mismatched or report.missing)

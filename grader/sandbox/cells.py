@@ -120,8 +120,13 @@ _COLAB = "# Commented out IPython magic"
 _JUPYTEXT = "#   jupytext:"
 
 
+def _plain_ends(cell: str) -> str:
+    """The cell with lines that end as Python's do, and without a byte order mark."""
+    return cell.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+
+
 def _plain_text(cell: str) -> str:
-    text = cell.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    text = _plain_ends(cell)
     if _COLAB in text or _JUPYTEXT in text:
         text = _uncommented(text)
     first, _, rest = text.lstrip().partition("\n")
@@ -143,7 +148,7 @@ def _writes_module(text: str) -> bool:
 
 def _written(cell: str) -> tuple[str, str] | None:
     """The module that a cell writes for others to import: its name and text, the magic's line blank."""
-    text = cell.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    text = _plain_ends(cell)
     found = _WRITEFILE.match(text)
     if found is None or _writes_module(text):
         return None

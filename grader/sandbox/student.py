@@ -73,7 +73,13 @@ class LoadReport(Record):
 
     @property
     def loaded(self) -> bool:
-        return not (self.missing or self.unexpected or self.mismatched)
+        return not self.differences
+
+    @property
+    def differences(self) -> list[tuple[str, tuple[str, ...]]]:
+        """In what tensors differ, as a person says it, and their names; for each way in which some do."""
+        ways = {"missing": self.missing, "unexpected": self.unexpected, "of another shape": self.mismatched}
+        return [(word, names) for word, names in ways.items() if names]
 
 
 class Trained(NamedTuple):
