@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grader.sandbox import Model, Student, StudentFailure
+from grader.sandbox.student import Model, Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from grader.checks import _session as session_module
 from grader.checks import check_catalogue, not_run, run_checks
-from grader.checks._expect import show
+from grader.expect import show
 from grader.sandbox import Activation, Limits, LoadReport, Slot, Student
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
 

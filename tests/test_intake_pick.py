@@ -191,7 +191,7 @@ def test_any_bytes_are_survived(tmp_path_factory: pytest.TempPathFactory, raw: b
 def test_the_weights_are_found(
     tmp_path: Path, contents: dict[str, str | bytes], chosen: str, form: str | None
 ) -> None:
-    weights, remarks = find_weights(files(contents), tmp_path)
+    weights, remarks, _ = find_weights(files(contents), tmp_path)
     assert weights and weights.filename == chosen
     assert form is None or weights.format == form
     (original,) = (content for path, content in contents.items() if path.endswith(chosen))
@@ -215,7 +215,7 @@ def test_the_weights_are_found(
     ids=["empty", "text", "lfs", "header too long", "torn zip", "none"],
 )
 def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: str) -> None:
-    weights, remarks = find_weights(files(contents), tmp_path)
+    weights, remarks, _ = find_weights(files(contents), tmp_path)
     assert weights is None
     assert reason in " ".join(remarks)
     assert list(tmp_path.iterdir()) == []
@@ -223,7 +223,7 @@ def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: st
 
 def test_weights_that_are_too_large_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grader.intake.pick.WEIGHT_BYTES", 1 << 20)
-    weights, remarks = find_weights(files({"classifier.pt": SAFETENSORS + bytes(1 << 20)}), tmp_path)
+    weights, remarks, _ = find_weights(files({"classifier.pt": SAFETENSORS + bytes(1 << 20)}), tmp_path)
     assert weights is None and "larger than 1 MiB" in remarks[0]
 
 
@@ -257,25 +257,25 @@ def test_a_zip_of_work_is_no_checkpoint(tmp_path: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )
 def test_the_answers_are_found(contents: dict[str, str | bytes], chosen: str | None) -> None:
-    texts, _ = find_answers(files(contents), ())
+    texts, _, _ = find_answers(files(contents), ())
     assert texts == ((contents[chosen],) if chosen else ())
 
 
 def test_all_files_called_answers_count_the_longest_first() -> None:
     """The sheets in both languages are handed in together, and mostly one of them is still empty."""
     longer = ANSWERS + "More of it.\n"
-    texts, remarks = find_answers(files({"answers.md": ANSWERS, "answers.zh.md": longer}), ("a",))
+    texts, remarks, _ = find_answers(files({"answers.md": ANSWERS, "answers.zh.md": longer}), ("a",))
     assert texts == (longer, BREAK, ANSWERS, BREAK, "a") and not remarks
-    texts, remarks = find_answers(files({"answers.md": ANSWERS, "answers (1).md": longer}), ())
+    texts, remarks, _ = find_answers(files({"answers.md": ANSWERS, "answers (1).md": longer}), ())
     assert texts == (longer, BREAK, ANSWERS) and "answers (1).md and answers.md" in remarks[0]
 
 
 def test_no_more_than_four_files_and_one_mebibyte_of_answers_are_taken() -> None:
     many = {f"answers{n}.md": ANSWERS for n in range(9)}
-    texts, remarks = find_answers(files(many), ())
+    texts, remarks, _ = find_answers(files(many), ())
     assert texts.count(ANSWERS) == 4 and "left aside: answers4.md" in remarks[0]
     large = "x" * (limits.ANSWER_BYTES - 100)
-    texts, remarks = find_answers(files({"answers.md": large, "answers.zh.md": "y" * 200}), ("z" * 50,))
+    texts, remarks, _ = find_answers(files({"answers.md": large, "answers.zh.md": "y" * 200}), ("z" * 50,))
     assert texts == (large, BREAK, "z" * 50) and "left aside: answers.zh.md" in remarks[0]
 
 
@@ -286,8 +286,8 @@ def test_answers_in_other_encodings(encoding: str) -> None:
 
 
 def test_a_notebooks_cells_come_after_the_file() -> None:
-    assert find_answers([], ("a", "b")) == (("a", "b"), [])
-    texts, _ = find_answers(files({"answers.md": ANSWERS}), ("a",))
+    assert find_answers([], ("a", "b")) == (("a", "b"), [], [])
+    texts, _, _ = find_answers(files({"answers.md": ANSWERS}), ("a",))
     assert texts[0] == ANSWERS and texts[-1] == "a"
     assert texts[1].startswith("# "), "the file's last answer must end before the notebook begins"
 
@@ -299,12 +299,33 @@ def test_the_markdown_of_a_notebook_beside_the_code_is_kept() -> None:
 
 
 def test_a_document_is_told_to_be_unreadable() -> None:
-    texts, remarks = find_answers(files({"report.pdf": b"%PDF", "b.docx": b"PK"}), ())
+    texts, remarks, _ = find_answers(files({"report.pdf": b"%PDF", "b.docx": b"PK"}), ())
     assert texts == () and "report.pdf" in remarks[0] and "cannot be read" in remarks[0]
 
 
 def test_answers_are_bounded() -> None:
-    texts, remarks = find_answers(files({"answers.md": "x" * (limits.ANSWER_BYTES + 1)}), ())
+    texts, remarks, _ = find_answers(files({"answers.md": "x" * (limits.ANSWER_BYTES + 1)}), ())
     assert texts == () and "larger than 1 MiB" in remarks[0]
-    texts, remarks = find_answers([], ("x" * 700_000, "y" * 700_000))
+    texts, remarks, _ = find_answers([], ("x" * 700_000, "y" * 700_000))
     assert len(texts) == 1 and "the rest was not read" in remarks[0]
+
+
+STUB = """\
+def {}(
+    x: int = 1,
+) -> int:
+    '''Does it.'''
+    # TODO
+    raise NotImplementedError
+
+
+"""
+
+
+def test_a_stub_left_below_the_work_or_commented_out_hides_no_work() -> None:
+    template = "".join(map(STUB.format, CONTRACT))
+    below = template.replace("    # TODO\n", "    # TODO\n    return 1\n")
+    commented = template.replace("    raise Not", "    # raise Not")
+    for work, taken in ((below, "lab8.ipynb"), (commented, "lab8.ipynb"), (template, "lab8.py")):
+        found = find_code(files({"lab8.py": template, "lab8.ipynb": notebook(work)}))
+        assert found.code and found.code.filename == taken

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from grader import datasets
-from grader.checks._expect import CheckFailed, show
+from grader.expect import CheckFailed, show
 from grader.sandbox import Model, Student, StudentFailure
 from grader.types import CheckOutcome, Outcome
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.checks._expect import check, expect, expect_close, floats, show
+from grader.checks._check import check
+from grader.expect import expect, expect_close, floats, show
 from grader.sandbox import Model, Student
 
 BACKSTOP = 300.0

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from grader.checks._expect import CheckFailed, check, expect_equal, show
+from grader.checks._check import check
+from grader.expect import CheckFailed, expect_equal, show
 from grader.sandbox import Student, StudentFailure, Value
 
 Whole = int | tuple[int, int]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.checks._expect import FLOATS, CheckFailed, check, expect, expect_close, expect_equal, floats, show
+from grader.checks._check import check
+from grader.expect import FLOATS, CheckFailed, expect, expect_close, expect_equal, floats, show
 from grader.sandbox import Model, StudentFailure
 
 BACKSTOP = 300.0

@@ -7,7 +7,7 @@ import stat
 import struct
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from grader.intake.limits import (
     REMARKS,
     SOURCE_DIRECTORY_BYTES,
     SOURCE_FILES,
+    WEIGHT_BYTES,
     WRAPPED_DOWNLOAD_BYTES,
 )
 from grader.intake.names import is_other_archive
@@ -37,7 +38,7 @@ from grader.intake.unpack import Contents, seekable, unpack
 from grader.text import file_stem, safe_line
 from grader.types import Code, Problem, Status, Submission, Weights
 
-__all__ = ["read_submissions"]
+__all__ = ["read_folder", "read_submissions"]
 
 
 def read_submissions(source: Path, workdir: Path) -> list[Submission]:
@@ -62,6 +63,21 @@ def read_submissions(source: Path, workdir: Path) -> list[Submission]:
     except OSError as error:  # what fails in a student's files was caught where they are read
         raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
     return sorted(submissions, key=lambda submission: submission.student_id)
+
+
+def read_folder(
+    folder: Path, workdir: Path, skip: Callable[[str], bool] = lambda path: False
+) -> tuple[Submission, dict[str, bytes]]:
+    """Read a folder that is one student's own; the files that were taken come with it, by their paths.
+
+    Paths below `folder` that `skip` is true of are not looked at. Raises `KitError` as above.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        entries, name = _open_source(folder, workdir, stack)
+        entries = [entry for entry in entries if not skip(entry.path)]
+        submission, taken = _assemble(HandIn(name, entries, is_whole_source=True), 1, workdir, folder)
+        return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
 
 
 def _key(student_id: str) -> str:
@@ -156,8 +172,8 @@ def _one_student(group: Sequence[HandIn], workdir: Path, source: Path) -> Submis
             hand_in.unclear = hand_in.unclear or "the download holds two assignments of this student"
     attempt = len(older) + 1
     if len(latest) == 1:
-        return _assemble(latest[0], attempt, folder, source)
-    found = [_assemble(hand_in, attempt, folder / str(n), source) for n, hand_in in enumerate(latest)]
+        return _assemble(latest[0], attempt, folder, source)[0]
+    found = [_assemble(hand_in, attempt, folder / str(n), source)[0] for n, hand_in in enumerate(latest)]
     first = found[0]
     if first.digest and all(other.digest == first.digest for other in found):
         return first.model_copy(
@@ -168,8 +184,13 @@ def _one_student(group: Sequence[HandIn], workdir: Path, source: Path) -> Submis
     return _with_problem(first, Status.QUARANTINED, reason)
 
 
-def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Submission:
-    """Open one hand-in, find what is graded, and say what is not; a checkpoint is laid into `folder`."""
+def _assemble(
+    hand_in: HandIn, attempt: int, folder: Path, source: Path
+) -> tuple[Submission, tuple[Entry, ...]]:
+    """Open one hand-in, find what is graded, in which files, and say what is not.
+
+    A checkpoint is laid into `folder`.
+    """
     submission = Submission(
         student_id=hand_in.student_id,
         name=hand_in.name,
@@ -178,17 +199,18 @@ def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Subm
         remarks=_bounded(hand_in.remarks),
     )
     if hand_in.unclear:
-        return _with_problem(submission, Status.QUARANTINED, hand_in.unclear)
+        return _with_problem(submission, Status.QUARANTINED, hand_in.unclear), ()
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         contents = unpack(hand_in.entries, folder, stack)
         if contents.hostile:
             if contents.is_bomb and hand_in.is_whole_source and source.is_file():
                 raise KitError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
-            return _with_problem(submission, Status.QUARANTINED, contents.hostile)
+            return _with_problem(submission, Status.QUARANTINED, contents.hostile), ()
         code = find_code(contents.files)
-        weights, about_weights = find_weights(contents.files, folder)
-        answers, about_answers = find_answers(contents.files, code.markdown)
+        weights, about_weights, weights_file = find_weights(contents.files, folder)
+        answers, about_answers, answer_files = find_answers(contents.files, code.markdown)
+        taken = tuple(dict.fromkeys([*code.entries, *filter(None, [weights_file]), *answer_files]))
     notes = [*contents.remarks, *code.remarks, *about_weights, *about_answers]
     closed = contents.closed[:1]  # what was not opened may be what is missed
     from_notebook = answers[:1] == code.markdown[:1]
@@ -209,8 +231,8 @@ def _assemble(hand_in: HandIn, attempt: int, folder: Path, source: Path) -> Subm
         }
     )
     if code.code is None and not answers:
-        return _with_problem(submission, Status.NOT_GRADABLE, submission.no_code)
-    return submission
+        return _with_problem(submission, Status.NOT_GRADABLE, submission.no_code), ()
+    return submission, taken
 
 
 def _with_problem(submission: Submission, status: Status, reason: str) -> Submission:

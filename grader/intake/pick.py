@@ -38,6 +38,9 @@ _IMPORT_LINE = re.compile(r"^[ \t]*from\b.*$|^.*(?:import|%run).*$", re.MULTILIN
 _MODULE_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _FROM = re.compile(r"^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]*(\([^)]{0,2000}\)|.*)", re.MULTILINE)
 _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
+_NEXT = re.compile(r"\n(?=[^\s)#])")  # where a function ends; its arguments' bracket may close at the margin
+_SAYS_NOTHING = re.compile(r'""".*?"""|\'\'\'.*?\'\'\'|#[^\n]*', re.DOTALL)  # docstrings and comments
+_STUB_CHARACTERS = 10_000  # of a function, at most, in which its stub is looked for
 _TRIES = 30  # files that are opened in search of code or weights
 
 # Extensions that say: neither code nor weights nor text.
@@ -95,6 +98,8 @@ class CodeFound:
     remarks: tuple[str, ...]
     missing: str = ""  # why the file that should be the code is none
     claims: tuple[str, ...] = ()  # of the notebook that the Markdown is of
+    # The code's, its helpers', and the notebook's that the Markdown is of, where there are answers in it.
+    entries: tuple[Entry, ...] = field(default=(), compare=False)
 
 
 def find_code(files: Sequence[Entry]) -> CodeFound:
@@ -132,7 +137,11 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     if not code:
         missing = missing or f"{candidates[0].entry.label} holds no code"
     markdown, claims = (notebook.markdown, notebook.claims) if notebook else ((), ())
-    return CodeFound(code, markdown, tuple(remarks), "" if code else missing, claims)
+    taken = [best, *best.helpers.values()] if best else []
+    if notebook and notebook is not best and answer_heads("\n".join(markdown)):
+        taken.append(notebook)
+    entries = tuple(candidate.entry for candidate in taken)
+    return CodeFound(code, markdown, tuple(remarks), "" if code else missing, claims, entries)
 
 
 def _code(candidate: Candidate) -> Code:
@@ -237,11 +246,25 @@ def _read_candidate(entry: Entry) -> Candidate:
     if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
         raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
     source = "\n".join(cells)
-    defined = frozenset(match[match.lastindex or 0] for match in _DEFINED.finditer(source))
-    filled = max(0, len(defined) - len(_STUB.findall(source)))
+    written = {m[m.lastindex or 0]: not _is_stub(source, m.end()) for m in _DEFINED.finditer(source)}
+    defined, filled = frozenset(written), sum(written.values())
     lines = "\n".join(_IMPORT_LINE.findall(source))
     imports = frozenset(_MODULE_NAME.findall(lines))
     return Candidate(entry, cells, markdown, claims, elsewhere, looks_like_json, defined, filled, imports)
+
+
+def _is_stub(source: str, start: int) -> bool:
+    """Whether the function whose head is at `start` begins by raising NotImplementedError.
+
+    One that does so below the work is written: the line was left there.
+    """
+    rest = source[start : start + _STUB_CHARACTERS]
+    body = rest[: end.start() + 1 if (end := _NEXT.search(rest)) else None]
+    stub = _STUB.search(body)
+    if not stub:
+        return False
+    _, _, before = _SAYS_NOTHING.sub("", body[: stub.start()]).partition(":\n")
+    return not before.strip()
 
 
 # --- weights ---------------------------------------------------------------------------------------
@@ -251,8 +274,8 @@ _LFS = b"version https://git-lfs"
 _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
 
 
-def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, list[str]]:
-    """Copy the classifier's checkpoint into `folder`, which exists.
+def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, list[str], Entry | None]:
+    """Copy the classifier's checkpoint into `folder`, which exists: the copy, remarks, and which file it was.
 
     A checkpoint is told by its content; of several, names decide, then size.
     """
@@ -266,7 +289,7 @@ def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, 
                 remarks.append(f"{entry.label} was taken as the weights; left aside: {_listed(others)}")
             elif entry.stem.lower() != "classifier":
                 remarks.append(f"{entry.label} was taken as the weights")
-            return weights, remarks
+            return weights, remarks, entry
     hidden = [entry for entry in files if entry.suffix not in _NEVER_WEIGHTS]
     for entry in sorted(hidden, key=lambda entry: (-entry.size, entry.path))[:_TRIES]:
         try:
@@ -275,8 +298,8 @@ def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, 
             continue
         if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, [])):
             remarks.append(f"{entry.label} was taken as the weights")
-            return weights, remarks
-    return None, remarks
+            return weights, remarks, entry
+    return None, remarks, None
 
 
 def _weights_rank(entry: Entry) -> tuple[object, ...]:
@@ -352,8 +375,10 @@ def answer_heads(text: str) -> int:
     return len({first or second for first, second in _ANSWER_HEAD.findall(text)})
 
 
-def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
-    """The answers' texts first, then the notebook's Markdown cells, with `BREAK` between.
+def find_answers(
+    files: Sequence[Entry], markdown: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str], list[Entry]]:
+    """The answers' texts first, then the notebook's Markdown cells, with `BREAK` between; remarks; the files.
 
     All files count that are called answers, for the course hands out one in each language and most
     students fill in one; of files with other names the longest that looks like answers.
@@ -405,7 +430,7 @@ def find_answers(files: Sequence[Entry], markdown: tuple[str, ...]) -> tuple[tup
             remarks.append("the notebook's Markdown cells are longer than 1 MiB: the rest was not read")
             break
         answers.append(cell)
-    return tuple(answers), remarks
+    return tuple(answers), remarks, chosen
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -1,20 +1,16 @@
-"""What a check is written with: the mark that makes it one, and the ways to say what was expected."""
+"""What a check is written with: the ways to say what was expected, in one line that is safe to print."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 
 TEXT_LIMIT = 200  # characters of an expected or actual value that a report shows
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LARGEST = 1e30  # no network's number is larger, and our own arithmetic on such numbers stays finite
-
-_Test = TypeVar("_Test", bound=Callable[..., None])
 
 
 class CheckFailed(Exception):  # noqa: N818 (an outcome, not a fault)
@@ -23,24 +19,6 @@ class CheckFailed(Exception):  # noqa: N818 (an outcome, not a fault)
     def __init__(self, reason: str, *, expected: str = "", actual: str = "", hint: str = "") -> None:
         super().__init__(reason)
         self.reason, self.expected, self.actual, self.hint = reason, expected, actual, hint
-
-
-def check(*, seconds: float, needs: tuple[str, ...] = ()) -> Callable[[_Test], _Test]:
-    """Mark a pytest function as a hidden check: its name is the id, its docstring the student's line.
-
-    `needs` names the checks without which this one would say nothing. `seconds` is the backstop
-    should the sandbox's own limits ever fail: when it fires, the fault is the grader's. So it lies
-    well above what those limits let the slowest student take.
-    """
-
-    def mark(function: _Test) -> _Test:
-        for name in needs:
-            if not name.isidentifier():
-                raise ValueError(f"{function.__name__} needs {name!r}, which is no check's name")
-        marked: _Test = pytest.mark.check(needs=needs)(pytest.mark.timeout(seconds)(function))
-        return marked
-
-    return mark
 
 
 def expect(condition: bool, reason: str, *, expected: str = "", actual: str = "", hint: str = "") -> None:
