@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import platformdirs
 import safetensors.torch
 import torch
@@ -26,17 +25,16 @@ from PIL import Image
 from torch import Tensor
 
 from grader.errors import KitError
+from grader.sheets import Bytes, from_sheet
 from grader.types import Record
 
 Name = Literal["cifar10", "mnist"]
 Split = Literal["train", "test"]
 Size = Literal["mini", "full"]
-Bytes = npt.NDArray[np.uint8]
 
 FOLDER_VARIABLE = "CONVNET_LAB_DATA"  # moves the cache folder
 EMBEDDED = Path(__file__).parent / "data"
 CLASSES = 10  # in both data sets
-_SHEET_COLUMNS = 20  # images side by side in an embedded picture
 
 
 class Known(Record):
@@ -235,21 +233,6 @@ def sha256(array: Bytes) -> str:
 def is_right(images: Bytes, labels: Bytes, known: Known) -> bool:
     """Whether both arrays are the ones that are known."""
     return (sha256(images), sha256(labels)) == (known.images_sha256, known.labels_sha256)
-
-
-def to_sheet(images: Bytes) -> Bytes:
-    """Lay (N, channels, height, width) out as one picture, 20 images a row: (rows, columns, channels)."""
-    count, channels, height, width = images.shape
-    tiles = images.reshape(count // _SHEET_COLUMNS, _SHEET_COLUMNS, channels, height, width)
-    sheet: Bytes = tiles.transpose(0, 3, 1, 4, 2).reshape(-1, _SHEET_COLUMNS * width, channels)
-    return sheet
-
-
-def from_sheet(sheet: Bytes, image_shape: tuple[int, int, int]) -> Bytes:
-    """Undo `to_sheet`."""
-    channels, height, width = image_shape
-    tiles = sheet[:, :, :channels].reshape(-1, height, _SHEET_COLUMNS, width, channels)
-    return np.ascontiguousarray(tiles.transpose(0, 2, 4, 1, 3).reshape(-1, *image_shape))
 
 
 @cache

@@ -163,17 +163,22 @@ def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = No
         raise KitError(f"{path}: cannot be read ({error.strerror}): name a rubric file") from error
     except UnicodeDecodeError as error:
         raise KitError(f"{path}: is not UTF-8 text: save it as UTF-8") from error
+    rubric = parse_rubric(text, path)
+    if catalogue is not None:
+        _same_checks(path, rubric.checks, catalogue)
+    return rubric
+
+
+def parse_rubric(text: str, path: Path) -> Rubric:
+    """The rubric that a file of this path holds. Raises `KitError`."""
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise KitError(f"{path}: is not TOML: {error}: mend it there") from error
     try:
-        rubric = Rubric.model_validate(values)
+        return Rubric.model_validate(values)
     except ValidationError as error:
         raise KitError(f"{path}: {_first(error)}: mend it there, or start from {RUBRIC}") from error
-    if catalogue is not None:
-        _same_checks(path, rubric.checks, catalogue)
-    return rubric
 
 
 def _first(error: ValidationError) -> str:

@@ -75,7 +75,7 @@ def test_what_a_caller_does_to_its_images_stays_with_it() -> None:
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_a_sheet_gives_the_images_back(name: Name) -> None:
     images = load(name, "test")[0].numpy()
-    assert np.array_equal(datasets.from_sheet(datasets.to_sheet(images), DATA_SETS[name].image_shape), images)
+    assert np.array_equal(sheets.from_sheet(sheets.to_sheet(images), DATA_SETS[name].image_shape), images)
 
 
 @pytest.mark.parametrize(("name", "split"), SETS)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from grader.checks import CheckInfo, check_catalogue
 from grader.errors import KitError
+from grader.kit.limits import limits_told
 from grader.kit.notebook import to_notebook
+from grader.kit.parts import pack_parts, python_of
 from grader.kit.template import make_template
 from grader.rubric import Rubric, load_rubric
 from grader.types import Outcome, Status, Verdict
 
 Grade = Callable[[Path], Verdict]  # grades a folder as one student's submission
 
-COPIED = ("lab8_tools.py", "selftest.py")  # from solution/ to assignment/ as they are
+COPIED = ("lab8_tools.py", "requirements.txt", "selftest.py")  # from solution/ to assignment/ as they are
 HANDED_IN = ("lab8.py", "classifier.safetensors", "answers.md")  # what the solution is graded by
+PARTS = "selftest.pyz"
 _RUBRIC_MARK = "<!-- rubric -->"
+_PYTHON_MARK = "<!-- python -->"  # the grader's version
+_LIMITS_MARK = "<!-- limits -->"
 _POINTS_MARK = re.compile(
     r"<!-- (points|curve): (\w+) -->"
 )  # where the Chinese README has the rubric's numbers
@@ -32,13 +39,13 @@ def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
     Raises KitError, and then writes nothing, unless `grade` gives the solution full marks on every check
     and question, and the untouched template, as module and as notebook, zero points without a crash.
     """
-    files = generate(solution_dir)
+    files = generate(solution_dir, ".".join(map(str, sys.version_info[:2])))
     with tempfile.TemporaryDirectory(prefix="grader-build-") as name:
         work = Path(name)
         _require_full_marks(grade(_hand_in(work / "solution", solution_dir, HANDED_IN)))
         (work / "assignment").mkdir()
-        for file, text in files.items():
-            (work / "assignment" / file).write_text(text, encoding="utf-8", newline="\n")
+        for file, content in files.items():
+            (work / "assignment" / file).write_bytes(content)
         for code, answers in (("lab8.py", "answers.md"), ("lab8.ipynb", "answers.zh.md")):
             template = _hand_in(work / f"template-{code}", work / "assignment", (code, answers))
             _require_nothing(code, grade(template))
@@ -48,28 +55,49 @@ def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
 
 
 def check(solution_dir: Path, assignment_dir: Path) -> list[str]:
-    """Return the names of the assignment's files that are not what the solution gives; grades nothing."""
-    return _differences(generate(solution_dir), assignment_dir)
+    """Return the names of the assignment's files that are not what the solution gives; grades nothing.
+
+    The version of Python is what the assignment says: whoever checks may have another.
+    """
+    try:
+        python = python_of(assignment_dir / PARTS)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        python = "unknown"
+    return _differences(generate(solution_dir, python), assignment_dir)
 
 
-def generate(solution_dir: Path) -> dict[str, str]:
-    """Return the text of every file of the assignment, the same for the same solution and rubric."""
+def generate(solution_dir: Path, python: str) -> dict[str, bytes]:
+    """Return the content of every file of the assignment, the same for the same solution and rubric.
+
+    `python` is the version that will grade it, like "3.11".
+    """
     catalogue = check_catalogue()
     rubric = load_rubric(catalogue=[info.id for info in catalogue])
-    template = make_template(_read(solution_dir / "lab8.py"), "lab8.py")
-    readme = _read(solution_dir / "student_readme.md")
-    if readme.count(_RUBRIC_MARK) != 1:
-        raise KitError(f"{solution_dir / 'student_readme.md'}: needs the line {_RUBRIC_MARK} once: add it")
+    lab, english = solution_dir / "lab8.py", solution_dir / "student_readme.md"
     chinese = solution_dir / "student_readme.zh.md"
-    return {
-        "README.md": readme.replace(_RUBRIC_MARK, _rubric_table(rubric, catalogue)),
-        "README.zh.md": _with_points(_read(chinese), rubric, chinese),
+    template = make_template(_filled(lab, _read(lab), {_PYTHON_MARK: python}), "lab8.py")
+    marks = {_PYTHON_MARK: python, _LIMITS_MARK: limits_told(rubric, "en")}
+    readme = _filled(english, _read(english), marks | {_RUBRIC_MARK: _rubric_table(rubric, catalogue)})
+    marks[_LIMITS_MARK] = limits_told(rubric, "zh")
+    texts = {
+        "README.md": readme,
+        "README.zh.md": _with_points(_filled(chinese, _read(chinese), marks), rubric, chinese),
         "answers.md": _answer_sheet(rubric),
         "answers.zh.md": _chinese_answer_sheet(rubric),
         "lab8.ipynb": to_notebook(template),
         "lab8.py": template,
         **{name: _read(solution_dir / name) for name in COPIED},
     }
+    return {name: text.encode() for name, text in texts.items()} | {PARTS: pack_parts(python)}
+
+
+def _filled(file: Path, text: str, marks: dict[str, str]) -> str:
+    """`text` with what belongs at each of the marks, each of which must be there once."""
+    for mark, content in marks.items():
+        if text.count(mark) != 1:
+            raise KitError(f"{file}: needs {mark} once: add it")
+        text = text.replace(mark, content)
+    return text
 
 
 def _read(file: Path) -> str:
@@ -188,17 +216,18 @@ def _require_nothing(name: str, verdict: Verdict) -> None:
             raise KitError(f"{where} earns {row.points} for {row.id}: a solution region is missing there")
 
 
-def _differences(files: dict[str, str], assignment_dir: Path) -> list[str]:
+def _differences(files: dict[str, bytes], assignment_dir: Path) -> list[str]:
     there = {path.name for path in assignment_dir.iterdir()} if assignment_dir.is_dir() else set()
     there -= {"__pycache__"}
     both = there & files.keys()
-    same = {name for name in both if _text(assignment_dir / name) == files[name]}
+    same = {name for name in both if _content(assignment_dir / name) == files[name]}
     return sorted((there | files.keys()) - same)
 
 
-def _text(file: Path) -> str:
-    """The file with plain line ends, for git may give it others on Windows."""
-    return file.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+def _content(file: Path) -> bytes:
+    """The file; a text with plain line ends, for git may give it others on Windows."""
+    content = file.read_bytes()
+    return content if file.name == PARTS else content.replace(b"\r\n", b"\n")
 
 
 def _replace(new: Path, old: Path) -> None:

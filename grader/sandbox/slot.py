@@ -69,7 +69,7 @@ class Worker:
         self._connection = connection
         self._pipe = pipe
         self._output = output
-        self.has_checkpoint = False
+        self.checkpoint: Path | None = None  # which file was sent in
 
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool

@@ -18,7 +18,7 @@ from torch import Tensor
 from grader.sandbox import protocol
 from grader.sandbox.protocol import Value
 from grader.text import safe_line, safe_text
-from grader.types import Record, Submission
+from grader.types import Record, Submission, Weights
 
 if TYPE_CHECKING:
     from grader.limits import Limits
@@ -233,7 +233,7 @@ class Student:
             raise StudentFailure("missing", "no code was handed in")
         weights = self._submission.weights
         if weights is not None and any(weights.filename in text for text in code.texts):
-            self._send_checkpoint(worker)  # now already: the code opens its weights itself
+            self._send_checkpoint(worker, weights)  # now already: the code opens its weights itself
         fields = {
             "filename": code.filename,
             "cells": code.cells,
@@ -248,11 +248,10 @@ class Student:
         self._defined = frozenset(_strings(loaded.get("defined"))) & set(self._names)
         self.remarks = _strings(loaded.get("remarks"))
 
-    def _send_checkpoint(self, worker: Worker) -> None:
-        weights = self._submission.weights
-        if weights is None or worker.has_checkpoint:
+    def _send_checkpoint(self, worker: Worker, weights: Weights) -> None:
+        if worker.checkpoint == weights.path:
             return
-        worker.has_checkpoint = True
+        worker.checkpoint = weights.path
         too_large = weights.path.stat().st_size > self.limits.checkpoint_mib * 2**20
         fault = f"larger than {self.limits.checkpoint_mib} MiB" if too_large else ""
         header = {"op": "checkpoint", "format": weights.format, "filename": weights.filename, "fault": fault}
@@ -360,19 +359,19 @@ class Model:
             raise _nonsense()
         return found  # type: ignore[return-value]
 
-    def load_weights(self) -> LoadReport:
-        """Load the submission's checkpoint where it fits the model in one way alone, or not at all.
+    def load_weights(self, weights: Weights | None = None) -> LoadReport:
+        """Load the submission's checkpoint, or another, where it fits in one way alone, or not at all.
 
         What was done to make it fit becomes a remark.
 
         Raises StudentFailure where there is none or it cannot be opened safely.
         """
         self._check()
-        if self._student._submission.weights is None:  # whatever the worker would say
-            raise StudentFailure(
-                "missing", self._student._submission.no_weights or "no weights were handed in"
-            )
-        self._student._send_checkpoint(self._worker)
+        submission = self._student._submission
+        weights = weights or submission.weights
+        if weights is None:  # whatever the worker would say
+            raise StudentFailure("missing", submission.no_weights or "no weights were handed in")
+        self._student._send_checkpoint(self._worker, weights)
         limit = self._student.limits.load_seconds
         found = self._request("load_weights", limit=limit)
         if not isinstance(found, dict):

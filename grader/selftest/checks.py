@@ -1,0 +1,276 @@
+"""What the self-test asks of a student's code: a check for each row of the rubric, with inputs of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from grader.expect import CheckFailed, expect, expect_close, expect_equal, floats, show
+from grader.sandbox.student import Model, Student, StudentFailure, Value
+from grader.selftest import lenet
+
+CLASSES = 10
+CALL_SECONDS = 10.0
+ARITHMETIC_SECONDS = 5.0
+LENET = ("lenet_output_shape", "lenet_parameter_shapes")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The student's work, and some real images, uint8 (N, 3, 32, 32), with their labels, int64 (N,)."""
+
+    student: Student
+    images: Tensor
+    labels: Tensor
+
+
+class Check(NamedTuple):
+    """One check: the rubric's id of its row, the word that selects it, its title, and what it does."""
+
+    id: str
+    task: str
+    title: str
+    run: Callable[[Lab], None]
+    needs: tuple[str, ...]  # the ids of checks without which this one says nothing, as in the grader
+
+
+CHECKS: list[Check] = []
+TASKS = ("conv", "lenet", "classifier", "train", "weights", "answers")
+
+
+def check(
+    task: str, title: str, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
+    """Add a function to the checks, in the order in which they stand here."""
+
+    def add(run: Callable[[Lab], None]) -> Callable[[Lab], None]:
+        CHECKS.append(Check(run.__name__, task, title, run, needs))
+        return run
+
+    return add
+
+
+# Convolution arithmetic
+
+
+@check("conv", "conv_output_size where every step fits")
+def conv_size_formula(lab: Lab) -> None:
+    hint = "(input + 2 · padding − kernel) / stride + 1"
+    for arguments, options, right in (
+        ((32, 5), {}, 28),
+        ((28, 3, 1, 1), {}, 28),
+        ((227, 11), {"stride": 4}, 55),
+        ((12, 4, 2, 2), {}, 7),
+        ((20, 5), {"padding": 1}, 18),
+    ):
+        found = _call(lab, "conv_output_size", arguments, options)
+        expect_equal(_whole(found), right, of=_text("conv_output_size", arguments, options), hint=hint)
+
+
+@check("conv", "conv_output_size where the last step does not fit, always as an int", ("conv_size_formula",))
+def conv_size_floor(lab: Lab) -> None:
+    hint = "an int; a step that would reach over the edge is not taken: divide with //"
+    for arguments, right in (
+        ((10, 3, 2), 4),
+        ((12, 5, 4), 2),
+        ((14, 3, 4), 3),
+        ((9, 4, 3, 1), 3),
+        ((32, 5), 28),
+    ):
+        found = _call(lab, "conv_output_size", arguments)
+        expect_equal(found, right, of=_text("conv_output_size", arguments), hint=hint)
+
+
+@check("conv", "conv_output_size of pairs", ("conv_size_formula",))
+def conv_size_pairs(lab: Lab) -> None:
+    hint = "(height, width); an int stands for both, and one pair makes the result a pair"
+    for arguments, right in (
+        (((32, 48), 5, 1, (0, 2)), (28, 48)),
+        (((30, 20), 3), (28, 18)),
+        ((32, (5, 3)), (28, 30)),
+        ((31, 3, (2, 1)), (15, 29)),
+        ((32, 3, 1, (1, 0)), (32, 30)),
+        (((32, 16), (4, 2), (2, 1), (1, 3)), (16, 21)),
+    ):
+        found = _whole(_call(lab, "conv_output_size", arguments))
+        expect_equal(found, right, of=_text("conv_output_size", arguments), hint=hint)
+
+
+@check("conv", "conv_output_size of what cannot be", ("conv_size_formula",))
+def conv_size_impossible(lab: Lab) -> None:
+    hint = "raise ValueError: sizes, kernels and strides are at least 1, padding 0, and the kernel has to fit"
+    for arguments in ((4, 7), (6, 9, 1, 1), (8, 0), (8, 3, 0), (8, 3, -2), (0, 1), (8, 3, 1, -1), (-8, 3)):
+        call = _text("conv_output_size", arguments)
+        try:
+            found = show(_call(lab, "conv_output_size", arguments))
+        except StudentFailure as failure:
+            if failure.kind != "raised" or "NotImplementedError" in failure.types:
+                raise
+            if "ValueError" in failure.types:
+                continue
+            found = failure.message
+        raise CheckFailed(f"{call}: expected ValueError, got {found}", hint=hint)
+
+
+@check("conv", "conv_parameter_count with and without biases")
+def conv_params_bias(lab: Lab) -> None:
+    hint = "the weights of every kernel, and one bias for each output channel"
+    for arguments, options, right in (
+        ((1, 6, 5), {}, 156),
+        ((6, 16, 5), {"bias": False}, 2400),
+        ((3, 8, 3, True), {}, 224),
+    ):
+        found = _call(lab, "conv_parameter_count", arguments, options)
+        expect_equal(found, right, of=_text("conv_parameter_count", arguments, options), hint=hint)
+
+
+@check("conv", "conv_parameter_count of a kernel that is not square", ("conv_params_bias",))
+def conv_params_nonsquare(lab: Lab) -> None:
+    for arguments, right in (((3, 8, (1, 7)), 176), ((4, 2, (5, 2)), 82)):
+        found = _call(lab, "conv_parameter_count", arguments)
+        hint = "a kernel of (height, width) has height · width weights a channel"
+        expect_equal(found, right, of=_text("conv_parameter_count", arguments), hint=hint)
+
+
+# LeNet-5
+
+
+@check("lenet", "lenet5 gives ten logits an image")
+def lenet_output_shape(lab: Lab) -> None:
+    model = lab.student.build("lenet5")
+    for count in (1, 4):
+        found = tuple(model.forward(torch.rand(count, 1, 32, 32)).shape)
+        hint = "flatten all but the first dimension"
+        expect_equal(found, (count, CLASSES), of=f"the shape for {count} images", hint=hint)
+
+
+@check("lenet", "lenet5 has LeNet-5's parameters")
+def lenet_parameter_shapes(lab: Lab) -> None:
+    found = sorted(tuple(value.shape) for value in lenet.parameters(lab.student.build("lenet5")).values())
+    hint = "two convolutions and three linear layers, all with biases, and no more"
+    numbers = sum(torch.Size(shape).numel() for shape in found)
+    expect_equal(
+        (len(found), numbers), (10, 61706), of="the number of tensors and of numbers in them", hint=hint
+    )
+    expect_equal(found, sorted(lenet.SHAPES), of="the shapes", hint=hint)
+
+
+@check("lenet", "lenet5 has LeNet-5's feature maps", LENET)
+def lenet_feature_maps(lab: Lab) -> None:
+    model = lab.student.build("lenet5")
+    images = torch.rand(2, 1, 32, 32)
+    model.forward(images)  # a lazy layer's first call is another one
+    seen = [step.output for step in model.activations(images) if len(step.output) == 4]
+    maps = [shape[1:] for shape in dict.fromkeys(seen) if shape != images.shape]
+    hint = "5×5 convolutions without padding, a pooling by 2 after each"
+    expect_equal(tuple(maps[:4]), lenet.MAPS, of="the feature maps' sizes", hint=hint)
+
+
+@check("lenet", "lenet5 computes what LeNet-5 computes", LENET)
+def lenet_same_function(lab: Lab) -> None:
+    with lenet.with_weights(lab.student) as model:
+        for scale, right in lenet.OUTPUTS.items():
+            found = floats(model.forward(scale * lenet.images()), (lenet.IMAGES, CLASSES), of="lenet5()")
+            hint = "ReLU and 2×2 max-pooling after each convolution, ReLU between the linear layers, no more"
+            wanted = torch.tensor(right)
+            atol = 1e-4 * wanted.abs().max().item()
+            expect_close(
+                found, wanted, atol=atol, of="the outputs with weights that the self-test sets", hint=hint
+            )
+
+
+@check("lenet", "a backward pass reaches all of lenet5", (*LENET, "lenet_feature_maps"))
+def lenet_gradients(lab: Lab) -> None:
+    with lenet.with_weights(lab.student) as model:
+        names = {name: tuple(value.shape) for name, value in lenet.parameters(model).items()}
+        gradients = model.gradients(lenet.images(), torch.arange(lenet.IMAGES))
+    for name, shape in names.items():
+        gradient, of = gradients.get(name), f"the gradient of {show(name)}"
+        hint = "in forward, stay with tensors: no .detach(), .item(), .data, numpy or new tensors"
+        if gradient is None:
+            raise CheckFailed(f"no gradient for {show(name)}", hint=hint)
+        size = floats(gradient, shape, of=of).abs().sum()
+        right = torch.tensor(lenet.GRADIENTS[shape])
+        expect_close(size, right, atol=0.02 * right.item(), of=of, hint=hint)
+
+
+# The classifier
+
+
+@check("classifier", "preprocess gives floats, image by image")
+def classifier_preprocess(lab: Lab) -> None:
+    images = lab.images[:6]
+    ready, after = lab.student.call_and_look_back("preprocess", images, seconds=CALL_SECONDS)
+    ready = floats(ready, (len(images),), of="preprocess", more=7)
+    same = isinstance(after[0], Tensor) and after[0].dtype == images.dtype and torch.equal(after[0], images)
+    expect(same, "preprocess changed the images that it was given", hint="make a new tensor: images.float()")
+    for place in (0, 3):
+        alone = lab.student.call("preprocess", images[place : place + 1], seconds=CALL_SECONDS)
+        alone = floats(alone, (1,), of="preprocess", more=7)
+        hint = "no randomness, and fixed numbers: no mean or maximum of the batch"
+        of = "an image alone and in a batch"
+        expect_close(alone, ready[place : place + 1], atol=1e-4, rtol=1e-4, of=of, hint=hint)
+
+
+@check("classifier", "classifier gives ten finite logits an image")
+def classifier_logits(lab: Lab) -> None:
+    model = lab.student.build("classifier")
+    together = _logits(model, lab.images[:12])
+    for count in (1, 7):
+        apart = _logits(model, lab.images[:count])
+        hint = "dropout and batch norm have to obey model.eval(); nothing may be computed over the batch"
+        spread = 0.02 * together.double().std(0).max().item()
+        atol = max(1e-4 * together.double().abs().max().item(), spread)
+        expect_close(
+            apart, together[:count], atol=atol, of="the logits of an image in two batches", hint=hint
+        )
+
+
+@check("train", "train_classifier learns from a few images")
+def classifier_trains(lab: Lab) -> None:
+    raise NotImplementedError
+
+
+@check("weights", "the weights fit classifier")
+def classifier_weights_load(lab: Lab) -> None:
+    report = lab.student.build("classifier").load_weights()
+    problems = [
+        f"{len(names)} tensors {word} (first: {show(names[0][:60])})" for word, names in report.differences
+    ]
+    hint = "train again, or change classifier() back to what you trained; then save_weights(model)"
+    expect(not problems, "; ".join(problems), hint=hint)
+
+
+# Help
+
+
+def _call(lab: Lab, name: str, arguments: tuple[Any, ...], options: dict[str, Any] | None = None) -> Value:
+    """What the function returns, and a word on it where it is nothing."""
+    found = lab.student.call(name, *arguments, seconds=ARITHMETIC_SECONDS, **(options or {}))
+    if found is None:
+        raise CheckFailed(
+            f"{_text(name, arguments, options)}: it returned None",
+            hint="return the result: print only shows it",
+        )
+    return found
+
+
+def _text(name: str, arguments: tuple[Any, ...], options: dict[str, Any] | None = None) -> str:
+    words = [*map(show, arguments), *(f"{key}={show(value)}" for key, value in (options or {}).items())]
+    return f"{name}({', '.join(words)})"
+
+
+def _whole(value: Value) -> Value:
+    """28.0 as 28: that a size is an int is one check's business alone."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return [_whole(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _logits(model: Model, images: Tensor) -> Tensor:
+    found = model.classify(images, seconds=CALL_SECONDS)
+    return floats(found, (len(images), CLASSES), of=f"the logits of {len(images)} images")

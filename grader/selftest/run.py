@@ -1,0 +1,322 @@
+"""`python selftest.py`: looks at a student's work as the grader does, tells what it finds, and packs it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import pkgutil
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from grader.accuracy import measure_accuracy, wilson_interval
+from grader.errors import KitError
+from grader.expect import CheckFailed
+from grader.intake import read_folder, read_submissions
+from grader.questions import assess_answers
+from grader.rubric import Rubric, parse_rubric, score
+from grader.sandbox.student import SandboxError, Student, StudentFailure
+from grader.selftest import newer
+from grader.selftest.checks import CHECKS, TASKS, Check, Lab
+from grader.selftest.chinese import chinese
+from grader.selftest.process import LocalSlot
+from grader.sheets import from_sheet
+from grader.types import Accuracy, AnswerOutcome, CheckOutcome, Outcome, Submission, Verdict
+
+ZIP = "lab8.zip"
+# The kit's own files beside the student's, and what a self-test has left there.
+KIT = ("selftest.py", "selftest.pyz", "lab8_tools.py", "requirements.txt", "README.md", "README.zh.md", ZIP)
+DATA = "data"
+SLICE = 1000  # images whose accuracy is measured before the time left is told again
+
+
+def main(folder: Path, program: Path) -> int:
+    """Do what the command line says with the work in `folder`; the exit status.
+
+    `program` is the file that was started; it is started again for the student's code.
+    """
+    if sys.argv[1:2] == ["--host"]:
+        from grader.selftest import host
+
+        port, token, closed, limits = sys.argv[2:]
+        host.main(int(port), token, json.loads(closed), json.loads(limits))
+        return 0
+    words = _arguments()
+    say = Speaker(words.language)
+    try:
+        with tempfile.TemporaryDirectory(prefix="selftest-") as work:
+            return Run(folder, program, Path(work), say).run(words.tasks or TASKS, words.score, words.pack)
+    except KitError as error:
+        say("FAIL", str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("", "stopped")
+        return 130
+    except BrokenPipeError:  # as in `python selftest.py | head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="selftest.py", description="Look at your lab 8 as the grader does.")
+    parser.add_argument("tasks", nargs="*", metavar="task", help=f"only these: {', '.join(TASKS)}")
+    parser.add_argument("--score", action="store_true", help="measure the accuracy, and count the points")
+    parser.add_argument("--pack", action="store_true", help=f"make {ZIP}, the file to hand in")
+    parser.add_argument("--language", choices=("en", "zh"), default=_language(), help="of what is told")
+    words = parser.parse_args()
+    if unknown := set(words.tasks) - {*TASKS}:
+        parser.error(f"there is no task {', '.join(sorted(unknown))}: choose from {', '.join(TASKS)}")
+    if words.tasks and (words.score or words.pack):
+        parser.error("--score and --pack look at all tasks: leave the others out")
+    return words
+
+
+def _language() -> str:
+    import locale
+
+    named = [os.environ.get(name, "") for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
+    first = next(filter(None, named), "") or locale.getlocale()[0] or ""
+    return "zh" if first.lower().startswith(("zh", "chinese")) else "en"
+
+
+class Speaker:
+    """Prints a line at a time, in the language that was asked for."""
+
+    def __init__(self, language: str) -> None:
+        self._say = chinese if language == "zh" else str
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a character
+
+    def progress(self, text: str) -> None:
+        """A line that the next one takes the place of, where there is somebody to look at it."""
+        if sys.stderr.isatty():
+            print(f"\r{self._say(text):<60}", end="\r", file=sys.stderr, flush=True)
+
+    def __call__(self, word: str, text: str, *more: str) -> None:
+        """A word for what kind of line it is, and a text: its parts are put together by `: `."""
+        told = ": ".join(self._say(part) for part in (text, *more) if part)
+        line = " ".join(told.split())
+        print(f"{self._say(word):<5} {line}" if word else line)
+
+
+class Run:
+    """One look at the work in a folder."""
+
+    def __init__(self, folder: Path, program: Path, work: Path, say: Speaker) -> None:
+        self._folder, self._program, self._work, self._say = folder, program, work, say
+        text = (pkgutil.get_data("grader", "rubric.toml") or b"").decode()
+        self._rubric: Rubric = parse_rubric(text, Path("rubric.toml"))
+        self._outcomes: dict[str, CheckOutcome] = {}
+        self._answers: tuple[AnswerOutcome, ...] = ()
+
+    def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
+        """Look at these tasks, and then measure or pack; the exit status."""
+        if newer.cannot_tell():
+            mend = "pip install ruff, so that what only newer versions read is found"
+            self._say("note", f"this Python is newer than the grader's: {mend}")
+        submission, files = read_folder(self._folder, self._work / "read", _is_ours)
+        if submission.problem:
+            raise KitError(submission.problem.reason)
+        self._tell_files(submission, files)
+        if pack:
+            submission = self._packed(files)
+        with self._student(submission) as student:
+            if submission.code is None:
+                self._say("FAIL", submission.no_code)
+            elif set(tasks) - {"answers"}:
+                self._look_at_code(student, tasks)
+            if "answers" in tasks:
+                self._look_at_answers(submission)
+            self._sum_up()
+            if score:
+                self._score(student, submission)
+        if pack:
+            self._tell_packed(files)
+        return 0 if self._is_complete() else 1
+
+    @contextlib.contextmanager
+    def _student(self, submission: Submission) -> Iterator[Student]:
+        closed = [str(self._folder), str(Path.home())]
+        with (
+            LocalSlot(self._program, closed, self._rubric.limits) as slot,
+            slot.student(submission) as student,
+        ):
+            yield student
+
+    def _tell_files(self, submission: Submission, files: dict[str, bytes]) -> None:
+        self._say("look", ", ".join(files) or "nothing that can be graded")
+        for remark in submission.remarks:
+            self._say("note", remark)
+
+    # The code
+
+    def _look_at_code(self, student: Student, tasks: Sequence[str]) -> None:
+        try:
+            student.load()
+        except StudentFailure as failure:
+            self._say("FAIL", "the code could not be loaded", failure.message)
+            return
+        for remark in student.remarks:
+            self._say("note", remark)
+        lab = Lab(student, *selftest_images())
+        for check in CHECKS:
+            if check.task in tasks:
+                outcome = self._outcomes[check.id] = self._look(check, lab)
+                word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
+                hint = f"hint: {outcome.hint}" if outcome.hint else ""
+                self._say(word, check.title, outcome.reason, hint)
+
+    def _look(self, check: Check, lab: Lab) -> CheckOutcome:
+        outcome = CheckOutcome(id=check.id, title=check.title, outcome=Outcome.PASSED)
+
+        def ends(kind: Outcome, reason: str, hint: str = "") -> CheckOutcome:
+            return outcome.model_copy(update={"outcome": kind, "reason": reason, "hint": hint})
+
+        for name in check.needs:
+            if self._outcomes[name].outcome is not Outcome.PASSED:
+                title = next(other.title for other in CHECKS if other.id == name)
+                return ends(Outcome.NOT_RUN, f"first comes: {title}")
+        try:
+            check.run(lab)
+        except CheckFailed as failed:
+            return ends(Outcome.FAILED, failed.reason, failed.hint)
+        except StudentFailure as failure:
+            is_open = "NotImplementedError" in failure.types or (
+                failure.kind == "missing" and check.task == "weights"
+            )
+            return ends(Outcome.NOT_RUN if is_open else Outcome.FAILED, failure.message)
+        except SandboxError as error:
+            return ends(Outcome.ERROR, str(error))
+        return outcome
+
+    # The answers
+
+    def _look_at_answers(self, submission: Submission) -> None:
+        wordings = [(question.text, question.text_zh) for question in self._rubric.questions]
+        self._answers = assess_answers(submission.answer_texts, wordings)
+        for answer in self._answers:
+            word = "ok" if answer.present else "open"
+            self._say(word, f"question {answer.number}", answer.reason)
+        if submission.no_answers:
+            self._say("note", submission.no_answers)
+
+    # The sum
+
+    def _is_complete(self) -> bool:
+        passed = all(outcome.outcome is Outcome.PASSED for outcome in self._outcomes.values())
+        return bool(self._outcomes or self._answers) and passed and all(one.present for one in self._answers)
+
+    def _counts(self) -> tuple[int, int, int]:
+        """How many checks passed, failed and are open."""
+        kinds = [outcome.outcome for outcome in self._outcomes.values()]
+        passed, waiting = kinds.count(Outcome.PASSED), kinds.count(Outcome.NOT_RUN)
+        return passed, len(kinds) - passed - waiting, waiting
+
+    def _sum_up(self) -> None:
+        passed, failed, waiting = self._counts()
+        if self._outcomes:
+            self._say("", f"{passed} checks ok, {failed} failed, {waiting} open")
+        if self._answers:
+            answered = sum(answer.present for answer in self._answers)
+            self._say("", f"{answered} of {len(self._answers)} questions answered")
+
+    def _score(self, student: Student, submission: Submission) -> None:
+        """The points by row, as far as public images can tell them."""
+        images, labels, which = self._test_images()
+        accuracy = self._accuracy(student, images, labels)
+        missing = [check.id for check in CHECKS if check.id not in self._outcomes]
+        checks = [*self._outcomes.values()] + [
+            CheckOutcome(id=id, title="", outcome=Outcome.NOT_RUN, reason="") for id in missing
+        ]
+        verdict: Verdict = score(
+            self._rubric, submission, checks=checks, accuracy=accuracy, answers=self._answers
+        )
+        titles = {check.id: check.title for check in CHECKS}
+        for row in verdict.rows:
+            title = titles.get(row.id) or (which if row.id == "accuracy" else row.title)
+            self._say("", f"{row.points:.2f} / {row.out_of:.0f}", title)
+        if accuracy.accuracy is not None:
+            told = f"{accuracy.accuracy:.1%}, probably between {accuracy.low:.1%} and {accuracy.high:.1%}"
+            self._say("", "accuracy", told)
+        else:
+            self._say("note", "no accuracy", accuracy.reason)
+        self._say("", f"{verdict.total} of {verdict.out_of} points, if the grader's own inputs say the same")
+
+    def _test_images(self) -> tuple[Tensor, Tensor, str]:
+        """The test set where it lies in `data/`, else the few images that come with the self-test."""
+        data = self._folder / DATA
+        arrays = [data / f"cifar10-test-{part}.npy" for part in ("images", "labels")]
+        if (
+            all(array.is_file() for array in arrays)
+            or (data / "cifar-10-batches-py" / "test_batch").is_file()
+        ):
+            sys.path.append(str(self._folder))
+            import lab8_tools
+
+            return *lab8_tools.load_cifar10(data, train=False), "accuracy on the test images in data/"
+        images, labels = selftest_images()
+        return images, labels, f"accuracy on only {len(images)} test images: for all, put them into data/"
+
+    def _accuracy(self, student: Student, images: Tensor, labels: Tensor) -> Accuracy:
+        correct, began = 0, time.monotonic()
+        for start in range(0, len(images), SLICE):
+            some, wanted = images[start : start + SLICE], labels[start : start + SLICE]
+            found = measure_accuracy(student, some, wanted)
+            if found.correct is None:
+                return found
+            correct += found.correct
+            done = min(start + SLICE, len(images))
+            left = (time.monotonic() - began) / done * (len(images) - done)
+            if left > 1:
+                self._say.progress(f"{done:,} of {len(images):,} images, {left:.0f} seconds left")
+        low, high = wilson_interval(correct, len(images))
+        share = correct / len(images)
+        return Accuracy(images=len(images), correct=correct, accuracy=share, low=low, high=high)
+
+    # Packing
+
+    def _packed(self, files: dict[str, bytes]) -> Submission:
+        """Write the zip, and read it as the grader will."""
+        target = self._folder / ZIP
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        (submission,) = read_submissions(target, self._work / "packed")
+        return submission
+
+    def _tell_packed(self, files: dict[str, bytes]) -> None:
+        _, failed, waiting = self._counts()
+        unanswered = sum(not answer.present for answer in self._answers)
+        names = f"{ZIP} holds {', '.join(files)}"
+        if self._is_complete():
+            self._say("ok", names, "hand it in")
+        elif failed:
+            self._say("FAIL", names, f"{failed} checks fail: mend them, or hand it in as it is")
+        else:
+            what = f"{waiting} checks and {unanswered} questions are open"
+            self._say("open", names, f"incomplete, {what}: finish it, or hand it in as it is")
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file below the student's folder is the kit's, or data."""
+    return path in KIT or path.split("/")[0] == DATA
+
+
+def selftest_images() -> tuple[Tensor, Tensor]:
+    """Some of CIFAR-10's test images, uint8 (400, 3, 32, 32), as many of each class; and their labels."""
+    packed = pkgutil.get_data(__package__, "images.webp") or b""
+    digits = (pkgutil.get_data(__package__, "labels.txt") or b"").decode()
+    with Image.open(io.BytesIO(packed)) as picture:
+        images = from_sheet(np.asarray(picture.convert("RGB")), (3, 32, 32))
+    return torch.from_numpy(images), torch.tensor([int(digit) for digit in digits])
