@@ -29,7 +29,7 @@ from grader.sandbox.bubblewrap import HERE, INSIDE_FILES, KIT, SCRATCH, SHIM
 
 NAME = "convnet-lab-grader"  # the image, the label of what is ours, and how containers' names start
 CLIENTS = ("docker", "podman")
-PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "pillow", "matplotlib", "pandas")
+PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "pillow", "matplotlib", "tqdm", "pandas")
 FILTERS = ("x86_64.bpf", "aarch64.bpf")
 RUNTIME_MIB = {"cpu": 1024, "cuda": 6144}  # the zygote's own memory and the libraries', beside a submission's
 CLIENT_SECONDS = 60.0

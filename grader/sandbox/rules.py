@@ -13,9 +13,10 @@ from typing import Any
 
 NETWORK = "there is no network while the grader runs this: nothing can be downloaded"
 GPU = "the grader has no such device here: use the `device` that train_classifier is given, and no .cuda()"
+PACKAGES = ("torch", "torchvision", "numpy", "PIL", "matplotlib", "tqdm", "pandas", "safetensors")
 PACKAGE = (
-    "of packages only torch, torchvision, numpy and PIL are sure to be there while the grader runs this, "
-    "and of modules of your own those handed in beside the code"
+    f"of packages only {', '.join(PACKAGES[:-1])} and {PACKAGES[-1]} are sure to be there while the grader "
+    "runs this, and of modules of your own those handed in beside the code"
 )
 KEYBOARD = "nobody is at the keyboard while the grader runs this"
 FILES = "of what was handed in only the code and the weights are there while the grader runs this"

@@ -11,12 +11,15 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import torch
 
 from grader.sandbox import cells, worker
+from grader.sandbox.rules import PACKAGES
 from grader.selftest import newer
 
 HOMES = ("HOME", "USERPROFILE", "TORCH_HOME", "HF_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR")
@@ -31,6 +34,7 @@ def main(port: int, token: str, closed: Sequence[str], limits: dict[str, Any]) -
     os.environ.update(dict.fromkeys(HOMES, str(Path.cwd())))
     _close_network()
     sys.addaudithook(_file_guard(closed))
+    sys.meta_path.insert(0, _PackageGuard())
     worker.serve(connection, limits)
 
 
@@ -48,6 +52,21 @@ def _close_network() -> None:
 
     socket.socket.connect = refuse  # type: ignore[method-assign, assignment]
     socket.getaddrinfo = no_name
+
+
+class _PackageGuard(MetaPathFinder):
+    """Has the student's code find no package that the grader may lack, however many are installed here."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        top = fullname.partition(".")[0]
+        if top in sys.stdlib_module_names or top in {*PACKAGES, "IPython"}:
+            return
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            frame = frame.f_back
+        name = frame.f_code.co_filename if frame else ""
+        if not name.startswith("<") and not os.path.isabs(name):  # as the student's own files are called
+            raise ModuleNotFoundError(f"No module named {top!r}", name=top)
 
 
 def _file_guard(closed: Sequence[str]) -> Callable[[str, tuple[Any, ...]], None]:

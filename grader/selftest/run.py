@@ -22,13 +22,12 @@ from torch import Tensor
 
 from grader.accuracy import measure_accuracy, wilson_interval
 from grader.errors import KitError
-from grader.expect import CheckFailed
 from grader.intake import read_folder, read_submissions
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric, score
-from grader.sandbox.student import SandboxError, Student, StudentFailure
+from grader.sandbox.student import Student, StudentFailure
 from grader.selftest import newer
-from grader.selftest.checks import CHECKS, TASKS, Check, Lab
+from grader.selftest.checks import CHECKS, TASKS, Lab, look
 from grader.selftest.chinese import chinese
 from grader.selftest.process import LocalSlot
 from grader.sheets import from_sheet
@@ -36,7 +35,7 @@ from grader.types import Accuracy, AnswerOutcome, CheckOutcome, Outcome, Submiss
 
 ZIP = "lab8.zip"
 # The kit's own files beside the student's, and what a self-test has left there.
-KIT = ("selftest.py", "selftest.pyz", "lab8_tools.py", "requirements.txt", "README.md", "README.zh.md", ZIP)
+KIT = ("selftest.py", "selftest.pyz", "requirements.txt", "README.md", "README.zh.md", ZIP)
 DATA = "data"
 SLICE = 1000  # images whose accuracy is measured before the time left is told again
 
@@ -170,35 +169,11 @@ class Run:
         for remark in student.remarks:
             self._say("note", remark)
         lab = Lab(student, *selftest_images())
-        for check in CHECKS:
-            if check.task in tasks:
-                outcome = self._outcomes[check.id] = self._look(check, lab)
-                word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
-                hint = f"hint: {outcome.hint}" if outcome.hint else ""
-                self._say(word, check.title, outcome.reason, hint)
-
-    def _look(self, check: Check, lab: Lab) -> CheckOutcome:
-        outcome = CheckOutcome(id=check.id, title=check.title, outcome=Outcome.PASSED)
-
-        def ends(kind: Outcome, reason: str, hint: str = "") -> CheckOutcome:
-            return outcome.model_copy(update={"outcome": kind, "reason": reason, "hint": hint})
-
-        for name in check.needs:
-            if self._outcomes[name].outcome is not Outcome.PASSED:
-                title = next(other.title for other in CHECKS if other.id == name)
-                return ends(Outcome.NOT_RUN, f"first comes: {title}")
-        try:
-            check.run(lab)
-        except CheckFailed as failed:
-            return ends(Outcome.FAILED, failed.reason, failed.hint)
-        except StudentFailure as failure:
-            is_open = "NotImplementedError" in failure.types or (
-                failure.kind == "missing" and check.task == "weights"
-            )
-            return ends(Outcome.NOT_RUN if is_open else Outcome.FAILED, failure.message)
-        except SandboxError as error:
-            return ends(Outcome.ERROR, str(error))
-        return outcome
+        for outcome in look(lab, tasks):
+            self._outcomes[outcome.id] = outcome
+            word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
+            hint = f"hint: {outcome.hint}" if outcome.hint else ""
+            self._say(word, outcome.title, outcome.reason, hint)
 
     # The answers
 
