@@ -1,6 +1,6 @@
 # %% [markdown]
 # # Lab 8: convolutional networks
-# Three tasks: the arithmetic of a convolution, LeNet-5, and an image classifier of your own. Whatever raises
+# Python 3.11. Three tasks: the arithmetic of a convolution, LeNet-5, and an image classifier of your own. Whatever raises
 # `NotImplementedError` is yours to write, all else works. Keep the six functions' names and arguments: the
 # grader calls them, and takes over what they refer to. Nothing else at the top level is run: experiment.
 

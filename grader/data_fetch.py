@@ -28,7 +28,6 @@ from PIL import Image
 from grader.datasets import (
     DATA_SETS,
     FOLDER_VARIABLE,
-    Bytes,
     Name,
     Split,
     cache_dir,
@@ -37,6 +36,7 @@ from grader.datasets import (
     load,
 )
 from grader.errors import KitError
+from grader.sheets import Bytes
 
 OnLine = Callable[[str], None]
 Splits = dict[Split, tuple[Bytes, Bytes]]  # images and labels, both uint8

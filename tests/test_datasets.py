@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from grader import datasets
+from grader import datasets, sheets
 from grader.datasets import (
     DATA_SETS,
     Known,

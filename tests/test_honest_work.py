@@ -295,5 +295,7 @@ def test_the_rule_behind_an_import_at_the_top_reaches_what_uses_it(slot: Slot) -
     top = "from tqdm_of_no_kind import tqdm\ndef lenet5(): return 1"
     with slot.student(function("return tqdm", top)) as student:
         assert student.call("lenet5") == 1
-        with pytest.raises(StudentFailure, match=r"tqdm_of_no_kind.*pandas and safetensors are sure to be there"):
+        with pytest.raises(
+            StudentFailure, match=r"tqdm_of_no_kind.*pandas and safetensors are sure to be there"
+        ):
             student.call("conv_output_size")

@@ -1,34 +1,79 @@
-"""The students' self-test, as students use it: copied beside their work."""
+"""The students' self-test, as students use it: copied beside their work, and started."""
 
 from __future__ import annotations
 
-import importlib.util
+import ast
 import json
+import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional as F
 
 from grader.intake import read_submissions
+from grader.kit.parts import pack_parts
+from grader.selftest import lenet
+from grader.selftest.checks import CHECKS
+from grader.selftest.chinese import chinese
 
 ROOT = Path(__file__).parents[1]
-SOLVED = (ROOT / "solution" / "lab8.py").read_text(encoding="utf-8")
-TEMPLATE = ROOT / "assignment"
+# A network that learns quickly and fits its weights.
+SOLVED = """\
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+def pair(x):
+    return x if isinstance(x, tuple) else (x, x)
+
+def conv_output_size(input_size, kernel_size, stride=1, padding=0):
+    arguments = [input_size, kernel_size, stride, padding]
+    sizes = []
+    for n, k, s, p in zip(*map(pair, arguments)):
+        if n < 1 or k < 1 or s < 1 or p < 0 or k > n + 2 * p:
+            raise ValueError("no such convolution")
+        sizes.append((n + 2 * p - k) // s + 1)
+    return tuple(sizes) if any(isinstance(x, tuple) for x in arguments) else sizes[0]
+
+def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
+    height, width = pair(kernel_size)
+    return out_channels * (in_channels * height * width + bias)
+
+def lenet5():
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )
+
+def preprocess(images):
+    return images.float() / 128 - 1
+
+def classifier():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+
+def train_classifier(model, images, labels, *, device, seconds, seed):
+    model.to(device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(40):
+        loss = F.cross_entropy(model(preprocess(images.to(device))), labels.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return {"loss": [loss.item()]}
+"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A student's folder as it was received."""
-    shutil.copytree(TEMPLATE, tmp_path / "lab", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(ROOT / "assignment", tmp_path / "lab", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path / "lab"
 
 
@@ -37,356 +82,327 @@ def solved(folder: Path) -> Path:
     """The same with all done."""
     (folder / "lab8.py").write_text(SOLVED, encoding="utf-8")
     shutil.copy(ROOT / "solution" / "answers.md", folder)
-    save_file(_weights(), folder / "classifier.safetensors")
+    save_file(
+        {"1.weight": torch.rand(10, 3072) / 100, "1.bias": torch.zeros(10)}, folder / "classifier.safetensors"
+    )
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _no_module_left_behind() -> Iterator[None]:
-    yield
-    sys.modules.pop("lab8", None)
-
-
-def _weights() -> dict[str, torch.Tensor]:
-    module = ModuleType("lab8")
-    exec(compile(SOLVED, "lab8.py", "exec"), module.__dict__)
-    return {name: value.contiguous() for name, value in module.classifier().state_dict().items()}
-
-
-def _selftest(folder: Path) -> ModuleType:
-    """The folder's selftest.py as a module: quicker than a process of its own."""
-    spec = importlib.util.spec_from_file_location("selftest", folder / "selftest.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _run(folder: Path, *words: str) -> tuple[int, list[str]]:
+def run(folder: Path, *words: str, **environment: str) -> tuple[int, list[str]]:
+    """The self-test's exit status, and its lines."""
     command = [sys.executable, "selftest.py", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    env = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "", "LANGUAGE": "", **environment}
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", env=env, check=False
+    )
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
 
 
-def _pack(folder: Path) -> str:
-    """What --pack refuses, or nothing."""
-    selftest = _selftest(folder)
-    try:
-        selftest.pack()
-    except selftest.RefusedError as refusal:
-        assert not (folder / "lab8.zip").exists()
-        assert "\n" not in str(refusal)
-        return str(refusal)
-    return ""
+def of_kind(lines: list[str], *kinds: str) -> list[str]:
+    return [line for line in lines if line.startswith(kinds)]
 
 
-# The checks
+# What it tells
 
 
 def test_the_untouched_template_shows_every_task_as_open(folder: Path) -> None:
-    status, lines = _run(folder)
+    status, lines = run(folder)
     assert status == 1
-    assert lines[0] == "look  lab8.py"
-    assert len(lines) == 13 and all(line.startswith("open  ") for line in lines[1:])
+    assert lines[0].startswith("look  lab8.py")
+    assert not of_kind(lines, "ok", "FAIL")
+    opened = of_kind(lines, "open")
+    assert len(opened) == len(CHECKS) + 4
     for task in (
         "1a: write conv_output_size",
         "1b: write conv_parameter_count",
         "2: write lenet5",
         "3b: write cl",
     ):
-        assert any(f"Task {task}" in line for line in lines)
-    assert "neither classifier.safetensors nor classifier.pt" in lines[-1]
+        assert any(f"Task {task}" in line for line in opened)
+    assert lines[-2:] == ["0 of 15 checks ok, 0 failed, 15 open", "0 of 4 questions answered"]
 
 
-def test_the_solution_passes_and_packs_into_what_the_grader_reads(solved: Path, tmp_path: Path) -> None:
-    status, lines = _run(solved)
-    assert (status, [line for line in lines[1:] if not line.startswith("ok ")]) == (0, [])
-    assert len(lines) == 13
-    status, lines = _run(solved, "--pack")
-    told = "ok    lab8.zip holds lab8.py, classifier.safetensors, answers.md: hand it in"
-    assert (status, lines) == (0, [told])
+def test_what_is_done_is_ok_and_is_packed_into_what_the_grader_reads(solved: Path, tmp_path: Path) -> None:
+    status, lines = run(solved, "--pack")
+    assert (status, of_kind(lines, "FAIL", "open")) == (0, [])
+    assert len(of_kind(lines, "ok")) == len(CHECKS) + 4 + 1
+    assert lines[-1] == "ok    lab8.zip holds lab8.py, classifier.safetensors, answers.md, answers.zh.md: hand it in"
     (submission,) = read_submissions(solved / "lab8.zip", tmp_path / "work")
-    assert submission.problem is None
     assert submission.code and submission.code.cells == (SOLVED,)
-    assert submission.weights and submission.weights.format == "safetensors"
+    assert submission.weights and submission.weights.filename == "classifier.safetensors"
     assert len(submission.answer_texts) == 1
+    first = (solved / "lab8.zip").read_bytes()
+    run(solved, "--pack")
+    assert (solved / "lab8.zip").read_bytes() == first
 
 
 WRONG = """
 import torch
 from torch import nn
-def conv_output_size(i, k, s=1, stride=1, padding=0): return (i - k) / stride + 1
-def conv_parameter_count(i, o, k, bias=True): return i * o * k * k + o
+def conv_output_size(i, k, s=1, stride=1, padding=0): return (i - k) / stride + 2
+def conv_parameter_count(i, o, k, bias=True): print(i * o * k * k + o)
 def lenet5(): return nn.Sequential(nn.Flatten(), nn.Linear(1024, 10), nn.Softmax(1))
 def preprocess(images): return images.div_(2)
 def classifier():
     print("noise")
     return nn.Sequential(nn.Flatten(), nn.Linear(3072, 9))
-def train_classifier(model, images, labels, *, device, seconds, seed): return {}
+def train_classifier(model, images, labels, *, device, seconds, seed): raise KeyError("nowhere")
 raise SystemExit("never run")
 """
 
 
 def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: Path) -> None:
     (folder / "lab8.py").write_text(WRONG)
-    status, lines = _run(folder)
+    status, lines = run(folder, "--pack")
+    failed = of_kind(lines, "FAIL")
     assert status == 1
-    assert len(lines) == 13
-    failed = [line for line in lines if line.startswith("FAIL")]
-    assert len(failed) == 10  # lenet5 does give ten numbers an image, and there are no weights
-    assert [line for line in lines if line.startswith("ok")] == ["ok    lenet5 gives ten logits an image"]
-    assert "conv_output_size(32, 5): expected 28, got 28.0; hint: " in failed[0]
-    assert all(
-        re.search(r": expected .+, got .+; hint: .+|Error: .*\(lab8\.py, line \d+\)", line) for line in failed
+    assert failed[0] == (
+        "FAIL  conv_output_size where every step fits: conv_output_size(32, 5): expected 28, got 29; "
+        "hint: (input + 2 · padding − kernel) / stride + 1"
     )
+    assert "conv_parameter_count(1, 6, 5): it returned None; hint: return the result" in failed[1]
+    assert "the number of tensors and of numbers in them: expected (10, 61706), got (2, 10250)" in failed[2]
+    assert "preprocess" in failed[3] and "expected (12, 10), got (12, 9)" in failed[4]
+    assert "KeyError: 'nowhere' (lab8.py, line 11)" in failed[5]
+    assert failed[6].startswith("FAIL  lab8.zip holds lab8.py, answers.md") and "6 of 15 checks fail" in failed[6]
     assert not any("noise" in line for line in lines)
 
 
-@pytest.mark.slow
-def test_a_check_that_never_ends_is_stopped_and_told(solved: Path) -> None:
-    """Also in a background job, which a shell without a terminal starts with SIGINT ignored."""
-    lab, selftest = solved / "lab8.py", solved / "selftest.py"
-    lab.write_text(SOLVED + "\ndef conv_parameter_count(*a, **k):\n    while True: pass\n", encoding="utf-8")
-    text = selftest.read_text(encoding="utf-8").replace("CALL_SECONDS = 20.0", "CALL_SECONDS = 1.5")
-    selftest.write_text(text, encoding="utf-8")
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        status, lines = _run(solved)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    stopped = [line for line in lines if line.startswith("FAIL  conv_")]
-    assert status == 1 and len(lines) == 13
-    assert len(stopped) == 2
-    assert stopped[0].endswith("expected at most 1.5 s, got no end; hint: look for a loop that never ends")
-
-
-def test_a_hint_stands_where_an_error_leads_astray(solved: Path) -> None:
-    more = (
-        "for WIDTH in (3,): pass\ndef conv_output_size(*a, **k): return WIDTH\n"
-        "def conv_parameter_count(*a, **k): return input()\n"
-        "def classifier(): raise RuntimeError('No CUDA GPUs are available')\n"
+def test_what_is_open_is_packed_as_incomplete(solved: Path) -> None:
+    (solved / "classifier.safetensors").unlink()
+    (solved / "answers.md").unlink()
+    status, lines = run(solved, "--pack")
+    assert status == 1
+    assert lines[-1].startswith(
+        "open  lab8.zip holds lab8.py, answers.zh.md: incomplete, 1 of 15 checks and 4 of 4 questions"
     )
-    (solved / "lab8.py").write_text(SOLVED + "\n" + more, encoding="utf-8")
-    told = "\n".join(_run(solved)[1])
-    assert "hint: of the top level only imports, functions, classes and assignments" in told
-    assert "hint: nobody is there to answer input()" in told
-    assert "hint: the grader may have no GPU" in told
 
 
-@pytest.mark.slow
-def test_a_console_that_lacks_a_character_stops_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    more = "\ndef preprocess(images): raise ValueError('不行')\n"
-    (folder / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
-    assert any("ValueError: ??" in line for line in _run(folder)[1])
+def test_one_task_alone(solved: Path) -> None:
+    status, lines = run(solved, "answers", "conv")
+    assert status == 0
+    assert len(of_kind(lines, "ok")) == 6 + 4
+    done = subprocess.run(
+        [sys.executable, "selftest.py", "convolution"],
+        cwd=solved,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "there is no task convolution: choose from conv, lenet" in done.stderr
 
 
-def test_weights_under_another_name_are_pointed_at(solved: Path) -> None:
-    (solved / "classifier.safetensors").rename(solved / "best.safetensors")
-    selftest = _selftest(solved)
-    assert "(best.safetensors is not looked at: rename it if it is meant)" in selftest.no_weights()
+def test_the_points_by_row_on_the_images_that_come_with_it(solved: Path) -> None:
+    status, lines = run(solved, "--score")
+    assert status == 0
+    assert any(
+        re.match(r"accuracy: \d+\.\d%, probably between \d+\.\d% and \d+\.\d%", line) for line in lines
+    )
+    assert "4.00 / 4: lenet5 computes what LeNet-5 computes" in lines
+    assert any("accuracy on only 400 test images: for all, put them into data/" in line for line in lines)
+    total = re.match(r"([\d.]+) of 104\.00 points", lines[-1])
+    assert total and 34 <= float(total[1]) <= 50
 
 
-@pytest.mark.slow
-def test_one_task_can_be_run_alone_with_pytest(solved: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "selftest.py", "-k", "lenet5"]
-    done = subprocess.run(command, cwd=solved, capture_output=True, text=True, check=False)
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+# What happens to code that is not as it should be
 
 
-# Which code
+def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
+    more = (
+        "import os\n"
+        "def conv_output_size(*a, **k):\n    while True: pass\n"
+        "def conv_parameter_count(*a, **k): os._exit(3)\n"
+        "def preprocess(images):\n    while True: print('x' * 100_000)\n"
+    )
+    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    status, lines = run(solved, "conv", "classifier", "lenet")
+    failed = of_kind(lines, "FAIL")
+    assert status == 1
+    assert failed[0].endswith("every step fits: not done after 5 seconds on this machine")
+    assert failed[1].endswith("biases: the code ended its own process, with exit status 3")
+    assert failed[2].endswith("image by image: the code printed more than 8 MiB")
+    assert len(of_kind(lines, "ok")) == 5
 
 
-def test_of_module_and_notebook_the_one_with_more_written_is_looked_at(folder: Path) -> None:
-    assert _selftest(folder).find_code().name == "lab8.py"
-    notebook = json.loads((folder / "lab8.ipynb").read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        cell["source"] = [line.replace("raise NotImplementedError(", "print(") for line in cell["source"]]
-    (folder / "lab8.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    assert _selftest(folder).find_code().name == "lab8.ipynb"
+AWAY = """
+def conv_output_size(*a, **k):
+    import urllib.request
+    return urllib.request.urlopen("http://example.org")
+def conv_parameter_count(*a, **k):
+    return open({file!r}).read()
+def lenet5():
+    import openpyxl_of_no_kind as kind
+    return kind
+def preprocess(images):
+    return images.cuda()
+def classifier():
+    return open({home!r}).read()
+def train_classifier(model, images, labels, *, device, seconds, seed):
+    return input()
+"""
 
 
-def test_a_notebooks_commands_and_training_cells_cost_nothing(folder: Path) -> None:
+def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> None:
+    """Network, files, GPU, keyboard and packages that this machine has."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "model.pt").write_text("x")
+    (solved / "notes.txt").write_text("x")
+    package = tmp_path / "packages"
+    package.mkdir()
+    (package / "openpyxl_of_no_kind.py").write_text("x = 1\n")
+    text = AWAY.format(file=str(solved / "notes.txt"), home=str(home / "model.pt"))
+    (solved / "lab8.py").write_text(SOLVED + text, encoding="utf-8")
+    _, lines = run(solved, HOME=str(home), USERPROFILE=str(home), PYTHONPATH=str(package))
+    told = "\n".join(of_kind(lines, "FAIL"))
+    assert "every step fits: URLError" in told and "there is no network while the grader runs this" in told
+    assert "FileNotFoundError: [Errno 2] No such file or directory: 'notes.txt'" in told
+    assert "of what was handed in only the code and the weights are there" in told
+    assert (
+        "No module named 'openpyxl_of_no_kind' (lab8.py, line " in told
+        and "matplotlib, tqdm, pandas and" in told
+    )
+    assert "use the `device` that train_classifier is given" in told
+    assert "directory: 'model.pt' (lab8.py, line " in told
+
+
+def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
+    (solved / "selftest.pyz").write_bytes(pack_parts("3.10"))
+    more = (
+        "def conv_parameter_count(*a, **k):\n    try:\n        return 1\n    except* OSError:\n        pass"
+    )
+    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    _, lines = run(solved, "conv")
+    assert len(of_kind(lines, "ok")) == (6 if sys.version_info < (3, 11) else 4)
+    if sys.version_info >= (3, 11):
+        told = (
+            "is syntax of Python 3.11 or newer, which the grader's Python 3.10 cannot read, and was left out"
+        )
+        assert any(told in line for line in of_kind(lines, "note", "FAIL"))
+
+
+def test_an_exception_in_a_notebooks_cell_names_cell_and_line(solved: Path) -> None:
     cells = [
-        "%matplotlib inline\n!pip install x\nmax?\nprint??\n?len",
+        "%matplotlib inline",
         SOLVED,
-        "%%bash\necho no Python",
-        "model = 1 / 0\nwhile True:\n    pass",
+        "def conv_parameter_count(*a, **k):\n    return 1 / 0\n",
+        "while True: pass",
     ]
     notebook = {"cells": [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]}
-    (folder / "lab8.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    selftest = _selftest(folder)
-    lab = selftest.load_lab(folder / "lab8.ipynb")
-    assert selftest.LEFT_OUT == ["lab8.ipynb, code cell 3, line 2: invalid syntax"]
-    assert lab.conv_output_size(32, 5) == 28
-    assert not hasattr(lab, "model")
+    (solved / "lab8.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (solved / "lab8.py").write_bytes((ROOT / "assignment" / "lab8.py").read_bytes())
+    _, lines = run(solved, "conv")
+    assert lines[0].startswith("look  lab8.ipynb")
+    (failed,) = of_kind(lines, "FAIL")
+    assert failed.endswith("ZeroDivisionError: division by zero (lab8.ipynb, cell 3, line 2)")
 
 
-def test_only_what_the_functions_need_is_run(folder: Path) -> None:
-    stub = "def {name}(*a, **k): return helper()\n"
-    names = _selftest(folder).FUNCTIONS
-    code = (
-        "from __future__ import annotations\nimport math, not_installed_anywhere\n"
-        "WIDTH, unused = 3, math.pi\nloss = 1 / 0\n"
-        "try:\n    import fast\nexcept ImportError:\n    fast = None\n"
-        "if __name__ == '__main__':\n    WIDTH = 4\n"
-        "def helper() -> Undefined: return WIDTH, fast\n" + "".join(stub.format(name=name) for name in names)
-    )
-    (folder / "lab8.py").write_text(
-        code.replace(", not_installed_anywhere", "\nimport not_installed_anywhere")
-    )
-    lab = _selftest(folder).load_lab(folder / "lab8.py")
-    assert lab.lenet5() == (3, None)
-    assert not hasattr(lab, "loss")
-
-
-# Packing
-
-
-def test_what_is_open_is_a_note_and_no_refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert _pack(folder) == ""
-    with zipfile.ZipFile(folder / "lab8.zip") as archive:
-        assert archive.namelist() == ["lab8.py", "answers.md"]
-
-
-def test_of_the_two_answer_sheets_the_one_with_more_answers_is_packed(folder: Path) -> None:
-    sheet = folder / "answers.zh.md"
-    sheet.write_text(
-        sheet.read_text(encoding="utf-8").replace("请在此处写下你的答案。", "好" * 30, 1), encoding="utf-8"
-    )
-    assert _pack(folder) == ""
-    with zipfile.ZipFile(folder / "lab8.zip") as archive:
-        assert archive.namelist() == ["lab8.py", "answers.zh.md"]
-
-
-def test_the_same_work_packs_into_the_same_bytes(solved: Path) -> None:
-    assert _pack(solved) == ""
-    first = (solved / "lab8.zip").read_bytes()
-    assert _pack(solved) == ""
-    assert (solved / "lab8.zip").read_bytes() == first
-
-
-def test_nothing_to_hand_in_is_refused(folder: Path) -> None:
-    (folder / "lab8.py").unlink()
-    (folder / "lab8.ipynb").unlink()
-    assert "there is no lab8.py and no lab8.ipynb" in _pack(folder)
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("def lenet5(:\n", r"lab8\.py, line 1: invalid syntax; mend"),
-        ("x = 1\n", r"lab8\.py does not define conv_output_size, .*, train_classifier"),
-        ("", r"lab8\.py does not define"),
-        (
-            "import nowhere\ndef lenet5(): return nowhere\n",
-            r"need nowhere \(line 1\), which the grader does not have",
-        ),
-        (
-            "import lab8_tools\ndef lenet5(): return lab8_tools\n",
-            r"need lab8_tools \(line 1\), which the grader does not have",
-        ),
-        ("from lab8_tools import save_weights\ndef lenet5(): save_weights()\n", "need lab8_tools"),
-        ("def lenet5():\n    import lab8_tools\n", r"need lab8_tools \(line 2\)"),
-        ("def helper():\n    from . import x\nlenet5 = helper\n", r"need a module beside them \(line 2\)"),
-        ("import math, tqdm\ndef lenet5(): return tqdm\n", r"need tqdm \(line 1\)"),
-        ("WIDTH = 1 / 0\ndef lenet5(): return WIDTH\n", r"line 1: ZeroDivisionError"),
-        ("x = '\0'\n", r"lab8\.py, line "),
-        ("#" * 2**21 + "\n", r"lab8\.py has 2 MiB and may have 2"),
-    ],
-    ids=[
-        "syntax",
-        "functions",
-        "empty",
-        "import",
-        "tools",
-        "from-tools",
-        "inside",
-        "relative",
-        "package",
-        "constant",
-        "null",
-        "large",
-    ],
-)
-def test_code_that_the_grader_could_not_use_is_refused(folder: Path, code: str, reason: str) -> None:
+@pytest.mark.parametrize("code", ["def lenet5(:\n", "x = 1\n", "import lab8\n", ""])
+def test_a_file_without_any_of_the_functions_is_told(folder: Path, code: str) -> None:
     (folder / "lab8.ipynb").unlink()
     (folder / "lab8.py").write_text(code)
-    assert re.search(reason, _pack(folder))
+    status, lines = run(folder, "conv")
+    assert status == 1 and of_kind(lines, "FAIL") and not of_kind(lines, "ok")
 
 
-def test_a_damaged_notebook_is_refused(folder: Path) -> None:
-    (folder / "lab8.py").unlink()
-    for text in ('{"cells": ', '{"metadata": {}}', "[]", '{"cells": [1]}'):
-        (folder / "lab8.ipynb").write_text(text)
-        assert "lab8.ipynb cannot be read" in _pack(folder)
+def test_nothing_to_look_at_is_told(folder: Path) -> None:
+    for file in folder.glob("[al]*"):
+        file.unlink()
+    status, lines = run(folder)
+    assert (status, len(of_kind(lines, "FAIL"))) == (1, 1)
 
 
-class Net(torch.nn.Linear):
-    """Pickled whole, as students like to."""
-
-
-def test_weights_that_cannot_be_graded_are_refused(solved: Path) -> None:
-    file, weights = solved / "classifier.safetensors", _weights()
-
-    def refused(reason: str) -> None:
-        assert re.search(reason, told := _pack(solved)), told
-
-    save_file({name: value for name, value in weights.items() if name != "head.weight"}, file)
-    refused(
-        r"classifier\.safetensors does not fit classifier\(\): 1 tensors missing \(first: head\.weight\);"
+def test_what_is_needed_and_missing_is_named(folder: Path) -> None:
+    (folder / "selftest.pyz").unlink()
+    done = subprocess.run(
+        [sys.executable, "selftest.py"], cwd=folder, capture_output=True, text=True, check=False
     )
-    save_file(weights | {"head.weight": torch.zeros(9, 256)}, file)
-    refused(r"head\.weight of shape \(9, 256\) and not \(10, 256\); hint: train again, or")
-    save_file({f"module.{name}": value for name, value in weights.items()}, file)
-    refused(
-        r'names that begin with "module\.", as DataParallel makes them; hint: save_weights\(model\.module\)'
-    )
-    file.write_bytes(b"nothing")
-    refused("a file that cannot be read")
-    torch.save(weights, solved / "classifier.pt")
-    refused("there are classifier.safetensors and classifier.pt: delete")
-    file.unlink()
-    assert _pack(solved) == ""
-    (solved / "lab8.zip").unlink()
-    torch.save(Net(2, 2), solved / "classifier.pt")
-    refused("a whole pickled model")
-    torch.save([1, 2], solved / "classifier.pt")
-    refused("no state dict but a list")
-    torch.save({"model": weights, "epoch": 3}, solved / "classifier.pt")
-    refused("no state dict but a dict of model, epoch")
-    with (solved / "classifier.pt").open("wb") as large:
-        large.truncate(2**28 + 1)
-    refused("classifier.pt has 256 MiB and may have 256")
-
-
-def test_weights_beside_an_unwritten_classifier_are_refused(solved: Path) -> None:
-    (solved / "lab8.py").write_text((TEMPLATE / "lab8.py").read_text(encoding="utf-8"), encoding="utf-8")
+    assert done.returncode == 1 and "selftest.pyz is not beside selftest.py" in done.stderr
+    shutil.copy(ROOT / "assignment" / "selftest.pyz", folder)
+    bare = [sys.executable, "-S", "selftest.py"]  # no package is there
+    done = subprocess.run(bare, cwd=folder, capture_output=True, text=True, check=False)
     assert (
-        "classifier.safetensors does not fit classifier(): classifier() fails: NotImplementedError: Task 3b"
-        in _pack(solved)
+        done.returncode == 1 and done.stderr.startswith("the package ") and "requirements.txt" in done.stderr
     )
 
 
-LONG = "so " * 15
+# How it tells
 
 
-@pytest.mark.parametrize(
-    ("text", "open_ones"),
-    [
-        ("", [1, 2, 3, 4]),
-        (f"# Question 1\n{LONG}\n## Question 3\n> {LONG}\n\nWrite your answer here.\n", [2, 3, 4]),
-        (f"## Question 1\n{'好' * 30}\n## Question 2\n{LONG}\n## Question 3\n{LONG[3:]}\n", [3, 4]),
-        (
-            f"## Question 1\n{LONG}\n## Question 2\n{LONG}\n# Question 3\n{LONG}\n# Question 4: d\n{LONG}\n",
-            [],
-        ),
-        (f"# 练习\n## 问题 1\n> {'好' * 30}\n\n请在此处写下你的答案。\n## 问题 2\n{'好' * 30}\n", [1, 3, 4]),
-    ],
-    ids=["empty", "some", "short", "all", "chinese"],
-)
-def test_unanswered_questions_are_told(folder: Path, text: str, open_ones: list[int]) -> None:
-    assert _selftest(folder).unanswered(text) == open_ones
+def test_a_console_that_lacks_characters_stops_nothing(solved: Path) -> None:
+    more = "\ndef conv_output_size(*a, **k): raise ValueError('不行')\n"
+    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    assert any("ValueError: ??" in line for line in run(solved, "conv", PYTHONIOENCODING="ascii")[1])
+
+
+def test_a_reader_who_has_seen_enough_stops_it_quietly(solved: Path) -> None:
+    command = f"{sys.executable} selftest.py conv | head -1"
+    done = subprocess.run(command, shell=True, cwd=solved, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("look") and done.stderr == ""
+
+
+def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
+    (folder / "lab8.py").write_text(WRONG)
+    status, lines = run(folder, "--pack", LANG="zh_CN.UTF-8")
+    assert status == 1
+    assert lines[0].startswith("查看")
+    failed = of_kind(lines, "失败")
+    assert "conv_output_size(32, 5)：应为 28，得到 29；提示：" in failed[0]
+    assert all(re.search(r"[\u4e00-\u9fff]{4}", line) for line in lines)
+
+
+def test_every_title_and_hint_can_be_told_in_chinese() -> None:
+    source = ast.parse((ROOT / "grader" / "selftest" / "checks.py").read_text(encoding="utf-8"))
+    hints = [
+        value.value
+        for node in ast.walk(source)
+        for name, value in (
+            [(keyword.arg, keyword.value) for keyword in node.keywords]
+            if isinstance(node, ast.Call)
+            else [(ast.unparse(node.targets[0]), node.value)]
+            if isinstance(node, ast.Assign)
+            else []
+        )
+        if name == "hint" and isinstance(value, ast.Constant)
+    ]
+    assert len(hints) >= 12
+    for text in [*hints, *(check.title for check in CHECKS)]:
+        assert re.search(r"[\u4e00-\u9fff]", chinese(text)), text
+
+
+# What it compares with
+
+
+def _lenet(x: torch.Tensor, w: list[torch.Tensor]) -> torch.Tensor:
+    x = F.max_pool2d(F.relu(F.conv2d(x, w[0], w[1])), 2)
+    x = F.max_pool2d(F.relu(F.conv2d(x, w[2], w[3])), 2).flatten(1)
+    return F.linear(F.relu(F.linear(F.relu(F.linear(x, w[4], w[5])), w[6], w[7])), w[8], w[9])
+
+
+def test_the_numbers_for_lenet5_are_lenet5s() -> None:
+    weights = [lenet.weight(shape).double().requires_grad_() for shape in lenet.SHAPES]
+    for scale, numbers in lenet.OUTPUTS.items():
+        right = _lenet(scale * lenet.images().double(), weights)
+        assert torch.allclose(torch.tensor(numbers).double(), right, rtol=1e-4, atol=1e-4 * scale)
+    loss = F.cross_entropy(_lenet(lenet.images().double(), weights), torch.arange(lenet.IMAGES))
+    for shape, gradient in zip(lenet.SHAPES, torch.autograd.grad(loss, weights), strict=True):
+        assert gradient.abs().sum().item() == pytest.approx(lenet.GRADIENTS[shape], rel=1e-4)
+
+
+def test_its_rows_are_the_graders() -> None:
+    from grader.checks import check_catalogue
+
+    assert [(check.id, check.needs) for check in CHECKS] == [
+        (info.id, info.needs) for info in check_catalogue()
+    ]
+
+
+def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "selftest.pyz") as archive:
+        names = archive.namelist()
+        assert not [name for name in names if "checks/" in name]
+        assert (
+            archive.read("grader/sandbox/definitions.py")
+            == (ROOT / "grader/sandbox/definitions.py").read_bytes()
+        )

@@ -66,6 +66,9 @@ _EXACT = {
     "dropout and batch norm have to obey model.eval(); nothing may be computed over the batch": (
         "dropout 和批归一化要服从 model.eval()；不得对整批图像做统计"
     ),
+    "train the model that is given: zero_grad, forward, backward, step": (
+        "训练传入的那个模型：zero_grad、前向、backward、step"
+    ),
     "train again, or change classifier() back to what you trained; then save_weights(model)": (
         "请重新训练，或者把 classifier() 改回训练时的样子；然后 save_weights(model)"
     ),
@@ -118,6 +121,7 @@ _PATTERNS = {
     "the outputs with weights that the self-test sets": "使用自测所设权重时的输出",
     "an image alone and in a batch": "同一张图像单独处理和成批处理的结果",
     "the logits of an image in two batches": "同一张图像在两批中的 logits",
+    "the loss went from * to *": "损失从 * 变为 *",
     "it holds *, which LeNet-5 has not": "其中有 LeNet-5 所没有的 *",
     "* gave numbers that are not finite": "* 给出了非有限的数",
     "* gave a tensor without numbers": "* 给出了空张量",
@@ -158,7 +162,7 @@ _PATTERNS = {
     "*; * words or * Chinese characters are enough": "*；* 个英文单词或 * 个汉字就够了",
     "the same text as the answer to question *": "与问题 * 的回答相同",
     "no heading for question * was found": "没有找到问题 * 的标题",
-    "* checks ok, * failed, * open": "检查：* 项通过，* 项失败，* 项未完成",
+    "* of * checks ok, * failed, * open": "检查：通过 * / *，失败 *，未完成 *",
     "* of * questions answered": "问题：已回答 * / *",
     "*, probably between * and *": "*，很可能在 * 与 * 之间",
     "* of * points, if the grader's own inputs say the same": "共 * / * 分，前提是评分程序用自己的输入得到同样的结果",
@@ -167,9 +171,9 @@ _PATTERNS = {
     ),
     "* of * images, * seconds left": "* / * 张图像，还需 * 秒",
     "lab8.zip holds *": "lab8.zip 中有 *",
-    "* checks fail: mend them, or hand it in as it is": "有 * 项检查失败：请改正，或者就这样提交",
-    "incomplete, * checks and * questions are open: finish it, or hand it in as it is": (
-        "尚不完整，还有 * 项检查和 * 个问题未完成：请补全，或者就这样提交"
+    "* of * checks fail: fix that, or hand it in as it is": "检查失败 * / *：请改正，或者就这样提交",
+    "incomplete, * of * checks and * of * questions are open: finish it, or hand it in as it is": (
+        "尚不完整，未完成的检查 * / *，未回答的问题 * / *：请补全，或者就这样提交"
     ),
     "this Python is newer than the grader's: *": "你的 Python 比评分所用的新：*",
     "pip install ruff, so that what only newer versions read is found": "请 pip install ruff，以便找出只有新版本才能读取的语法",

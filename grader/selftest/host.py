@@ -65,7 +65,7 @@ class _PackageGuard(MetaPathFinder):
         while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
             frame = frame.f_back
         name = frame.f_code.co_filename if frame else ""
-        if not name.startswith("<") and not os.path.isabs(name):  # as the student's own files are called
+        if not name.startswith("<") and not Path(name).is_absolute():  # as the student's own files are called
             raise ModuleNotFoundError(f"No module named {top!r}", name=top)
 
 

@@ -102,10 +102,14 @@ class Speaker:
         if sys.stderr.isatty():
             print(f"\r{self._say(text):<60}", end="\r", file=sys.stderr, flush=True)
 
-    def __call__(self, word: str, text: str, *more: str) -> None:
-        """A word for what kind of line it is, and a text: its parts are put together by `: `."""
-        told = ": ".join(self._say(part) for part in (text, *more) if part)
-        line = " ".join(told.split())
+    def __call__(self, word: str, text: str, why: str = "", hint: str = "") -> None:
+        """A line: a word for what kind it is, a text, and what more there is to say of it."""
+        line = self._say(text)
+        if why:
+            line += (": " if self._say is str else "：") + self._say(why)
+        if hint:
+            line += ("; " if self._say is str else "；") + self._say(f"hint: {hint}")
+        line = " ".join(line.split())
         print(f"{self._say(word):<5} {line}" if word else line)
 
 
@@ -172,8 +176,7 @@ class Run:
         for outcome in look(lab, tasks):
             self._outcomes[outcome.id] = outcome
             word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
-            hint = f"hint: {outcome.hint}" if outcome.hint else ""
-            self._say(word, outcome.title, outcome.reason, hint)
+            self._say(word, outcome.title, outcome.reason, outcome.hint)
 
     # The answers
 
@@ -201,7 +204,8 @@ class Run:
     def _sum_up(self) -> None:
         passed, failed, waiting = self._counts()
         if self._outcomes:
-            self._say("", f"{passed} checks ok, {failed} failed, {waiting} open")
+            checks = f"{passed} of {len(self._outcomes)} checks"
+            self._say("", f"{checks} ok, {failed} failed, {waiting} open")
         if self._answers:
             answered = sum(answer.present for answer in self._answers)
             self._say("", f"{answered} of {len(self._answers)} questions answered")
@@ -277,9 +281,11 @@ class Run:
         if self._is_complete():
             self._say("ok", names, "hand it in")
         elif failed:
-            self._say("FAIL", names, f"{failed} checks fail: mend them, or hand it in as it is")
+            checks = f"{failed} of {len(self._outcomes)} checks"
+            self._say("FAIL", names, f"{checks} fail: fix that, or hand it in as it is")
         else:
-            what = f"{waiting} checks and {unanswered} questions are open"
+            what = f"{waiting} of {len(self._outcomes)} checks"
+            what += f" and {unanswered} of {len(self._answers)} questions are open"
             self._say("open", names, f"incomplete, {what}: finish it, or hand it in as it is")
 
 
