@@ -131,7 +131,7 @@ def test_what_is_done_is_ok_and_is_packed_into_what_the_grader_reads(solved: Pat
     (submission,) = read_submissions(solved / "lab8.zip", tmp_path / "work")
     assert submission.code and submission.code.cells == (SOLVED,)
     assert submission.weights and submission.weights.filename == "classifier.safetensors"
-    assert len(submission.answer_texts) == 1
+    assert len(submission.answer_texts) == 3  # both sheets, and what parts them
     first = (solved / "lab8.zip").read_bytes()
     run(solved, "--pack")
     assert (solved / "lab8.zip").read_bytes() == first
@@ -143,7 +143,7 @@ from torch import nn
 def conv_output_size(i, k, s=1, stride=1, padding=0): return (i - k) / stride + 2
 def conv_parameter_count(i, o, k, bias=True): print(i * o * k * k + o)
 def lenet5(): return nn.Sequential(nn.Flatten(), nn.Linear(1024, 10), nn.Softmax(1))
-def preprocess(images): return images.div_(2)
+def preprocess(images): return images.float() - images.float().mean()
 def classifier():
     print("noise")
     return nn.Sequential(nn.Flatten(), nn.Linear(3072, 9))
@@ -163,8 +163,9 @@ def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: P
     )
     assert "conv_parameter_count(1, 6, 5): it returned None; hint: return the result" in failed[1]
     assert "the number of tensors and of numbers in them: expected (10, 61706), got (2, 10250)" in failed[2]
-    assert "preprocess" in failed[3] and "expected (12, 10), got (12, 9)" in failed[4]
-    assert "KeyError: 'nowhere' (lab8.py, line 11)" in failed[5]
+    assert "an image alone and in a batch: off by up to" in failed[3]
+    assert "expected (12, 10), got (12, 9)" in failed[4]
+    assert failed[5].startswith("FAIL  train_classifier")
     assert failed[6].startswith("FAIL  lab8.zip holds lab8.py, answers.md") and "6 of 15 checks fail" in failed[6]
     assert not any("noise" in line for line in lines)
 
@@ -349,7 +350,8 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
     assert lines[0].startswith("查看")
     failed = of_kind(lines, "失败")
     assert "conv_output_size(32, 5)：应为 28，得到 29；提示：" in failed[0]
-    assert all(re.search(r"[\u4e00-\u9fff]{4}", line) for line in lines)
+    for line in lines:
+        assert re.search(r"[\u4e00-\u9fff]{2}", line), line
 
 
 def test_every_title_and_hint_can_be_told_in_chinese() -> None:
