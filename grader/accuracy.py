@@ -108,13 +108,8 @@ def _classify(model: Model, images: Tensor, size: int, seconds: float) -> Tensor
 
 
 def _load_weights(model: Model) -> None:
-    report = model.load_weights()
-    problems = [
-        f"{len(names)} tensors {word} (first: {safe_line(names[0], 60)})"
-        for word, names in report.differences
-    ]
-    if problems:
-        raise NoResultError(f"the weights do not fit classifier(): {', '.join(problems)}")
+    if differences := model.load_weights().differences:
+        raise NoResultError(f"the weights do not fit classifier(): {', '.join(differences)}")
 
 
 def _usable(logits: Tensor, n: int) -> Tensor:

@@ -127,7 +127,10 @@ def test_what_is_done_is_ok_and_is_packed_into_what_the_grader_reads(solved: Pat
     status, lines = run(solved, "--pack")
     assert (status, of_kind(lines, "FAIL", "open")) == (0, [])
     assert len(of_kind(lines, "ok")) == len(CHECKS) + 4 + 1
-    assert lines[-1] == "ok    lab8.zip holds lab8.py, classifier.safetensors, answers.md, answers.zh.md: hand it in"
+    assert (
+        lines[-1]
+        == "ok    lab8.zip holds lab8.py, classifier.safetensors, answers.md, answers.zh.md: hand it in"
+    )
     (submission,) = read_submissions(solved / "lab8.zip", tmp_path / "work")
     assert submission.code and submission.code.cells == (SOLVED,)
     assert submission.weights and submission.weights.filename == "classifier.safetensors"
@@ -166,7 +169,10 @@ def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: P
     assert "an image alone and in a batch: off by up to" in failed[3]
     assert "expected (12, 10), got (12, 9)" in failed[4]
     assert failed[5].startswith("FAIL  train_classifier")
-    assert failed[6].startswith("FAIL  lab8.zip holds lab8.py, answers.md") and "6 of 15 checks fail" in failed[6]
+    assert (
+        failed[6].startswith("FAIL  lab8.zip holds lab8.py, answers.md")
+        and "6 of 15 checks fail" in failed[6]
+    )
     assert not any("noise" in line for line in lines)
 
 

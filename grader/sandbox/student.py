@@ -76,10 +76,14 @@ class LoadReport(Record):
         return not self.differences
 
     @property
-    def differences(self) -> list[tuple[str, tuple[str, ...]]]:
-        """In what tensors differ, as a person says it, and their names; for each way in which some do."""
+    def differences(self) -> list[str]:
+        """How many tensors differ, in which way and where first; for each way in which some do."""
         ways = {"missing": self.missing, "unexpected": self.unexpected, "of another shape": self.mismatched}
-        return [(word, names) for word, names in ways.items() if names]
+        return [
+            f"{len(names)} tensors {word} (first: {safe_line(names[0], 60)})"
+            for word, names in ways.items()
+            if names
+        ]
 
 
 class Trained(NamedTuple):

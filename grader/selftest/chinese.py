@@ -122,7 +122,7 @@ _PATTERNS = {
     "an image alone and in a batch": "同一张图像单独处理和成批处理的结果",
     "the logits of an image in two batches": "同一张图像在两批中的 logits",
     "the loss went from * to *": "损失从 * 变为 *",
-    "it holds *, which LeNet-5 has not": "其中有 LeNet-5 所没有的 *",
+    "beside the parameters *": "除参数以外：*",
     "* gave numbers that are not finite": "* 给出了非有限的数",
     "* gave a tensor without numbers": "* 给出了空张量",
     "* is zero throughout": "* 全为零",

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from grader.expect import CheckFailed, show
+from grader.expect import CheckFailed
 from grader.sandbox.student import Model, Student, StudentFailure
 from grader.types import Weights
 
@@ -70,8 +70,9 @@ def with_weights(student: Student) -> Iterator[Model]:
         save_file({name: weight(shape) for shape, name in names.items()}, path)
         report = model.load_weights(Weights(filename=path.name, path=path, format="safetensors"))
     if not report.loaded:
-        unlike = ", ".join(name for _, some in report.differences for name in some)
-        raise CheckFailed(f"it holds {show(unlike)}, which LeNet-5 has not", hint="no layers but LeNet-5's")
+        raise CheckFailed(
+            f"beside the parameters {'; '.join(report.differences)}", hint="no layers but LeNet-5's"
+        )
     yield model
 
 
