@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.resources import files
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from mistakes import MISTAKES, QUESTIONS, Mistake
+from mistakes import MISTAKES, QUESTIONS, REST_ON, Mistake
 
 from grader.checks import check_catalogue, not_run, run_checks
 from grader.grade import seed_of
@@ -23,25 +22,16 @@ COMMON = {
     *("size-true-division", "size-no-pairs", "count-bias-always"),
     *("lenet-softmax", "lenet-layers-in-a-list", "lenet-reshape"),
     *("preprocess-not-float", "classifier-nine-classes", "train-a-copy", "top-chinese-colon"),
-    *(
-        "file-nothing-wrong",
-        "import-of-a-helper-left-at-home",
-        "file-gbk",
-        "notebook-beside-the-untouched-module",
-    ),
-    *("weights-data-parallel", "answers-same-four-times"),
+    *("import-of-a-helper-left-at-home", "file-nothing-wrong", "file-gbk", "weights-data-parallel"),
+    *("notebook-beside-the-untouched-module", "answers-same-four-times"),
 }
 
 
-def cases() -> list[object]:
-    marks = {
-        one.id: [
-            *([] if one.id in COMMON else [pytest.mark.slow]),
-            *([pytest.mark.xfail(reason=one.wrong, strict=True)] if one.wrong else []),
-        ]
-        for one in MISTAKES
-    }
-    return [pytest.param(one, id=one.id, marks=marks[one.id]) for one in MISTAKES]
+def marks(one: Mistake) -> Iterator[pytest.MarkDecorator]:
+    if one.id not in COMMON:
+        yield pytest.mark.slow
+    if one.wrong:
+        yield pytest.mark.xfail(reason=one.wrong, raises=AssertionError, strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +42,21 @@ def slot(walled_slot: Callable[..., Slot]) -> Slot:
 
 @pytest.fixture(scope="module")
 def wordings() -> list[tuple[str, str]]:
-    rubric = load_rubric(Path(str(files("grader") / "rubric.toml")))
+    rubric = load_rubric()
     assert [question.id for question in rubric.questions] == list(QUESTIONS)
     return [(question.text, question.text_zh) for question in rubric.questions]
 
 
 def test_the_table_is_in_order() -> None:
     ids = [one.id for one in MISTAKES]
-    rows = {info.id for info in check_catalogue()} | set(QUESTIONS)
     assert len(ids) == len(set(ids)) and set(ids) >= COMMON
+    rows = {info.id for info in check_catalogue()} | set(QUESTIONS)
     assert all(one.lost <= rows for one in MISTAKES)
+    needs = {(need, info.id) for info in check_catalogue() for need in info.needs}
+    assert {(need, row) for need, rest in REST_ON.items() for row in rest} == needs
 
 
-@pytest.mark.parametrize("mistake", cases())
+@pytest.mark.parametrize("mistake", [pytest.param(one, id=one.id, marks=[*marks(one)]) for one in MISTAKES])
 def test_a_mistake_costs_its_own_rows(
     mistake: Mistake, slot: Slot, wordings: list[tuple[str, str]], tmp_path: Path
 ) -> None:
