@@ -32,6 +32,7 @@ settings.load_profile("tests")
 # The modules that take longest, longest first: begun last, one of them would keep a single process busy.
 LONGEST = (
     "test_training",
+    "test_mistakes",
     "test_attacks",
     "test_files",
     "test_recovery",

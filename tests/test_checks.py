@@ -254,6 +254,14 @@ def test_a_failure_says_what_was_expected_what_came_and_a_hint(grade: Grade) -> 
     assert "//" in floor.hint
 
 
+def test_a_wrong_pair_is_told_as_it_came(grade: Grade) -> None:
+    """A tuple was told as a list, as if that were what is wrong with it."""
+    swapped = ("return tuple(sizes) if any", "return tuple(reversed(sizes)) if any")
+    pairs = grade(swapped, only="conv")["conv_size_pairs"]
+    height, width = pairs.expected.strip("()").split(", ")
+    assert pairs.reason.endswith(f"expected ({height}, {width}), got ({width}, {height})")
+
+
 # LeNet-5
 
 

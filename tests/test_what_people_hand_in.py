@@ -702,6 +702,19 @@ def test_a_statement_that_is_not_python_costs_itself(style: str, filename: str) 
     assert load(code, filename=filename)["f"]() == 7
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("N = 7\n\ndef g():\nreturn 1\n", "expected an indented block after function definition on line 3"),
+        ("N = 7\n\ndef g():\n    print('x)\n", "unterminated string literal (detected at line 4)"),
+    ],
+)
+def test_a_line_that_the_message_names_is_the_file_s(code: str, words: str) -> None:
+    """It was counted from where the statement begins."""
+    (remark,) = extract([code + "def f(): return N"], ["f"], "lab8.py").remarks
+    assert words in remark
+
+
 def test_half_a_function_is_never_kept() -> None:
     torn = "def f():\n    x = 1\noops, a line\n    return x\ndef g(): return 1"
     assert text_of(extract([torn], ["f", "g"], "lab8.py")) == "def g():\n    return 1"

@@ -150,7 +150,7 @@ def _number(value: Value) -> Value:
     """15.0 as 15: that a size is an int is the business of `conv_size_floor` alone."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return [_number(part) for part in value] if isinstance(value, (list, tuple)) else value
+    return type(value)(map(_number, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _text(case: tuple[object, ...], function: str = "output_size") -> str:

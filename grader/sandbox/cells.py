@@ -294,6 +294,7 @@ _GOES_ON = re.compile(r"[)\]}]|(?:else|elif|except|finally)\b")
 _COMPOUND = re.compile(r"@|(?:async|def|class|if|for|while|with|try)\b")
 _DEFINITION = re.compile(r"@|(?:async +)?(?:def|class)\b")
 _UNCLOSED = ("was never closed", "unterminated triple-quoted", "unexpected EOF", "EOF while scanning")
+_NAMED_LINE = re.compile(r"(?<=\bline )\d+")
 _BINDS = re.compile(
     r"^(?:(?:async +)?def +|class +|type +)(\w+)|^(\w+(?: *, *\w+)*) *(?::[^=\n]*)?=(?!=)", re.MULTILINE
 )
@@ -436,7 +437,11 @@ class _Mending:
 
     def _read(self, at: int, stop: int) -> Exception | None:
         text = "\n".join(self.lines[at:stop])
-        return self._try(f"if 1:\n{text}" if text[:1].isspace() else text)
+        inner = text[:1].isspace()
+        error = self._try(f"if 1:\n{text}" if inner else text)
+        if isinstance(error, SyntaxError):  # "… on line 1": of the piece; a student looks there in the file
+            error.msg = _NAMED_LINE.sub(lambda line: str(int(line[0]) + at - inner), error.msg)
+        return error
 
     def _try(self, text: str) -> Exception | None:
         self._room -= len(text)

@@ -1,0 +1,83 @@
+"""One mistake in work that is right otherwise costs the rows that it concerns, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mistakes import MISTAKES, QUESTIONS, REST_ON, Mistake
+
+from grader.checks import check_catalogue, not_run, run_checks
+from grader.grade import seed_of
+from grader.intake import read_submissions
+from grader.questions import assess_answers
+from grader.rubric import load_rubric
+from grader.sandbox import Limits, Slot, StudentFailure
+from grader.types import CheckOutcome, Outcome, Submission
+
+# One or two of each task: the others are for `make test-all`.
+COMMON = {
+    *("size-true-division", "size-no-pairs", "count-bias-always"),
+    *("lenet-softmax", "lenet-layers-in-a-list", "lenet-reshape"),
+    *("preprocess-not-float", "classifier-nine-classes", "train-a-copy", "top-chinese-colon"),
+    *("import-of-a-helper-left-at-home", "file-nothing-wrong", "file-gbk", "weights-data-parallel"),
+    *("notebook-beside-the-untouched-module", "answers-same-four-times"),
+}
+
+
+def marks(one: Mistake) -> Iterator[pytest.MarkDecorator]:
+    if one.id not in COMMON:
+        yield pytest.mark.slow
+    if one.wrong:
+        yield pytest.mark.xfail(reason=one.wrong, raises=AssertionError, strict=True)
+
+
+@pytest.fixture(scope="module")
+def slot(walled_slot: Callable[..., Slot]) -> Slot:
+    torch.set_num_threads(1)
+    return walled_slot(limits=Limits(call_seconds=3.0))
+
+
+@pytest.fixture(scope="module")
+def wordings() -> list[tuple[str, str]]:
+    rubric = load_rubric()
+    assert [question.id for question in rubric.questions] == list(QUESTIONS)
+    return [(question.text, question.text_zh) for question in rubric.questions]
+
+
+def test_the_table_is_in_order() -> None:
+    ids = [one.id for one in MISTAKES]
+    assert len(ids) == len(set(ids)) and set(ids) >= COMMON
+    rows = {info.id for info in check_catalogue()} | set(QUESTIONS)
+    assert all(one.lost <= rows for one in MISTAKES)
+    needs = {(need, info.id) for info in check_catalogue() for need in info.needs}
+    assert {(need, row) for need, rest in REST_ON.items() for row in rest} == needs
+
+
+@pytest.mark.parametrize("mistake", [pytest.param(one, id=one.id, marks=[*marks(one)]) for one in MISTAKES])
+def test_a_mistake_costs_its_own_rows(
+    mistake: Mistake, slot: Slot, wordings: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    mistake.write(tmp_path / "class" / "12210001")
+    (submission,) = read_submissions(tmp_path / "class", tmp_path / "work")
+    checks = outcomes(submission, slot)
+    answers = assess_answers(submission.answer_texts, wordings)
+    reasons = {one.id: one.reason for one in checks if one.outcome is not Outcome.PASSED}
+    reasons |= {f"question_{one.number}": one.reason for one in answers if not one.present}
+    assert not [one for one in checks if one.outcome is Outcome.ERROR]
+    assert set(reasons) == mistake.lost, reasons
+    assert all(reasons.values())
+
+
+def outcomes(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
+    """As the grader does: what cannot be loaded is not run."""
+    if submission.code is None:
+        return not_run(submission.no_code)
+    with slot.student(submission) as student:
+        try:
+            student.load()
+        except StudentFailure as failure:
+            return not_run(failure.message)
+        return run_checks(student, seed_of(submission))
