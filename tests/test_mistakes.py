@@ -14,7 +14,9 @@ from grader.grade import seed_of
 from grader.intake import read_submissions
 from grader.questions import assess_answers
 from grader.rubric import load_rubric
-from grader.sandbox import Limits, Slot, StudentFailure
+from grader.sandbox import Limits, Slot, Student, StudentFailure
+from grader.selftest.checks import Lab, look
+from grader.selftest.run import selftest_images
 from grader.types import CheckOutcome, Outcome, Submission
 
 # One or two of each task: the others are for `make test-all`.
@@ -57,22 +59,33 @@ def test_the_table_is_in_order() -> None:
 
 
 @pytest.mark.parametrize("mistake", [pytest.param(one, id=one.id, marks=[*marks(one)]) for one in MISTAKES])
-def test_a_mistake_costs_its_own_rows(
+def test_a_mistake_costs_its_own_rows_and_the_selftest_says_so(
     mistake: Mistake, slot: Slot, wordings: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     mistake.write(tmp_path / "class" / "12210001")
     (submission,) = read_submissions(tmp_path / "class", tmp_path / "work")
-    checks = outcomes(submission, slot)
     answers = assess_answers(submission.answer_texts, wordings)
-    reasons = {one.id: one.reason for one in checks if one.outcome is not Outcome.PASSED}
-    reasons |= {f"question_{one.number}": one.reason for one in answers if not one.present}
-    assert not [one for one in checks if one.outcome is Outcome.ERROR]
-    assert set(reasons) == mistake.lost, reasons
-    assert all(reasons.values())
+    unanswered = {f"question_{one.number}": one.reason for one in answers if not one.present}
+    for checks in (hidden(submission, slot), public(submission, slot)):
+        reasons = {one.id: one.reason for one in checks if one.outcome is not Outcome.PASSED} | unanswered
+        assert not [one for one in checks if one.outcome is Outcome.ERROR]
+        assert set(reasons) == mistake.lost, reasons
+        assert all(reasons.values())
 
 
-def outcomes(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
-    """As the grader does: what cannot be loaded is not run."""
+def hidden(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
+    """The grader's checks. What cannot be loaded is not run."""
+    return outcomes(submission, slot, lambda student: run_checks(student, seed_of(submission)))
+
+
+def public(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
+    """The self-test's, in the grader's sandbox: a process of its own for each would take too long here."""
+    return outcomes(submission, slot, lambda student: tuple(look(Lab(student, *selftest_images()))))
+
+
+def outcomes(
+    submission: Submission, slot: Slot, ask: Callable[[Student], tuple[CheckOutcome, ...]]
+) -> tuple[CheckOutcome, ...]:
     if submission.code is None:
         return not_run(submission.no_code)
     with slot.student(submission) as student:
@@ -80,4 +93,4 @@ def outcomes(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
             student.load()
         except StudentFailure as failure:
             return not_run(failure.message)
-        return run_checks(student, seed_of(submission))
+        return ask(student)

@@ -614,6 +614,7 @@ def _store(state: State, request: dict[str, Any], length: int, read: Callable[[i
     state.checkpoint_name = request["filename"]
     state.checkpoint_format = request["format"]
     state.checkpoint_fault = request["fault"]
+    CHECKPOINT.unlink(missing_ok=True)  # an earlier one keeps its own name
     with CHECKPOINT.open("wb", buffering=0) as file:
         while length:
             piece = memoryview(read(min(length, CHUNK)))
