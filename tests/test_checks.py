@@ -254,6 +254,17 @@ def test_a_failure_says_what_was_expected_what_came_and_a_hint(grade: Grade) -> 
     assert "//" in floor.hint
 
 
+def test_an_exception_is_told_with_the_call_that_it_came_from(grade: Grade) -> None:
+    """`TypeError: '<' not supported …` said nothing of the pair that the function was asked for."""
+    pairs = grade(("return value if isinstance(value, tuple) else (value, value)", "return value, value"))
+    call, _, told = pairs["conv_size_pairs"].reason.partition(": expected ")
+    assert call.startswith("conv_output_size((") and call.endswith(")")
+    assert told.startswith(f"{pairs['conv_size_pairs'].expected}, got TypeError: ")
+    assert "pair" in pairs["conv_size_pairs"].hint
+    count = pairs["conv_params_nonsquare"]
+    assert count.reason.startswith("conv_parameter_count(") and ", got TypeError: " in count.reason
+
+
 def test_a_wrong_pair_is_told_as_it_came(grade: Grade) -> None:
     """A tuple was told as a list, as if that were what is wrong with it."""
     swapped = ("return tuple(sizes) if any", "return tuple(reversed(sizes)) if any")
