@@ -516,6 +516,16 @@ class Table(nn.Sequential):
 class Net("""
 
 
+def test_what_is_no_tensor_of_floats_is_told_with_what_is(grade: Grade) -> None:
+    """`preprocess gave tensor of shape (8, 3, 32, 32), uint8` left open what is wrong with that."""
+    kind = grade((READY, "return images"))[PREPROCESS]
+    assert kind.reason == (
+        "preprocess: expected a tensor of floats, got tensor of shape (8, 3, 32, 32), uint8"
+    )
+    shape = grade((READY, "return images[:1].float()"))[PREPROCESS]
+    assert shape.reason.startswith("preprocess: expected a tensor whose shape begins with (8,), got tensor ")
+
+
 @pytest.mark.parametrize("key", ["by_image", "by_place"])
 def test_a_table_of_the_labels_is_no_training(grade: Grade, key: str) -> None:
     outcomes = grade(

@@ -60,7 +60,7 @@ def conv_params_bias(student: Student, rng: random.Random) -> None:
     """`conv_parameter_count` counts weights and biases, and leaves the biases out where there are none."""
     for bias in [(), (True,), (False,), (True,), (False,)]:
         case = (rng.randint(2, 32), rng.randint(2, 32), rng.randint(2, 7), *bias)
-        hint = "out · in · kernel · kernel weights, and one bias for each output channel"
+        hint = "out · in · kernel · kernel weights, and one bias for each output channel: an int"
         _expect_count(student, case, hint)
 
 
