@@ -48,14 +48,15 @@ def floats(value: object, shape: tuple[int, ...], *, of: str, more: int = 0) -> 
     64 dimensions, and NaN and infinity make any comparison come out as the student likes.
     """
     if not isinstance(value, Tensor) or value.dtype not in FLOATS:
-        raise CheckFailed(f"{of} gave {show(value)}", expected="a tensor of floats", actual=show(value))
+        wanted = "a tensor of floats"
+        raise CheckFailed(f"{of}: expected {wanted}, got {show(value)}", expected=wanted, actual=show(value))
     if more == 0 or value.ndim > len(shape) + more:
         expect_equal(tuple(value.shape), shape, of=f"the shape of {of}")
     else:
         start = tuple(value.shape[: len(shape)])
-        expect(
-            start == shape, f"{of} gave {show(value)}", expected=f"{show(shape)} first", actual=show(value)
-        )
+        wanted = f"a tensor whose shape begins with {show(shape)}"
+        reason = f"{of}: expected {wanted}, got {show(value)}"
+        expect(start == shape, reason, expected=wanted, actual=show(value))
     expect(value.numel() > 0, f"{of} gave a tensor without numbers", actual=show(value))
     low, high = (end.item() for end in value.aminmax())  # NaN, if there is any
     expect(-math.inf < low <= high < math.inf, f"{of} gave numbers that are not finite", actual=show(value))

@@ -254,6 +254,17 @@ def test_a_failure_says_what_was_expected_what_came_and_a_hint(grade: Grade) -> 
     assert "//" in floor.hint
 
 
+def test_an_exception_is_told_with_the_call_that_it_came_from(grade: Grade) -> None:
+    """`TypeError: '<' not supported …` said nothing of the pair that the function was asked for."""
+    pairs = grade(("return value if isinstance(value, tuple) else (value, value)", "return value, value"))
+    call, _, told = pairs["conv_size_pairs"].reason.partition(": expected ")
+    assert call.startswith("conv_output_size((") and call.endswith(")")
+    assert told.startswith(f"{pairs['conv_size_pairs'].expected}, got TypeError: ")
+    assert "pair" in pairs["conv_size_pairs"].hint
+    count = pairs["conv_params_nonsquare"]
+    assert count.reason.startswith("conv_parameter_count(") and ", got TypeError: " in count.reason
+
+
 def test_a_wrong_pair_is_told_as_it_came(grade: Grade) -> None:
     """A tuple was told as a list, as if that were what is wrong with it."""
     swapped = ("return tuple(sizes) if any", "return tuple(reversed(sizes)) if any")
@@ -503,6 +514,16 @@ class Table(nn.Sequential):
         return super().forward(x) + 9 * torch.stack(known)
 
 class Net("""
+
+
+def test_what_is_no_tensor_of_floats_is_told_with_what_is(grade: Grade) -> None:
+    """`preprocess gave tensor of shape (8, 3, 32, 32), uint8` left open what is wrong with that."""
+    kind = grade((READY, "return images"))[PREPROCESS]
+    assert kind.reason == (
+        "preprocess: expected a tensor of floats, got tensor of shape (8, 3, 32, 32), uint8"
+    )
+    shape = grade((READY, "return images[:1].float()"))[PREPROCESS]
+    assert shape.reason.startswith("preprocess: expected a tensor whose shape begins with (8,), got tensor ")
 
 
 @pytest.mark.parametrize("key", ["by_image", "by_place"])

@@ -210,9 +210,13 @@ def test_the_weights_are_found(
         ({"classifier.safetensors": b"version https://git-lfs.github.com/spec/v1\noid x"}, "Git LFS pointer"),
         ({"classifier.safetensors": (10**9).to_bytes(8, "little") + b"{}"}, "neither"),
         ({"classifier.pt": b"PK\x03\x04 torn"}, "neither"),
+        (
+            {"classifier.npz": b"PK", "cifar10-train.npy": b""},
+            "classifier.npz cannot be read as weights: save ",
+        ),
         ({"notes.txt": "hello", "lab8.py": "x"}, ""),
     ],
-    ids=["empty", "text", "lfs", "header too long", "torn zip", "none"],
+    ids=["empty", "text", "lfs", "header too long", "torn zip", "numpy", "none"],
 )
 def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: str) -> None:
     weights, remarks, _ = find_weights(files(contents), tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,7 +26,7 @@ def conv_size_formula(student: Student, rng: random.Random) -> None:
     """`conv_output_size` gives the right size where the stride divides evenly."""
     for case in [_even(rng)[:2], *(_even(rng) for _ in range(4)), (227, 11, 4)]:
         hint = "(input + 2 · padding − kernel) / stride + 1; stride is 1 and padding 0 where not given"
-        expect_equal(_number(_size(student, case)), _torch_size(case), of=_text(case), hint=hint)
+        _expect_size(student, case, hint)
 
 
 @check(seconds=BACKSTOP, needs=("conv_size_formula",))
@@ -32,7 +34,7 @@ def conv_size_floor(student: Student, rng: random.Random) -> None:
     """A stride that does not divide evenly rounds down, and a size is always an int."""
     for case in [_uneven(rng, 3, 2), _uneven(rng, 2, 1), _uneven(rng, 4, 1), _uneven(rng, 5, 4), _even(rng)]:
         hint = "the last partial step is dropped: divide with //"
-        expect_equal(_size(student, case), _torch_size(case), of=_text(case), hint=hint)
+        _expect_size(student, case, hint, is_int=True)
 
 
 @check(seconds=BACKSTOP, needs=("conv_size_formula",))
@@ -41,7 +43,7 @@ def conv_size_pairs(student: Student, rng: random.Random) -> None:
     for which in [(0, 1, 2, 3), (0,), (1,), (2,), (3,), (0, 2)]:
         case = _with_pairs(rng, which)
         hint = "an int stands for both height and width; one pair among the arguments makes the result a pair"
-        expect_equal(_number(_size(student, case)), _torch_size(case), of=_text(case), hint=hint)
+        _expect_size(student, case, hint)
 
 
 @check(seconds=BACKSTOP, needs=("conv_size_formula",))
@@ -59,8 +61,8 @@ def conv_params_bias(student: Student, rng: random.Random) -> None:
     """`conv_parameter_count` counts weights and biases, and leaves the biases out where there are none."""
     for bias in [(), (True,), (False,), (True,), (False,)]:
         case = (rng.randint(2, 32), rng.randint(2, 32), rng.randint(2, 7), *bias)
-        hint = "out · in · kernel · kernel weights, and one bias for each output channel"
-        expect_equal(_count(student, case), _torch_count(case), of=_text(case, "parameter_count"), hint=hint)
+        hint = "out · in · kernel · kernel weights, and one bias for each output channel: an int"
+        _expect_count(student, case, hint)
 
 
 @check(seconds=BACKSTOP, needs=("conv_params_bias",))
@@ -70,7 +72,7 @@ def conv_params_nonsquare(student: Student, rng: random.Random) -> None:
         height, width = rng.sample(range(1, 9), 2)
         case = (rng.randint(2, 32), rng.randint(2, 32), (height, width))
         hint = "a kernel of (height, width) has height · width weights a channel"
-        expect_equal(_count(student, case), _torch_count(case), of=_text(case, "parameter_count"), hint=hint)
+        _expect_count(student, case, hint)
 
 
 # The cases
@@ -124,8 +126,30 @@ def _size(student: Student, case: Case) -> Value:
     return student.call("conv_output_size", *case, seconds=CALL_SECONDS)
 
 
-def _count(student: Student, case: tuple[Any, ...]) -> Value:
-    return student.call("conv_parameter_count", *case, seconds=CALL_SECONDS)
+def _expect_size(student: Student, case: Case, hint: str, *, is_int: bool = False) -> None:
+    of, right = _text(case), _torch_size(case)
+    with _naming(of, right, hint):
+        value = _size(student, case)
+    expect_equal(value if is_int else _number(value), right, of=of, hint=hint)
+
+
+def _expect_count(student: Student, case: tuple[Any, ...], hint: str) -> None:
+    of, right = _text(case, "parameter_count"), _torch_count(case)
+    with _naming(of, right, hint):
+        value = student.call("conv_parameter_count", *case, seconds=CALL_SECONDS)
+    expect_equal(value, right, of=of, hint=hint)
+
+
+@contextmanager
+def _naming(call: str, right: object, hint: str) -> Iterator[None]:
+    """Have an exception of the student's tell which call it came from; a task not yet written says enough."""
+    try:
+        yield
+    except StudentFailure as failure:
+        if failure.kind != "raised" or "NotImplementedError" in failure.types:
+            raise
+        raised = f"{call}: expected {show(right)}, got {failure.message}"
+        raise CheckFailed(raised, expected=show(right), actual=failure.message, hint=hint) from None
 
 
 def _expect_refused(student: Student, case: Case) -> None:

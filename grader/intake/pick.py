@@ -271,6 +271,7 @@ def _is_stub(source: str, start: int) -> bool:
 # --- weights ---------------------------------------------------------------------------------------
 
 _NEVER_WEIGHTS = (_OTHER_SUFFIXES - {*OTHER_ARCHIVES}) | {*WEIGHTS_SUFFIXES, ".py", ".ipynb", ".md"}
+_OTHER_WEIGHTS = (".pkl", ".pickle", ".joblib", ".npz", ".npy", ".h5", ".keras", ".onnx")
 _LFS = b"version https://git-lfs"
 _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
 
@@ -300,6 +301,11 @@ def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, 
         if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, [])):
             remarks.append(f"{entry.label} was taken as the weights")
             return weights, remarks, entry
+    others = [e.label for e in files if e.suffix in _OTHER_WEIGHTS and "classifier" in e.stem.lower()]
+    if others:
+        remarks.append(
+            f"{_listed(others)} cannot be read as weights: save model.state_dict() with torch.save"
+        )
     return None, remarks, None
 
 
