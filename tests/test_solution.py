@@ -6,6 +6,7 @@ import doctest
 import importlib.util
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -360,6 +361,37 @@ def test_cifar10_is_read_from_files_that_an_instructor_hands_out(
     assert torch.equal(labels, small_set[1]) and labels.dtype == torch.int64
 
 
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [(b"cut short", "cannot be read .*: copy both"), (None, r"float64 \(2, 3\) for 2 labels, .*: copy both")],
+    ids=["damaged", "other"],
+)
+def test_files_that_are_not_what_they_should_be_are_named(
+    tools: ModuleType, tmp_path: Path, images: bytes | None, told: str
+) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "cifar10-train-labels.npy", np.zeros(2, np.uint8))
+    np.save(tmp_path / "cifar10-train-images.npy", np.zeros((2, 3)))
+    if images:
+        (tmp_path / "cifar10-train-images.npy").write_bytes(images)
+    with pytest.raises(RuntimeError, match=rf"cifar10-train-images\.npy .*{told}"):
+        tools.load_cifar10(tmp_path, train=True)
+
+
+def test_a_host_that_stays_silent_is_given_up(
+    tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections are accepted and nothing is ever said, as behind some firewalls."""
+    monkeypatch.setattr(tools, "SILENCE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(RuntimeError, match=r"timed out.*look at the connection"):
+            tools.load_cifar10(tmp_path, train=True)
+    assert socket.getdefaulttimeout() is None
+
+
 def test_without_data_and_connection_one_line_says_what_to_do(
     tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,6 +445,22 @@ def test_weights_are_saved_for_handing_in(
     file = tools.save_weights(net, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["classifier.pt"]
     lab8.classifier().load_state_dict(torch.load(file, weights_only=True), strict=True)
+
+
+def test_an_interrupted_saving_leaves_the_older_weights(
+    tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(weights: dict[str, torch.Tensor], path: Path) -> None:
+        path.write_bytes(b"half of ")
+        raise KeyboardInterrupt
+
+    net = nn.Linear(2, 2)
+    file = tools.save_weights(net, tmp_path)
+    old = file.read_bytes()
+    monkeypatch.setattr("safetensors.torch.save_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tools.save_weights(net, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name] and file.read_bytes() == old
 
 
 def test_pictures_are_drawn(tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
