@@ -7,6 +7,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -181,7 +183,15 @@ def test_all_six_stubs_name_their_task(assignment: dict[str, str]) -> None:
             function(*[None] * count, **keywords)
 
 
-def test_the_templates_plumbing_trains_with_no_stub_filled(assignment: dict[str, str]) -> None:
+def test_the_template_imports_nothing_that_it_does_not_use(assignment: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F401", "-"]
+    for name in ("lab8.py", "lab8_tools.py"):
+        done = subprocess.run(words, input=assignment[name], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_templates_plumbing_trains_with_preprocess_alone_filled(assignment: dict[str, str]) -> None:
+    """And uses the function of that name as it is now: in a notebook it is written after these cells ran."""
     module: dict[str, Callable[..., object]] = {"__name__": "lab8"}  # type: ignore[dict-item]
     exec(compile(assignment["lab8.py"], "lab8.py", "exec"), module)
     torch.manual_seed(0)
@@ -191,11 +201,12 @@ def test_the_templates_plumbing_trains_with_no_stub_filled(assignment: dict[str,
     def prepare(batch: torch.Tensor) -> torch.Tensor:
         return batch.float() / 128 - 1
 
+    module["preprocess"] = prepare
     history = module["train_loop"](
         net,
         torch.optim.SGD(net.parameters(), lr=0.5),
         lambda: torch.nn.functional.cross_entropy(net(prepare(images)), labels),
-        lambda: module["evaluate"](net, images, labels, prepare),
+        lambda: module["evaluate"](net, images, labels),
         epochs=3,
         steps_per_epoch=10,
         seconds=60,

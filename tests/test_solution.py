@@ -6,6 +6,7 @@ import doctest
 import importlib.util
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -198,26 +199,101 @@ def test_a_training_is_repeatable_on_a_gpu_without_giving_up_cudnn(lab8: ModuleT
     assert found == {(True, True)}
 
 
-def test_the_clock_ends_a_training_that_does_not_fit(lab8: ModuleType) -> None:
-    net = nn.Linear(2, 2)
-    steps = 0
+class Steps:
+    """Batches for `train_loop` that take `busy` seconds of processor time each."""
 
-    def loss_of_next_batch() -> torch.Tensor:
-        nonlocal steps
-        steps += 1
-        outputs: torch.Tensor = net(torch.ones(1, 2))
+    def __init__(self, busy: float = 0.0) -> None:
+        self.busy, self.taken = busy, 0
+        self.net = nn.Linear(2, 2)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.01)
+
+    def __call__(self) -> torch.Tensor:
+        self.taken += 1
+        until = time.process_time() + self.busy
+        while time.process_time() < until:
+            pass
+        outputs: torch.Tensor = self.net(torch.ones(1, 2))
         return outputs.square().sum()
 
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-    shares: list[float] = []
+    def train(self, lab8: ModuleType, **asked: object) -> dict[str, list[float]]:
+        asked = {"validate": lambda: (0.0, 0.0), "epochs": 1, "steps_per_epoch": 10**9} | asked
+        history: dict[str, list[float]] = lab8.train_loop(self.net, self.optimizer, self, **asked)
+        return history
+
+
+def test_the_clock_ends_a_training_that_does_not_fit_and_says_so(
+    lab8: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps, shares = Steps(), list[float]()
 
     def schedule(progress: float) -> float:
         shares.append(progress)
         return 1 - progress
 
-    lab8.train_loop(net, optimizer, loss_of_next_batch, lambda: (0.0, 0.0), 1, 10**9, 0.3, schedule)
-    assert 8 <= steps < 10**6
+    steps.train(lab8, seconds=0.3, schedule=schedule)
+    assert 8 <= steps.taken < 10**6
     assert shares == sorted(shares) and 0.5 < shares[-1] < 1
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == "stopped after 0.00 of 1 epochs: the 0.3 seconds were over"
+
+
+def test_a_training_that_fits_takes_its_steps_and_says_nothing_of_the_clock(
+    lab8: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shares = list[float]()
+
+    def schedule(progress: float) -> float:
+        shares.append(progress)
+        return 1.0
+
+    Steps().train(lab8, epochs=2, steps_per_epoch=5, seconds=1e6, schedule=schedule)
+    assert shares == [step / 10 for step in range(10)]
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "epoch 1.00 of 2",
+        "epoch 2.00 of 2",
+    ]
+
+
+@pytest.mark.parametrize(("busy", "taken"), [(0.05, {8}), (1.2, {2, 3}), (2.0, {2})])
+def test_with_no_time_left_a_few_large_steps_are_taken_and_of_small_ones_eight(
+    lab8: ModuleType, busy: float, taken: set[int]
+) -> None:
+    """Eight steps of a ResNet-18 took four times the three seconds that the grader gives."""
+    steps = Steps(busy)
+    history = steps.train(lab8, seconds=0)
+    assert steps.taken in taken
+    assert all(len(values) == 1 for values in history.values())
+
+
+def test_the_time_that_validating_takes_is_kept_for_it(lab8: ModuleType) -> None:
+    steps = Steps()
+
+    def validate() -> tuple[float, float]:
+        time.sleep(0.4)
+        return 0.0, 0.0
+
+    began = time.perf_counter()
+    history = steps.train(lab8, validate=validate, epochs=10**6, steps_per_epoch=10, seconds=1.5)
+    assert len(history["seconds"]) <= 4
+    assert history["seconds"][-1] < 1.2 and time.perf_counter() - began < 1.9
+
+
+def test_a_batch_larger_than_the_set_is_an_epoch(lab8: ModuleType) -> None:
+    steps = Steps()
+    steps.train(lab8, epochs=3, steps_per_epoch=225 // 256, seconds=60)
+    assert steps.taken == 3
+
+
+def test_a_terminal_shows_where_an_epoch_is_and_a_log_is_not_flooded(
+    lab8: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Steps(0.02).train(lab8, steps_per_epoch=130, seconds=60)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    Steps(0.02).train(lab8, steps_per_epoch=130, seconds=60)
+    told = capsys.readouterr().err
+    assert re.match(r"epoch 0\.\d\d of 1, loss \d\.\d{3}, \d\.\d minutes left +\repoch", told)
+    assert told.count("\n") == 1 and told.endswith("0.0 minutes left\n")
 
 
 @pytest.mark.parametrize("case", [(4, 5), (0, 1), (3, 3, 0), (3, 0), (3, 3, 1, -1), ((8, 2), 3)], ids=str)
@@ -285,6 +361,37 @@ def test_cifar10_is_read_from_files_that_an_instructor_hands_out(
     assert torch.equal(labels, small_set[1]) and labels.dtype == torch.int64
 
 
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [(b"cut short", "cannot be read .*: copy both"), (None, r"float64 \(2, 3\) for 2 labels, .*: copy both")],
+    ids=["damaged", "other"],
+)
+def test_files_that_are_not_what_they_should_be_are_named(
+    tools: ModuleType, tmp_path: Path, images: bytes | None, told: str
+) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "cifar10-train-labels.npy", np.zeros(2, np.uint8))
+    np.save(tmp_path / "cifar10-train-images.npy", np.zeros((2, 3)))
+    if images:
+        (tmp_path / "cifar10-train-images.npy").write_bytes(images)
+    with pytest.raises(RuntimeError, match=rf"cifar10-train-images\.npy .*{told}"):
+        tools.load_cifar10(tmp_path, train=True)
+
+
+def test_a_host_that_stays_silent_is_given_up(
+    tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections are accepted and nothing is ever said, as behind some firewalls."""
+    monkeypatch.setattr(tools, "SILENCE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(RuntimeError, match=r"timed out.*look at the connection"):
+            tools.load_cifar10(tmp_path, train=True)
+    assert socket.getdefaulttimeout() is None
+
+
 def test_without_data_and_connection_one_line_says_what_to_do(
     tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +445,22 @@ def test_weights_are_saved_for_handing_in(
     file = tools.save_weights(net, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["classifier.pt"]
     lab8.classifier().load_state_dict(torch.load(file, weights_only=True), strict=True)
+
+
+def test_an_interrupted_saving_leaves_the_older_weights(
+    tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(weights: dict[str, torch.Tensor], path: Path) -> None:
+        path.write_bytes(b"half of ")
+        raise KeyboardInterrupt
+
+    net = nn.Linear(2, 2)
+    file = tools.save_weights(net, tmp_path)
+    old = file.read_bytes()
+    monkeypatch.setattr("safetensors.torch.save_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tools.save_weights(net, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name] and file.read_bytes() == old
 
 
 def test_pictures_are_drawn(tools: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
