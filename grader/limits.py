@@ -12,9 +12,14 @@ Whole = Annotated[int, Field(gt=0, le=10**7, strict=True)]
 
 
 class Limits(Record):
-    """Bounds on one submission. The defaults let honest training through and keep a bomb small."""
+    """Bounds on one submission. The defaults let honest training through and keep a bomb small.
 
-    wall_seconds: Seconds = 600.0  # time in which its code may run, all requests together
+    Seconds are the submission's own: those of a clock on the wall that stands still while its threads wait
+    for a processor that others have. By the real clock the same thing may take ten times as long and half
+    a minute, before the machine is held to be too busy to say.
+    """
+
+    wall_seconds: Seconds = 600.0  # all requests together
     call_seconds: Seconds = 20.0  # one request, where the caller asks for nothing else
     batch_seconds: Seconds = 60.0  # a batch of the accuracy's images: a slow but right network counts
     load_seconds: Seconds = 30.0  # reading the module in: imports may be slow

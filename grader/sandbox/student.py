@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from grader.sandbox.slot import Slot, Worker
 
 MESSAGE_CHARACTERS = 400
+# On a machine that is busy with other things a request may take so many times its limit by the clock on the
+# wall, and some more, before its box is given up for the machine's fault; so may all requests together.
+BUSY_FACTOR, BUSY_SECONDS = 10, 30
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
@@ -113,7 +116,8 @@ class Student:
         self._seed = seed
         self._worker: Worker | None = None
         self._defined: frozenset[str] = frozenset()
-        self._seconds_used = 0.0
+        self.seconds_used = 0.0  # of its own time, see `Limits`
+        self._wall_seconds_used = 0.0
         self._deaths = 0
         self._requests = 0
         self._closed = False
@@ -224,6 +228,8 @@ class Student:
     def _raise_if_over(self) -> None:
         if self._closed:
             raise RuntimeError("this submission was closed")
+        if self.box_failure:
+            raise self.box_failure
         if over := self.failure or self.exhausted:
             raise StudentFailure(over.kind, over.message)
 
@@ -271,22 +277,26 @@ class Student:
             if not (isinstance(failed, str) and isinstance(message, str)):
                 raise _nonsense()
             raise StudentFailure(_TOLD_BY_WORKER.get(failed, "raised"), message, _strings(reply.get("types")))
-        began = time.monotonic()
+        began = time.thread_time()
         try:
             return protocol.decode_value(reply.get("value"), tensors)
         except protocol.ProtocolError:
             raise _nonsense() from None
         finally:  # what its answer costs to read is the submission's time too
-            self._seconds_used += time.monotonic() - began
+            self.seconds_used += time.thread_time() - began
 
     def _timed(
         self, worker: Worker, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
     ) -> tuple[dict[str, Any], bytes]:
         """One exchange with the worker within what is left of the submission's time."""
-        left = self.limits.wall_seconds - self._seconds_used
+        left = self.limits.wall_seconds - self.seconds_used
+        patience = min(
+            patience_seconds(min(seconds, left)),
+            patience_seconds(self.limits.wall_seconds) - self._wall_seconds_used,
+        )
         began = time.monotonic()
         try:
-            return worker.exchange(header, payload, min(seconds, left), reply=reply)
+            return worker.exchange(header, payload, min(seconds, left), reply=reply, patience=patience)
         except SandboxError as error:
             self.box_failure = error
             raise
@@ -302,7 +312,8 @@ class Student:
                 self.exhausted = death
             raise death from None
         finally:
-            self._seconds_used += time.monotonic() - began
+            self.seconds_used += worker.own_seconds
+            self._wall_seconds_used += time.monotonic() - began
 
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
@@ -411,7 +422,9 @@ class Model:
         if not isinstance(found, dict):
             raise _nonsense()
         took, stopped = found.get("seconds"), found.get("stopped")
-        if not (isinstance(took, float) and 0 <= took <= limit and isinstance(stopped, str)):
+        if not (
+            isinstance(took, float) and 0 <= took <= patience_seconds(limit) and isinstance(stopped, str)
+        ):
             raise _nonsense()
         weights = _tensors(found.get("weights"))
         return Trained(weights, _numbers(found.get("history")), took, safe_line(stopped, MESSAGE_CHARACTERS))
@@ -434,6 +447,11 @@ class Model:
         self._student._raise_if_over()
         if self._student._worker is not self._worker:
             raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
+
+
+def patience_seconds(own_seconds: float) -> float:
+    """How long, by the clock on the wall, something is waited for that may take so much time of its own."""
+    return BUSY_FACTOR * max(own_seconds, 0.0) + BUSY_SECONDS
 
 
 def _nonsense() -> StudentFailure:
