@@ -316,15 +316,17 @@ class Slot:
         names: tuple[str, ...] = CONTRACT,
         seed: int = 0,
         more_seconds: float = 0.0,
+        accuracy_seconds: float = 0.0,
     ) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone.
 
         `names`: the functions that the module is to define. `seed` fixes the random numbers that
-        each request starts from. With `more_seconds` it may run, and print, for longer than the limits say.
+        each request starts from. With `more_seconds` it may run, and print, for longer than the limits say,
+        with `accuracy_seconds` run alone.
         """
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
         more = {
-            "wall_seconds": self.limits.wall_seconds + more_seconds,
+            "wall_seconds": self.limits.wall_seconds + more_seconds + accuracy_seconds,
             "output_mib_killed": self.limits.output_mib_killed * longer,
         }
         student = Student(self, submission, names, seed, self.limits.model_copy(update=more))
