@@ -84,6 +84,7 @@ def measure(
 ) -> tuple[Accuracy, Network | None]:
     """As `measure_accuracy`, and the network that was measured, where there is a result."""
     size = BATCH[student.device]
+    student.reserve(0)
     while True:
         try:
             network = _answers(student, images, size, seconds)

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import random
+import time
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.checks._expect import check, expect, expect_close, floats, show
-from grader.sandbox import Model, Student
+from grader.checks._expect import CheckFailed, check, expect, expect_close, floats, show
+from grader.sandbox import Model, Student, StudentFailure
 
-BACKSTOP = 300.0
 CALL_SECONDS = 10.0  # for a few images
-TRAIN_SECONDS = 3.0
+# For most networks the first does. The others are for large ones on few cores, of which few steps fit into
+# three seconds, and for first steps that make things worse before they make them better.
+TRAIN_SECONDS = (3.0, 12.0, 40.0)
+MOST_BUSY = 5.0  # by so many times at most they become longer where the machine was busy with other things
+SPARE_SECONDS = 150.0  # of the submission's time, without which no further training is begun
 
 DIMENSIONS = 7  # of what `preprocess` may give, beside the batch's
 
 CLASSES = 10
 EACH = 25  # training images of each class
-# By how much the loss has to fall, and skill to grow, in evaluation or in training mode. A tenth of a second
-# lowered the loss of the sample class's small networks by 0.005 to 0.02; one step of ResNet-18 lowered it
-# by 0.1 to 0.5 in training mode, which has dropout's noise but shows at once that batch norm's nets learn.
-FALLS = (0.002, 0.07)
-GROWS = (0.002, 0.03)
+# By how much `knowledge` has to grow. By chance, with weights disturbed at random, it grew by 3.3 in one of a
+# hundred draws, and by 4.3 at most; half a second of LeNet-5 with PyTorch's own recipe brought 10, five steps
+# of ResNet-18 with a rate of 0.1 brought 6, and images that are known by heart bring 40.
+GROWS = 5.0
+PIECE = 40  # images at a time: in training mode a large network's take much memory
 
 Pictures = tuple[Tensor, Tensor]
 
 
-@check(seconds=BACKSTOP)
+@check()
 def classifier_preprocess(student: Student, pictures: Pictures, rng: random.Random) -> None:
     """`preprocess` turns uint8 images into finite floats, one by one, and leaves its input alone."""
     images = _some(pictures, 8, rng)[0]
@@ -44,7 +49,7 @@ def classifier_preprocess(student: Student, pictures: Pictures, rng: random.Rand
         )
 
 
-@check(seconds=BACKSTOP)
+@check()
 def classifier_logits(classifier: Model, pictures: Pictures, rng: random.Random) -> None:
     """`classifier()` gives finite logits (N, 10); in evaluation mode, whatever else is in the batch."""
     images = _some(pictures, 16, rng)[0]
@@ -56,25 +61,39 @@ def classifier_logits(classifier: Model, pictures: Pictures, rng: random.Random)
         expect_close(apart, together[:n], atol=_tolerance(together), of=of, hint=hint)
 
 
-@check(seconds=BACKSTOP)
-def classifier_trains(classifier: Model, student: Student, pictures: Pictures, rng: random.Random) -> None:
-    """`train_classifier` lowers the loss on a few hundred real images within 3 seconds."""
+@check()
+def classifier_trains(student: Student, pictures: Pictures, rng: random.Random) -> None:
+    """`train_classifier` learns 250 real images in 3 seconds; where it does not, it gets 12, and then 40."""
     images, labels = _balanced(pictures, rng)
-    asked = _changed(images, rng)
-    before = _standing(classifier, student, asked, labels, rng)
-    classifier.train(images, labels, seconds=TRAIN_SECONDS, seed=rng.getrandbits(31))
-    after = _standing(classifier, student, asked, labels, rng)
-    learnt = any(
-        new.loss < old.loss - falls and new.skill > max(old.skill, 0.0) + grows
-        for old, new, falls, grows in zip(before, after, FALLS, GROWS, strict=True)
+    labels = _derangement(rng)[labels]  # to what was learnt before, every label is wrong
+    busy = 1.0
+    for seconds in TRAIN_SECONDS:
+        budget = round(seconds * busy)
+        if seconds > TRAIN_SECONDS[0] and student.seconds_left < budget + SPARE_SECONDS:
+            break
+        classifier = student.build("classifier")
+        first = classifier.classify(images[:CLASSES])
+        before = _standing(classifier, student, images, labels, rng)
+        used, began = student.seconds_used, time.monotonic()
+        classifier.train(images, labels, seconds=budget, seed=rng.getrandbits(31))
+        own, wall = student.seconds_used - used, time.monotonic() - began
+        busy = min(max(busy, wall / max(own, 1e-3)), MOST_BUSY)
+        after = _standing(classifier, student, images, labels, rng)
+        pairs = zip(before, after, strict=False)  # training mode may have begun to fail
+        if any(new.knowledge > max(old.knowledge, 0.0) + GROWS for old, new in pairs):
+            return
+        if wall < budget / 2 and torch.equal(first, classifier.classify(images[:CLASSES])):
+            break  # it did nothing, and would do no more in more time
+    told = f"the loss on these images: {before[0].loss:.1f} → {after[0].loss:.1f}"  # the same in every run
+    raise CheckFailed(
+        f"train_classifier, given {len(images)} images and {budget} seconds, did not learn them",
+        expected="logits that fit the labels given, by image, clearly better than before",
+        actual=told,
+        hint="train the model given: zero_grad, forward, backward, step; if you do, begin with small steps",
     )
-    told = f"{before[0].loss:.1f} → {after[0].loss:.1f}"  # one digit: the same in every run
-    hint = "with little time take fewer steps, but on the model given: zero_grad, forward, backward, step"
-    wanted = "a lower loss, and logits that depend on the image"
-    expect(learnt, "the loss did not fall", expected=wanted, actual=told, hint=hint)
 
 
-@check(seconds=BACKSTOP)
+@check()
 def classifier_weights_load(classifier: Model) -> None:
     """The weights handed in fit `classifier()` exactly: each tensor is there, and no other."""
     report = classifier.load_weights()
@@ -103,11 +122,18 @@ def _balanced(pictures: Pictures, rng: random.Random) -> Pictures:
     return images[order], labels[order]
 
 
-def _changed(images: Tensor, rng: random.Random) -> Tensor:
-    """Each image mirrored and shifted by one pixel: the same to whoever has learnt of it, new to a table."""
-    places = torch.arange(images.shape[-1])
-    rows, columns = ((places + rng.choice([-1, 1])).clamp(0, int(places[-1])) for _ in "yx")
-    return images.flip(3)[:, :, rows][:, :, :, columns]
+def _derangement(rng: random.Random) -> Tensor:
+    """Another class for each of the ten."""
+    while True:
+        classes = rng.sample(range(CLASSES), CLASSES)
+        if all(new != old for old, new in enumerate(classes)):
+            return torch.tensor(classes)
+
+
+def _touched(images: Tensor, rng: random.Random) -> Tensor:
+    """Each pixel brighter or darker by a grey level, or as it is: to a network the same, to a table new."""
+    noise = torch.randint(-1, 2, images.shape, generator=torch.Generator().manual_seed(rng.getrandbits(60)))
+    return (images + noise).clamp(0, 255).to(torch.uint8)
 
 
 def _prepared(value: object, n: int) -> Tensor:
@@ -130,34 +156,49 @@ def _tolerance(logits: Tensor) -> float:
 
 
 class _Standing(NamedTuple):
-    """How well logits fit their labels: the cross-entropy, and by how much lower it is than that of the same
-    logits dealt out to the images at random. Weights set to zero or scaled down may lower a loss, but only
-    what knows something of the images has skill."""
+    """How well logits fit their labels."""
 
-    loss: float
-    skill: float
+    loss: float  # the cross-entropy
+    knowledge: float  # how far above guessing they are, in standard errors
 
 
 def _standing(
     classifier: Model, student: Student, images: Tensor, labels: Tensor, rng: random.Random
-) -> tuple[_Standing, _Standing]:
-    """In evaluation mode and in training mode, asked for in an order that nobody can know.
+) -> list[_Standing]:
+    """In evaluation mode and, where that gives logits, in training mode; in an order that nobody can know.
 
     Either may show that something was learnt: after a few steps of a large network batch norm's running
-    statistics lag behind, and the loss in evaluation mode may even rise at first.
+    statistics lag behind, but dropout's noise is only in training mode.
     """
     half = len(images) // 2 // CLASSES * CLASSES
     places = list(range(len(images)))
     order = [*rng.sample(places[:half], half), *rng.sample(places[half:], len(places) - half)]
-    images, labels = images[order], labels[order]
-    ready = _prepared(student.call("preprocess", images[:half], seconds=CALL_SECONDS), half)
-    evaluated = _logits(classifier.classify(images), len(images))
-    trained = _logits(classifier.forward(ready, training=True), half)
-    return _fit(evaluated, labels), _fit(trained, labels[:half])
+    images, labels = _touched(images[order], rng), labels[order]
+    evaluated = [_logits(classifier.classify(part), len(part)) for part in images.split(PIECE)]
+    standings = [_fit(torch.cat(evaluated), labels)]
+    with suppress(CheckFailed):  # logits and something more, as auxiliary heads give
+        ready = [
+            _prepared(student.call("preprocess", part, seconds=CALL_SECONDS), len(part))
+            for part in images[:half].split(PIECE)
+        ]
+        try:
+            trained = [_logits(classifier.forward(part, training=True), len(part)) for part in ready]
+        except StudentFailure as failure:
+            if failure.kind not in ("raised", "bad_value", "out_of_memory"):
+                raise
+        else:
+            standings.append(_fit(torch.cat(trained), labels[:half]))
+    return standings
 
 
 def _fit(logits: Tensor, labels: Tensor) -> _Standing:
+    """Knowledge is what an image's own logits say for its label, beside other labels and other images.
+
+    Weights set to zero or scaled, and knowing how common a class is, may lower a loss; they are no knowledge.
+    """
     chances = F.log_softmax(logits.double(), dim=1)  # (N, 10)
-    loss = F.nll_loss(chances, labels).item()
-    # each class is there as often as any other, so the mean over all is that over all ways to deal them out
-    return _Standing(loss, -chances.mean().item() - loss)
+    of_label = labels[:, None]
+    own = chances - chances.mean(0)
+    says = own.gather(1, of_label).squeeze(1) - own.mean(1)
+    error = says.std() / len(says) ** 0.5 + 1e-6  # so that roundings say nothing
+    return _Standing(-chances.gather(1, of_label).mean().item(), (says.mean() / error).item())

@@ -322,7 +322,7 @@ class Slot:
 
         `names`: the functions that the module is to define. `seed` fixes the random numbers that
         each request starts from. With `more_seconds` it may run, and print, for longer than the limits say,
-        with `accuracy_seconds` run alone.
+        with `accuracy_seconds` run alone, once these are no longer reserved.
         """
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
         more = {
@@ -330,6 +330,7 @@ class Slot:
             "output_mib_killed": self.limits.output_mib_killed * longer,
         }
         student = Student(self, submission, names, seed, self.limits.model_copy(update=more))
+        student.reserve(accuracy_seconds)
         try:
             yield student
         finally:

@@ -28,6 +28,7 @@ MESSAGE_CHARACTERS = 400
 # On a machine that is busy with other things a request may take so many times its limit by the clock on the
 # wall, and some more, before its box is given up for the machine's fault; so may all requests together.
 BUSY_FACTOR, BUSY_SECONDS = 10, 30
+OVERRUN = 6
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
@@ -118,6 +119,7 @@ class Student:
         self._defined: frozenset[str] = frozenset()
         self.seconds_used = 0.0  # of its own time, see `Limits`
         self._wall_seconds_used = 0.0
+        self._reserved_seconds = 0.0  # of its limits' wall_seconds, for what comes at the end
         self._deaths = 0
         self._requests = 0
         self._closed = False
@@ -134,6 +136,15 @@ class Student:
         """Where the weights came from that `Model.load_weights` loads."""
         weights = self._submission.weights
         return weights.source if weights else "submitted"
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of its own time it may still use, without what is reserved."""
+        return self.limits.wall_seconds - self._reserved_seconds - self.seconds_used
+
+    def reserve(self, seconds: float) -> None:
+        """Keep this part of its time back, until it is to be used: then reserve 0."""
+        self._reserved_seconds = seconds
 
     def load(self) -> None:
         """Load the module now. Raises StudentFailure if that cannot be done."""
@@ -289,7 +300,7 @@ class Student:
         self, worker: Worker, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
     ) -> tuple[dict[str, Any], bytes]:
         """One exchange with the worker within what is left of the submission's time."""
-        left = self.limits.wall_seconds - self.seconds_used
+        left = self.seconds_left
         patience = min(
             patience_seconds(min(seconds, left)),
             patience_seconds(self.limits.wall_seconds) - self._wall_seconds_used,
@@ -306,7 +317,7 @@ class Student:
                 raise self.box_failure from None
             self._deaths += 1
             if left <= seconds and death.kind == "timeout":
-                death = Death("timeout", f"its code used up all of its {self.limits.wall_seconds:g} seconds")
+                death = Death("timeout", f"its code used up all of its {left + self.seconds_used:g} seconds")
                 self.exhausted = death
             elif self._deaths > self.limits.deaths:
                 self.exhausted = death
@@ -397,9 +408,10 @@ class Model:
     def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> None:
         """Let the student's `train_classifier` train the model on uint8 images and labels.
 
-        It is asked to keep to `seconds`, and stopped when it overruns them by the limits' call_seconds.
+        It is asked to keep to `seconds`, and stopped when it overruns them by six times the limits'
+        call_seconds: the template's loop takes eight steps and a validation, however large the network.
         """
-        limit = seconds + self._student.limits.call_seconds
+        limit = seconds + OVERRUN * self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}
         self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
 
