@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,30 +20,54 @@ if TYPE_CHECKING:
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+SILENCE_SECONDS = 60.0  # from a host that sends nothing: then it cannot be reached
+
 _declared: list[object] = []  # what is declared to torch has to stay alive
 
 
 def load_cifar10(folder: str | Path, train: bool) -> tuple[Tensor, Tensor]:
     """Return the training or the test set: images uint8 (N, 3, 32, 32), labels int64 (N,).
 
-    The first time, torchvision downloads it into `folder` (170 MB). Where its host cannot be
-    reached, ask your instructor for `cifar10-train-images.npy`, `cifar10-train-labels.npy` and
-    the same two of `test`, and put them there. Raises RuntimeError where neither works.
+    The first time, torchvision downloads it into `folder` (170 MB) and shows the time left; a download that
+    was interrupted begins anew the next time. Where its host cannot be reached, ask your instructor for
+    `cifar10-train-images.npy`, `cifar10-train-labels.npy` and the same two of `test`, and put them
+    into `folder`. Raises RuntimeError where neither works; the message says what to do.
     """
     split = "train" if train else "test"
     images_file, labels_file = (Path(folder) / f"cifar10-{split}-{part}.npy" for part in ("images", "labels"))
     if images_file.exists() and labels_file.exists():
-        import numpy as np
-
-        return torch.from_numpy(np.load(images_file)), torch.from_numpy(np.load(labels_file)).long()
+        return _load_npy(images_file, labels_file)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
     try:
         data = _torchvision_datasets().CIFAR10(str(folder), train=train, download=True)
-    except (OSError, RuntimeError, ImportError) as error:
+    except ImportError as error:
+        raise RuntimeError(f"torchvision cannot be loaded ({error}): pip install torchvision") from error
+    except (OSError, RuntimeError) as error:
         raise RuntimeError(
-            f"CIFAR-10 is not in {folder} and cannot be downloaded ({error}): look at the connection, or put "
-            f"{images_file.name} and {labels_file.name} there, which your instructor can give you"
+            f"CIFAR-10 is not in {folder} and cannot be downloaded ({error}): look at the connection, "
+            f"or put {images_file.name} and {labels_file.name} there, which your instructor can give you"
         ) from error
+    finally:
+        socket.setdefaulttimeout(before)
     return torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(data.targets)
+
+
+def _load_npy(images_file: Path, labels_file: Path) -> tuple[Tensor, Tensor]:
+    import numpy as np
+
+    try:
+        images, labels = np.load(images_file), np.load(labels_file)
+    except (OSError, ValueError, EOFError) as error:  # numpy's own on files that were cut short
+        raise RuntimeError(
+            f"{images_file} or {labels_file} cannot be read ({error}): copy both there again"
+        ) from error
+    if images.shape != (len(labels), 3, 32, 32) or images.dtype != np.uint8:
+        raise RuntimeError(
+            f"{images_file} holds {images.dtype} {images.shape} for {len(labels)} labels, "
+            "and not uint8 (N, 3, 32, 32) for N: copy both files there again"
+        )
+    return torch.from_numpy(images), torch.from_numpy(labels).long()
 
 
 def keep_freed_memory() -> None:
@@ -63,18 +88,23 @@ def save_weights(model: nn.Module, folder: str | Path = ".") -> Path:
     """Save the model's state dict into `folder` for handing in, and return the file.
 
     That is `classifier.safetensors`, or `classifier.pt` where safetensors is not installed.
-    The other one is removed: only one can be handed in.
+    The other one is removed: only one can be handed in. Until the new file is complete the old one stays.
     """
     # Clones, for safetensors refuses tensors that share their memory, as those of a layer used twice do.
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     safe, other = Path(folder) / "classifier.safetensors", Path(folder) / "classifier.pt"
+    part = Path(folder) / "classifier.part"
     try:
-        from safetensors.torch import save_file
-    except ImportError:
-        safe, other = other, safe
-        torch.save(weights, safe)
-    else:
-        save_file(weights, safe)
+        try:
+            from safetensors.torch import save_file
+        except ImportError:
+            safe, other = other, safe
+            torch.save(weights, part)
+        else:
+            save_file(weights, part)
+        part.replace(safe)
+    finally:
+        part.unlink(missing_ok=True)  # of a saving that was interrupted
     other.unlink(missing_ok=True)
     return safe
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from grader.limits import Limits
+from grader.sandbox import pace
 from grader.sandbox.student import Model, Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy
@@ -23,6 +25,7 @@ Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 # cache counts. A GPU wants to be kept busy.
 BATCH = {"cpu": 100, "cuda": 1000}
 SMALLEST_BATCH = 4  # where memory is short
+FORESEEN = 0.1  # of the images: then it shows when the time will not do by far
 
 
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
@@ -47,29 +50,45 @@ class Network:
     batch: int  # images at a time, as its memory allows
     seconds: float  # a batch's
     logits: Tensor  # float64 (N, 10), for the images that were measured; no NaN
-    elapsed: float  # seconds that these took
+    elapsed: float  # seconds of its own that these took
 
     def classify(self, images: Tensor) -> Tensor:
         """Logits (N, 10) for uint8 images (N, 3, 32, 32). Raises StudentFailure, NoResultError."""
-        return _classify(self.model, images, self.batch, self.seconds)
+        return torch.cat(list(_classify(self.model, images, self.batch, self.seconds)))
 
 
-def measure_accuracy(student: Student, images: Tensor, labels: Tensor) -> Accuracy:
+def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
+    """How long `images` images may take a network on this machine.
+
+    In proportion, but never less than a thousand. A GPU, which needs little time anyway, is not asked how
+    fast it is.
+    """
+    share = max(images, 1000) / 10_000
+    small = pace.small_seconds() if device == "cpu" else pace.SMALL_SECONDS
+    return share * pace.allowed_seconds(small, limits.accuracy_seconds)
+
+
+def measure_accuracy(
+    student: Student, images: Tensor, labels: Tensor, *, seconds: float = math.inf
+) -> Accuracy:
     """How many of `images`, uint8 (N, 3, 32, 32), the submitted network assigns to `labels`, int64 (N,).
 
     All batches count or none: whatever the student's side does wrong in one of them
     (an exception, NaN, a wrong shape, weights that do not fit) is the `reason` why
-    there is no result.
+    there is no result. All together may take `seconds` of the submission's own time.
     """
-    return measure(student, images, labels)[0]
+    return measure(student, images, labels, seconds=seconds)[0]
 
 
-def measure(student: Student, images: Tensor, labels: Tensor) -> tuple[Accuracy, Network | None]:
+def measure(
+    student: Student, images: Tensor, labels: Tensor, *, seconds: float = math.inf
+) -> tuple[Accuracy, Network | None]:
     """As `measure_accuracy`, and the network that was measured, where there is a result."""
     size = BATCH[student.device]
+    student.reserve(0)
     while True:
         try:
-            network = _answers(student, images, size)
+            network = _answers(student, images, size, seconds)
         except StudentFailure as failure:
             if failure.kind == "out_of_memory" and size > SMALLEST_BATCH:
                 size = max(size // 8, SMALLEST_BATCH)
@@ -94,17 +113,28 @@ class NoResultError(Exception):
     """Why there is no result, in one line."""
 
 
-def _answers(student: Student, images: Tensor, size: int) -> Network:
+def _answers(student: Student, images: Tensor, size: int, allowed: float) -> Network:
     model = student.build("classifier")
     _load_weights(model)
-    seconds, began = student.limits.batch_seconds, time.monotonic()
-    logits = _classify(model, images, size, seconds)
-    return Network(model, size, seconds, logits, time.monotonic() - began)
+    seconds, began = student.limits.batch_seconds, student.seconds_used
+    logits: list[Tensor] = []
+    for part in _classify(model, images, size, seconds):
+        logits.append(part)
+        took, done = student.seconds_used - began, sum(map(len, logits))
+        needed = pace.needed_seconds(took, done, len(images))
+        if took > allowed or (done >= FORESEEN * len(images) and needed > 2 * allowed):
+            raise NoResultError(
+                f"the network is too slow: {done:,} images took {took:.0f} seconds, all {len(images):,} take"
+                f" {needed / 60:.0f} minutes or so, where {allowed / 60:.1f} are allowed on this machine. A"
+                " smaller network is faster, and so are smaller images than preprocess now makes"
+                " (instructor: accuracy_seconds under [limits] in the rubric, or a GPU)"
+            )
+    return Network(model, size, seconds, torch.cat(logits), student.seconds_used - began)
 
 
-def _classify(model: Model, images: Tensor, size: int, seconds: float) -> Tensor:
-    parts = torch.split(images, size)
-    return torch.cat([_usable(model.classify(part, seconds=seconds), len(part)) for part in parts])
+def _classify(model: Model, images: Tensor, size: int, seconds: float) -> Iterator[Tensor]:
+    for part in torch.split(images, size):
+        yield _usable(model.classify(part, seconds=seconds), len(part))
 
 
 def _load_weights(model: Model) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 import torch
 
 from grader import datasets, training
-from grader.accuracy import Network, measure, measure_accuracy
+from grader.accuracy import Network, accuracy_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.integrity.examine import control_images, examine
@@ -36,6 +36,7 @@ class Bench:
         self.slot = Slot(mode=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads)
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
+        self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))
 
     def __enter__(self) -> Bench:
         return self
@@ -108,8 +109,8 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
     if verdict.accuracy is None or verdict.accuracy.correct is None:
         return verdict  # there is nothing to compare with
     trained, record = bench.train(submission, folder)
-    with bench.slot.student(trained) as student:
-        accuracy = measure_accuracy(student, bench.images, bench.labels)
+    with bench.slot.student(trained, accuracy_seconds=bench.accuracy_seconds) as student:
+        accuracy = measure_accuracy(student, bench.images, bench.labels, seconds=bench.accuracy_seconds)
         if student.box_failure:
             raise student.box_failure
     source = {"source": "trained" if accuracy.correct is not None else ""}
@@ -123,7 +124,7 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
 def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOutcome, ...]) -> Verdict:
     """Check the code, and measure its network with the submission's weights, whoever trained them."""
     rubric = bench.setup.rubric
-    with bench.slot.student(submission) as student:
+    with bench.slot.student(submission, accuracy_seconds=bench.accuracy_seconds) as student:
         checks, accuracy, network, problem = _examine(student, submission, bench)
         log = student.log  # before it is asked for more, which differs from run to run
         found = examine(
@@ -159,7 +160,7 @@ def _examine(
         nothing = Accuracy(images=len(bench.labels), reason=problem.reason)
         return not_run(problem.reason), nothing, None, problem
     checks = run_checks(student, seed_of(submission))
-    accuracy, network = measure(student, bench.images, bench.labels)
+    accuracy, network = measure(student, bench.images, bench.labels, seconds=bench.accuracy_seconds)
     if student.box_failure:  # which the checks have taken for a fault of their own
         raise student.box_failure
     return checks, accuracy, network, _problem(student.exhausted) if student.exhausted else None

@@ -533,7 +533,7 @@ def test_a_table_of_the_labels_is_no_training(grade: Grade, key: str) -> None:
         ("class Net(", TABLE.replace("KEY", key)),
         body("train_classifier", "return keep(preprocess(images), labels)"),
     )
-    assert outcomes[TRAINS].reason == "the loss did not fall"
+    assert "did not learn them" in outcomes[TRAINS].reason
 
 
 def test_weights_that_were_not_handed_in_cannot_be_claimed(grade: Grade) -> None:
@@ -620,6 +620,8 @@ SHAPES = [
 
 class Liar:
     """A student whose every answer is `odd`, or one of the right kind that holds nothing but `odd`."""
+
+    seconds_used, seconds_left = 0.0, 600.0
 
     def __init__(self, odd: Any) -> None:
         self.odd = odd

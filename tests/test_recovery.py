@@ -126,7 +126,7 @@ class TestBox:
             message = {"event": "exit", "status": -9, "why": "machine"}
             monkeypatch.setattr(slot, "_message", lambda deadline: message)
             with pytest.raises(SandboxError, match="ran out of memory"):
-                assert student._worker is not None
+                assert isinstance(student._worker, slot_module.Worker)
                 raise slot.why_it_ended(student._worker)
             monkeypatch.undo()
 

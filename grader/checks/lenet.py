@@ -14,8 +14,6 @@ from grader.checks._check import check
 from grader.expect import FLOATS, CheckFailed, expect, expect_close, expect_equal, floats, show
 from grader.sandbox import Model, StudentFailure
 
-BACKSTOP = 300.0
-
 Shape = tuple[int, ...]
 
 # Weight and bias of each layer. All ten shapes differ, so a tensor's shape tells its place,
@@ -56,7 +54,7 @@ GRADIENT_ROUNDING = 0.05
 DETACHED = "in forward, stay with tensors: no .detach(), .item(), .data, numpy or new tensors"
 
 
-@check(seconds=BACKSTOP)
+@check()
 def lenet_output_shape(lenet: Model, rng: random.Random, noise: torch.Generator) -> None:
     """`lenet5()` maps (N, 1, 32, 32) to (N, 10) for every batch size N."""
     for n in [1, 2, rng.randint(3, 9)]:
@@ -64,7 +62,7 @@ def lenet_output_shape(lenet: Model, rng: random.Random, noise: torch.Generator)
         expect_equal(tuple(output.shape), (n, 10), of=f"the output's shape for a batch of {n}")
 
 
-@check(seconds=BACKSTOP)
+@check()
 def lenet_parameter_shapes(lenet: Model) -> None:
     """`lenet5()` has LeNet-5's ten parameter tensors, 61,706 numbers in all."""
     shapes = [tuple(parameter.shape) for parameter in _parameters(lenet).values()]
@@ -80,7 +78,7 @@ def lenet_parameter_shapes(lenet: Model) -> None:
     )
 
 
-@check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes"))
+@check(needs=("lenet_output_shape", "lenet_parameter_shapes"))
 def lenet_feature_maps(lenet: Model, noise: torch.Generator) -> None:
     """Inside `lenet5()` the feature maps are 6×28×28, 6×14×14, 16×10×10 and 16×5×5."""
     images = torch.randn(3, *INPUT, generator=noise)
@@ -97,7 +95,7 @@ def lenet_feature_maps(lenet: Model, noise: torch.Generator) -> None:
     _expect_layers(lenet, LOUD * images)
 
 
-@check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes"))
+@check(needs=("lenet_output_shape", "lenet_parameter_shapes"))
 def lenet_same_function(lenet: Model, noise: torch.Generator) -> None:
     """`lenet5()` computes what LeNet-5 computes with the same weights: ReLU, max-pooling, no more."""
     weights = _weights(lenet)
@@ -113,7 +111,7 @@ def lenet_same_function(lenet: Model, noise: torch.Generator) -> None:
         expect_close(output, right, atol=atol, of="the outputs on random images", hint=hint)
 
 
-@check(seconds=BACKSTOP, needs=("lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps"))
+@check(needs=("lenet_output_shape", "lenet_parameter_shapes", "lenet_feature_maps"))
 def lenet_gradients(lenet: Model, noise: torch.Generator) -> None:
     """A backward pass through `lenet5()` reaches every parameter."""
     images = torch.randn(16, 1, 32, 32, generator=noise)

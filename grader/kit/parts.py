@@ -9,12 +9,24 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # No hidden check, and nothing that builds a sandbox.
 PARTS = (
-    *("__init__.py", "accuracy.py", "budget.py", "errors.py", "expect.py", "limits.py", "questions.py"),
+    *(
+        "__init__.py",
+        "accuracy.py",
+        "budget.py",
+        "errors.py",
+        "expect.py",
+        "learning.py",
+        "limits.py",
+        "questions.py",
+    ),
     *("rubric.py", "rubric.toml", "sheets.py", "text.py", "types.py"),
     *(f"intake/{name}.py" for name in ("__init__", "blackboard", "decode", "entries", "layout", "limits")),
     *(f"intake/{name}.py" for name in ("names", "notebook", "outputs", "pick", "unpack")),
     *(f"sandbox/{name}.py" for name in ("cells", "checkpoints", "definitions", "effects", "helpers")),
-    *(f"sandbox/{name}.py" for name in ("notebook", "protocol", "rules", "student", "worker")),
+    *(
+        f"sandbox/{name}.py"
+        for name in ("device", "notebook", "pace", "protocol", "rules", "student", "worker")
+    ),
     *(f"selftest/{name}.py" for name in ("__init__", "checks", "chinese", "host", "lenet", "newer")),
     *("selftest/process.py", "selftest/run.py", "selftest/images.webp", "selftest/labels.txt"),
 )

@@ -29,7 +29,7 @@ KIT = Path("/kit")  # where the box has this package's own files
 SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
 INSIDE_FILES = (
     *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
-    *("checkpoints.py", "protocol.py", "relay.py", "rules.py"),
+    *("checkpoints.py", "protocol.py", "relay.py", "rules.py", "waiting.py", "device.py", "pace.py"),
 )
 DEVICES = Path("/dev")
 SHIM = HERE.parent / "torchvision_shim.py"

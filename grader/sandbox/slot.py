@@ -14,9 +14,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from grader import cgroup
 from grader.errors import KitError
@@ -28,6 +29,7 @@ from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 60.0  # a box that does not answer for so long has come to a halt, and is replaced
+FIRST_LOOK_SECONDS = 0.25  # of a request: what ends sooner, as most do, is taken to have waited for nothing
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
 BOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
@@ -58,6 +60,82 @@ class Output:
         return bytes(self.kept[-self._keep :]).decode("utf-8", "replace")
 
 
+class Tally(NamedTuple):
+    """What the zygote says of a submission's time at some moment, in seconds."""
+
+    number: int  # that of the question
+    clock: float  # the time there
+    waited: float  # for a processor, since the submission began
+    used: float  # of the processors, likewise
+
+
+class _Stopwatch:
+    """A request's own time: the wall's without what was spent waiting for a processor.
+
+    But never less than the time that all its processor time takes on the processors that it has, so that
+    many threads which keep each other waiting gain nothing by it.
+    """
+
+    def __init__(self, slot: Slot, seconds: float, patience: float) -> None:
+        self._slot = slot
+        self._seconds = seconds
+        self._began = time.monotonic()
+        self._end = self._began + patience
+        self._until_first = min(FIRST_LOOK_SECONDS, seconds / 4)
+        self._next = self._began + self._until_first
+        self._asked = 0  # the number of the question that is not yet answered
+        self._first: Tally | None = None
+
+    def look(self) -> float:
+        """Ask the zygote, or judge by its answer, where it is time to; for how long nothing is to be done.
+
+        Raises Death where the time is used up, SandboxError where that of the clock on the wall is.
+        """
+        if self._asked and self._slot.tally.number == self._asked:
+            self._asked = 0
+            self._judge(self._slot.tally)
+        now = time.monotonic()
+        if now >= self._end:
+            raise SandboxError(
+                f"the machine is too busy: in {now - self._began:.0f} seconds the code has not had"
+                f" {self._seconds:g} of its own; grade with fewer --jobs, or when there is less to do"
+            )
+        if self._asked:
+            return self._end - now
+        if now >= self._next:
+            self._asked = self._slot.ask_for_tally()
+            return self._end - now
+        return min(self._next, self._end) - now
+
+    def _judge(self, tally: Tally) -> None:
+        if self._first is None:
+            self._first = tally
+            self._next = self._began + self._seconds
+            return
+        left = self._seconds - self._own(self._first, tally)
+        if left <= 0:
+            raise Death("timeout", f"the code took longer than {self._seconds:g} seconds")
+        self._next = time.monotonic() + max(left, 0.01)
+
+    def stop(self) -> float:
+        """The request's own time, now that it is over; the wall's where it was too short to be looked at."""
+        wall = time.monotonic() - self._began
+        if self._first is None:
+            return wall
+        number, deadline = self._slot.ask_for_tally(), time.monotonic() + REPORT_SECONDS
+        with contextlib.suppress(OSError):
+            while self._slot.tally.number != number and self._slot.hear(deadline):
+                pass
+        if self._slot.tally.number != number:
+            return wall
+        return min(self._own(self._first, self._slot.tally), wall)
+
+    def _own(self, first: Tally, now: Tally) -> float:
+        waited, used = now.waited - first.waited, now.used - first.used
+        since_first = max(now.clock - first.clock - waited, used / max(self._slot.threads, 1))
+        return self._until_first + since_first
+
+
 class Worker:
     """The connection to one forked process, and the pipe with what it prints."""
 
@@ -70,40 +148,42 @@ class Worker:
         self._pipe = pipe
         self._output = output
         self.checkpoint: Path | None = None  # which file was sent in
+        self.own_seconds = 0.0  # that the latest request took, without its waiting for a processor
 
     def exchange(
-        self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
+        self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Send one request and wait for its reply. Raises Death when the worker has to be ended."""
-        deadline = time.monotonic() + seconds
+        """Send one request and wait for its reply: for `seconds` of its own time, and `patience` by the wall.
+
+        Raises Death when the worker has to be ended, SandboxError where the machine is too busy to tell.
+        """
+        stopwatch = _Stopwatch(self._slot, seconds, patience)
         number = secrets.randbits(62)
         outgoing = [memoryview(p) for p in protocol.pack({**header, "n": number}, payload) if p]
         incoming = _Frame(self.limits.reply_mib * 2**20)
         try:
             while outgoing or (reply and not incoming.complete):
-                self._step(outgoing, incoming if reply else None, deadline, seconds)
+                self._step(outgoing, incoming if reply else None, stopwatch)
             if not reply:
                 return {}, b""
             answer = protocol.unpack_header(bytes(incoming.header))
         except protocol.ProtocolError as error:
             raise Death("crashed", f"the code's process sent {error}") from None
+        finally:
+            self.own_seconds = stopwatch.stop()
         if answer.pop("n", None) != number:
             raise Death("crashed", "the code's process sent an answer to another request")
         return answer, bytes(incoming.payload)
 
-    def _step(
-        self, outgoing: list[memoryview], incoming: _Frame | None, deadline: float, seconds: float
-    ) -> None:
+    def _step(self, outgoing: list[memoryview], incoming: _Frame | None, stopwatch: _Stopwatch) -> None:
         """Wait until something can be sent or received, and do it."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Death("timeout", f"the code took longer than {seconds:g} seconds")
+        left = stopwatch.look()
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if outgoing else 0))
         poll.register(self._slot.control, select.POLLIN)
         if self._pipe >= 0:
             poll.register(self._pipe, select.POLLIN)
-        events = dict(poll.poll(left * 1000))
+        events = dict(poll.poll(math.ceil(left * 1000)))
         if self._pipe in events:
             self.read_output()
         if (happened := events.get(self._connection.fileno())) is not None:
@@ -125,7 +205,7 @@ class Worker:
                 raise self._slot.why_it_ended(self) from None
             except BlockingIOError:
                 pass
-        if self._slot.control.fileno() in events:
+        if self._slot.control.fileno() in events and self._slot.has_news():
             raise self._slot.why_it_ended(self)
 
     def read_output(self) -> None:
@@ -215,6 +295,9 @@ class Slot:
         self._proven = False  # whether the box was ever ready: then what stops it later is a mishap
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
+        self._messages: deque[dict[str, Any]] = deque()  # what the zygote said, and nobody has read
+        self.tally = Tally(0, 0.0, 0.0, 0.0)  # its latest
+        self._questions = itertools.count(1)
         if sys.platform == "win32":
             raise KitError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
         self._start()
@@ -233,18 +316,21 @@ class Slot:
         names: tuple[str, ...] = CONTRACT,
         seed: int = 0,
         more_seconds: float = 0.0,
+        accuracy_seconds: float = 0.0,
     ) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone.
 
         `names`: the functions that the module is to define. `seed` fixes the random numbers that
-        each request starts from. With `more_seconds` it may run, and print, for longer than the limits say.
+        each request starts from. With `more_seconds` it may run, and print, for longer than the limits say,
+        with `accuracy_seconds` run alone, once these are no longer reserved.
         """
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
         more = {
-            "wall_seconds": self.limits.wall_seconds + more_seconds,
+            "wall_seconds": self.limits.wall_seconds + more_seconds + accuracy_seconds,
             "output_mib_killed": self.limits.output_mib_killed * longer,
         }
         student = Student(self, submission, names, seed, self.limits.model_copy(update=more))
+        student.reserve(accuracy_seconds)
         try:
             yield student
         finally:
@@ -511,26 +597,50 @@ class Slot:
         """Whether the kernel has ended something of this submission for want of its group's memory."""
         return self._group is not None and self._group.oom_kills() > self._oom_kills
 
+    def ask_for_tally(self) -> int:
+        """Ask the zygote how long the submission has waited; `tally` has this number when it has answered."""
+        number = next(self._questions)
+        with contextlib.suppress(OSError):  # it is gone: that is found out elsewhere
+            self.control.sendall(json.dumps({"do": "tally", "number": number}).encode() + b"\n")
+        return number
+
+    def has_news(self) -> bool:
+        """Whether the zygote has said, just now, something that is no tally, or is gone."""
+        try:
+            self.hear(0.0)
+        except OSError:
+            return True
+        return bool(self._messages)
+
+    def hear(self, deadline: float) -> bool:
+        """Take in what the zygote says next. False at the deadline. Raises OSError when it is gone."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return False
+        data = self.control.recv(65536)
+        if not data:
+            raise ConnectionResetError
+        *lines, self._lines = (self._lines + data).split(b"\n")
+        for message in map(json.loads, lines):
+            if message["event"] == "tally":
+                self.tally = Tally(*(message[field] for field in Tally._fields))
+            else:
+                self._messages.append(message)
+        return True
+
     def _message(self, deadline: float) -> dict[str, Any] | None:
         """The zygote's next line; None at the deadline. Raises OSError when the zygote is gone."""
-        while b"\n" not in self._lines:
-            left = deadline - time.monotonic()
-            poll = select.poll()
-            poll.register(self.control, select.POLLIN)
-            if left <= 0 or not poll.poll(left * 1000):
+        while not self._messages:
+            if not self.hear(deadline):
                 return None
-            data = self.control.recv(65536)
-            if not data:
-                raise ConnectionResetError
-            self._lines += data
-        line, _, self._lines = self._lines.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
-        return message
+        return self._messages.popleft()
 
     def _stop(self) -> None:
         """Kill the box by its pid 1, and wait until all of it is gone."""
         ready, self._ready = self._ready, False
         self._lines = b""
+        self._messages.clear()
         self.control.close()
         if self._pid1 is not None:
             # Ending bubblewrap's outer process would return before the box is empty.

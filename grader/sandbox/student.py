@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -22,9 +23,12 @@ from grader.types import Record, Submission, Weights
 
 if TYPE_CHECKING:
     from grader.limits import Limits
-    from grader.sandbox.slot import Slot, Worker
 
 MESSAGE_CHARACTERS = 400
+# On a machine that is busy with other things a request may take so many times its limit by the clock on the
+# wall, and some more, before its box is given up for the machine's fault; so may all requests together.
+BUSY_FACTOR, BUSY_SECONDS = 10, 30
+OVERRUN = 6
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
@@ -95,6 +99,34 @@ class Trained(NamedTuple):
     stopped: str  # why it did not come to its own end, in one line; else empty
 
 
+class Connection(Protocol):
+    """To the process that runs a submission's code."""
+
+    checkpoint: Path | None  # which file was sent in
+    own_seconds: float  # that the latest request took, without its waiting for a processor
+
+    def exchange(
+        self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send one request and wait for its reply: for `seconds` of its own time, and `patience` by the wall.
+
+        Raises Death when the process has to be ended, SandboxError where the machine is too busy to tell.
+        """
+
+
+class Place(Protocol):
+    """Where a submission's process is started: a slot of the grader's, or a student's own machine."""
+
+    device: str
+
+    def new_output(self, limits: Limits) -> Any: ...
+
+    def start_worker(self, output: Any, limits: Limits) -> Connection: ...
+
+    def end_worker(self, worker: Any) -> bool:
+        """False where the place itself has failed."""
+
+
 class Student:
     """One submission's module, in a process of its own. Get one from `Slot.student`.
 
@@ -103,7 +135,7 @@ class Student:
     """
 
     def __init__(
-        self, slot: Slot, submission: Submission, names: tuple[str, ...], seed: int, limits: Limits
+        self, slot: Place, submission: Submission, names: tuple[str, ...], seed: int, limits: Limits
     ) -> None:
         self.device = slot.device
         self.remarks: list[str] = []
@@ -115,9 +147,11 @@ class Student:
         self._submission = submission
         self._names = names
         self._seed = seed
-        self._worker: Worker | None = None
+        self._worker: Connection | None = None
         self._defined: frozenset[str] = frozenset()
-        self._seconds_used = 0.0
+        self.seconds_used = 0.0  # of its own time, see `Limits`
+        self._wall_seconds_used = 0.0
+        self._reserved_seconds = 0.0  # of its limits' wall_seconds, for what comes at the end
         self._deaths = 0
         self._requests = 0
         self._closed = False
@@ -134,6 +168,15 @@ class Student:
         """Where the weights came from that `Model.load_weights` loads."""
         weights = self._submission.weights
         return weights.source if weights else "submitted"
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of its own time it may still use, without what is reserved."""
+        return self.limits.wall_seconds - self._reserved_seconds - self.seconds_used
+
+    def reserve(self, seconds: float) -> None:
+        """Keep this part of its time back, until it is to be used: then reserve 0."""
+        self._reserved_seconds = seconds
 
     def load(self) -> None:
         """Load the module now. Raises StudentFailure if that cannot be done."""
@@ -197,7 +240,7 @@ class Student:
         worker = self._ready_worker()
         return self._exchange(worker, op, payload, seconds or self.limits.call_seconds, fields)
 
-    def _ready_worker(self) -> Worker:
+    def _ready_worker(self) -> Connection:
         """The worker with the module loaded. Raises StudentFailure if there can be none."""
         self._raise_if_over()
         if self._worker is None:
@@ -209,7 +252,7 @@ class Student:
                 return self._start()
         return self._worker
 
-    def _start(self) -> Worker:
+    def _start(self) -> Connection:
         worker = self._worker = self._slot.start_worker(self._output, self.limits)
         try:
             self._load(worker)
@@ -228,10 +271,12 @@ class Student:
     def _raise_if_over(self) -> None:
         if self._closed:
             raise RuntimeError("this submission was closed")
+        if self.box_failure:
+            raise self.box_failure
         if over := self.failure or self.exhausted:
             raise StudentFailure(over.kind, over.message)
 
-    def _load(self, worker: Worker) -> None:
+    def _load(self, worker: Connection) -> None:
         code = self._submission.code
         if code is None:
             raise StudentFailure("missing", "no code was handed in")
@@ -252,7 +297,7 @@ class Student:
         self._defined = frozenset(_strings(loaded.get("defined"))) & set(self._names)
         self.remarks = _strings(loaded.get("remarks"))
 
-    def _send_checkpoint(self, worker: Worker, weights: Weights) -> None:
+    def _send_checkpoint(self, worker: Connection, weights: Weights) -> None:
         if worker.checkpoint == weights.path:
             return
         worker.checkpoint = weights.path
@@ -263,7 +308,7 @@ class Student:
         self._timed(worker, header, payload, self.limits.load_seconds, reply=False)
 
     def _exchange(
-        self, worker: Worker, op: str, payload: bytes, seconds: float, fields: dict[str, Any]
+        self, worker: Connection, op: str, payload: bytes, seconds: float, fields: dict[str, Any]
     ) -> Value:
         """Send a request and return the value of its reply. Raises StudentFailure."""
         self._requests += 1
@@ -274,22 +319,26 @@ class Student:
             if not (isinstance(failed, str) and isinstance(message, str)):
                 raise _nonsense()
             raise StudentFailure(_TOLD_BY_WORKER.get(failed, "raised"), message, _strings(reply.get("types")))
-        began = time.monotonic()
+        began = time.thread_time()
         try:
             return protocol.decode_value(reply.get("value"), tensors)
         except protocol.ProtocolError:
             raise _nonsense() from None
         finally:  # what its answer costs to read is the submission's time too
-            self._seconds_used += time.monotonic() - began
+            self.seconds_used += time.thread_time() - began
 
     def _timed(
-        self, worker: Worker, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
+        self, worker: Connection, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool
     ) -> tuple[dict[str, Any], bytes]:
         """One exchange with the worker within what is left of the submission's time."""
-        left = self.limits.wall_seconds - self._seconds_used
+        left = self.seconds_left
+        patience = min(
+            patience_seconds(min(seconds, left)),
+            patience_seconds(self.limits.wall_seconds) - self._wall_seconds_used,
+        )
         began = time.monotonic()
         try:
-            return worker.exchange(header, payload, min(seconds, left), reply=reply)
+            return worker.exchange(header, payload, min(seconds, left), reply=reply, patience=patience)
         except SandboxError as error:
             self.box_failure = error
             raise
@@ -299,13 +348,14 @@ class Student:
                 raise self.box_failure from None
             self._deaths += 1
             if left <= seconds and death.kind == "timeout":
-                death = Death("timeout", f"its code used up all of its {self.limits.wall_seconds:g} seconds")
+                death = Death("timeout", f"its code used up all of its {left + self.seconds_used:g} seconds")
                 self.exhausted = death
             elif self._deaths > self.limits.deaths:
                 self.exhausted = death
             raise death from None
         finally:
-            self._seconds_used += time.monotonic() - began
+            self.seconds_used += worker.own_seconds
+            self._wall_seconds_used += time.monotonic() - began
 
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
@@ -316,7 +366,7 @@ class Student:
 class Model:
     """A model that lives in the worker."""
 
-    def __init__(self, student: Student, worker: Worker, number: int) -> None:
+    def __init__(self, student: Student, worker: Connection, number: int) -> None:
         self._student = student
         self._worker = worker
         self._number = number
@@ -389,9 +439,10 @@ class Model:
     def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> None:
         """Let the student's `train_classifier` train the model on uint8 images and labels.
 
-        It is asked to keep to `seconds`, and stopped when it overruns them by the limits' call_seconds.
+        It is asked to keep to `seconds`, and stopped when it overruns them by six times the limits'
+        call_seconds: the template's loop takes eight steps and a validation, however large the network.
         """
-        limit = seconds + self._student.limits.call_seconds
+        limit = seconds + OVERRUN * self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}
         self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
 
@@ -414,7 +465,9 @@ class Model:
         if not isinstance(found, dict):
             raise _nonsense()
         took, stopped = found.get("seconds"), found.get("stopped")
-        if not (isinstance(took, float) and 0 <= took <= limit and isinstance(stopped, str)):
+        if not (
+            isinstance(took, float) and 0 <= took <= patience_seconds(limit) and isinstance(stopped, str)
+        ):
             raise _nonsense()
         weights = _tensors(found.get("weights"))
         return Trained(weights, _numbers(found.get("history")), took, safe_line(stopped, MESSAGE_CHARACTERS))
@@ -437,6 +490,11 @@ class Model:
         self._student._raise_if_over()
         if self._student._worker is not self._worker:
             raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
+
+
+def patience_seconds(own_seconds: float) -> float:
+    """How long, by the clock on the wall, something is waited for that may take so much time of its own."""
+    return BUSY_FACTOR * max(own_seconds, 0.0) + BUSY_SECONDS
 
 
 def _nonsense() -> StudentFailure:

@@ -34,7 +34,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from . import checkpoints, definitions, helpers, notebook, protocol
+from . import checkpoints, definitions, helpers, notebook, pace, protocol
+from .device import Device
 from .rules import rule_behind
 
 MODULE = "lab8"
@@ -416,7 +417,7 @@ def _train(state: State, request: dict[str, Any], payload: bytes) -> dict[str, l
         model,
         images,
         labels,
-        device=state.device,
+        device=Device(state.device),
         seconds=request["seconds"],
         seed=request["train_seed"],
     )
@@ -490,15 +491,7 @@ def _copy_of(model: nn.Module) -> dict[str, Tensor]:
 def _pace(state: State, request: dict[str, Any], payload: bytes) -> float:
     """Images a second that a small network of fixed size trains on here, by the median step."""
     torch.manual_seed(0)
-    layers: list[nn.Module] = []
-    for inputs, outputs in ((3, 32), (32, 64), (64, 128)):
-        layers += [
-            nn.Conv2d(inputs, outputs, 3, padding=1),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        ]
-    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, 10)).to(state.device)
+    network = pace.network().to(state.device)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     images = torch.rand(request["batch"], 3, 32, 32, device=state.device)
     images = images.contiguous(memory_format=torch.channels_last)

@@ -1,10 +1,11 @@
 """The process inside the box that has torch already, and forks one worker a submission.
 
 It runs as pid 1 of the box's own process namespace, with one thread, and never runs
-a student's code itself. Over its control socket it takes two commands, one line of
+a student's code itself. Over its control socket it takes three commands, one line of
 JSON each: `start` (with the submission's socket and output pipe) forks a worker;
 `end` kills everything in the box, reaps it, wipes the scratch, and answers whether
-the box is as clean as before. Between the two it adds up the box's memory.
+the box is as clean as before. Between the two it adds up the box's memory and its threads' waiting
+for a processor, which `tally` asks for.
 
 This file runs inside the box and imports nothing of the kit but its neighbours.
 """
@@ -27,7 +28,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import relay
+from . import relay, waiting
 
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
@@ -147,6 +148,7 @@ class Box:
         self.memory_bytes = 0  # of the running submission at most
         self.files = 0  # likewise
         self.own_bytes = _status_bytes("self", *RESIDENT)
+        self.waiting = waiting.Waiting(walled=walled)  # of the running submission
         self.machine_bytes = 0  # the machine's shared memory, at its lowest since the submission began
         if not walled:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -168,6 +170,8 @@ class Box:
                 command = json.loads(line)
                 if command["do"] == "start":
                     self.start(command["limits"], descriptors)
+                elif command["do"] == "tally":
+                    self.say(event="tally", number=command["number"], **self.look_at_waiting())
                 else:
                     self.running = False
                     clean = self.kill_all()
@@ -181,6 +185,8 @@ class Box:
         self.cpu_seconds = limits["cpu_seconds"]
         self.machine_bytes = _machine_shared_bytes()
         self.oom_kills = _oom_kills()
+        nice = os.getpriority(os.PRIO_PROCESS, 0) + _niceness(limits)
+        self.waiting = waiting.Waiting(nice=min(nice, 19), walled=self.walled)
         self.running = True
         child = os.fork()
         if child == 0:
@@ -203,11 +209,15 @@ class Box:
                 if pid == self.worker:
                     self.worker = 0
                     self.tell_end(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
+        self.look_at_waiting()
         if why := self.excess():
             self.running = False
             if self.worker:  # told first: to end many large processes takes its time
                 self.say(event="exit", status=-signal.SIGKILL, why=why)
             self.kill_all()
+
+    def look_at_waiting(self) -> dict[str, float]:
+        return self.waiting.look(self.processes(), full_share=not self.walled or _full_share())
 
     def tell_end(self, status: int, cpu_seconds: float) -> None:
         """Report how the worker ended by itself, and the limit that is likely to be the reason."""
@@ -315,7 +325,7 @@ class Box:
 def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None:
     """In the fork: own session, own output, limits, then serve requests."""
     os.setsid()
-    os.nice(NICE_IN_A_SHARE if limits["share"] else NICE)
+    os.nice(_niceness(limits))
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
@@ -332,6 +342,10 @@ def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None
     from . import worker
 
     worker.serve(socket.socket(fileno=connection), limits)
+
+
+def _niceness(limits: dict[str, Any]) -> int:
+    return NICE_IN_A_SHARE if limits["share"] else NICE
 
 
 def _limit(limits: dict[str, Any]) -> None:

@@ -84,7 +84,9 @@ class Bare(Student):
 
     def __init__(self):
         self.failure = self.exhausted = None
-        self._closed, self._requests, self._seed, self._seconds_used = False, 0, 0, 0.0
+        self._closed, self._requests, self._seed = False, 0, 0
+        self.seconds_used = self._wall_seconds_used = 0.0
+        self.box_failure = None
         self.limits = type("Limits", (), {"call_seconds": 20.0, "load_seconds": 20.0})
         self._submission = Submission(student_id="bare")
         self._state = worker.State()

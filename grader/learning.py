@@ -1,0 +1,140 @@
+"""Whether a student's `train_classifier` learns, told by what its network knows before and after.
+
+Nothing here is hidden: the grader's check and the students' self-test ask with images of their own.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import suppress
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from grader.expect import CheckFailed, floats
+from grader.sandbox.student import Model, Student, StudentFailure
+
+CALL_SECONDS = 10.0  # for a few images
+# For most networks the first does. The others are for large ones on few cores, of which few steps fit into
+# three seconds, and for first steps that make things worse before they make them better.
+TRAIN_SECONDS = (3.0, 12.0, 40.0)
+MOST_BUSY = 5.0  # by so many times at most they become longer where the machine was busy with other things
+SPARE_SECONDS = 150.0  # of the submission's time, without which no further training is begun
+
+CLASSES = 10
+DIMENSIONS = 7  # of what `preprocess` may give, beside the batch's
+# By how much `knowledge` has to grow. By chance, with weights disturbed at random, it grew by 3.3 in one of a
+# hundred draws, and by 4.3 at most; half a second of LeNet-5 with PyTorch's own recipe brought 10, five steps
+# of ResNet-18 with a rate of 0.1 brought 6, and images that are known by heart bring 40.
+GROWS = 5.0
+PIECE = 40  # images at a time: in training mode a large network's take much memory
+
+
+def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.Random) -> None:
+    """Raise CheckFailed unless `train_classifier` learns uint8 images (N, 3, 32, 32) and labels int64 (N,).
+
+    The images are ordered so that every ten hold each class once. What is learnt is another class for each
+    than its own, so that nothing that was known before helps.
+    """
+    labels = _derangement(rng)[labels]  # to what was learnt before, every label is wrong
+    busy = 1.0
+    for seconds in TRAIN_SECONDS:
+        budget = round(seconds * busy)
+        if seconds > TRAIN_SECONDS[0] and student.seconds_left < budget + SPARE_SECONDS:
+            break
+        classifier = student.build("classifier")
+        first = classifier.classify(images[:CLASSES])
+        before = _standing(classifier, student, images, labels, rng)
+        used, began = student.seconds_used, time.monotonic()
+        classifier.train(images, labels, seconds=budget, seed=rng.getrandbits(31))
+        own, wall = student.seconds_used - used, time.monotonic() - began
+        busy = min(max(busy, wall / max(own, 1e-3)), MOST_BUSY)
+        after = _standing(classifier, student, images, labels, rng)
+        pairs = zip(before, after, strict=False)  # training mode may have begun to fail
+        if any(new.knowledge > max(old.knowledge, 0.0) + GROWS for old, new in pairs):
+            return
+        if wall < budget / 2 and torch.equal(first, classifier.classify(images[:CLASSES])):
+            break  # it did nothing, and would do no more in more time
+    told = f"the loss on these images: {before[0].loss:.1f} → {after[0].loss:.1f}"  # the same in every run
+    raise CheckFailed(
+        f"train_classifier, given {len(images)} images and {budget} seconds, did not learn them",
+        expected="logits that fit the labels given, by image, clearly better than before",
+        actual=told,
+        hint="train the model given: zero_grad, forward, backward, step; if you do, begin with small steps",
+    )
+
+
+def _derangement(rng: random.Random) -> Tensor:
+    """Another class for each of the ten."""
+    while True:
+        classes = rng.sample(range(CLASSES), CLASSES)
+        if all(new != old for old, new in enumerate(classes)):
+            return torch.tensor(classes)
+
+
+def _touched(images: Tensor, rng: random.Random) -> Tensor:
+    """Each pixel brighter or darker by a grey level, or as it is: to a network the same, to a table new."""
+    noise = torch.randint(-1, 2, images.shape, generator=torch.Generator().manual_seed(rng.getrandbits(60)))
+    return (images + noise).clamp(0, 255).to(torch.uint8)
+
+
+def prepared(value: object, n: int) -> Tensor:
+    """What `preprocess` gave for `n` images. Raises CheckFailed."""
+    return floats(value, (n,), of="preprocess", more=DIMENSIONS)
+
+
+def logits_of(value: Tensor, n: int) -> Tensor:
+    """What a network gave for `n` images. Raises CheckFailed."""
+    return floats(value, (n, CLASSES), of=f"the logits of {n} images")
+
+
+class _Standing(NamedTuple):
+    """How well logits fit their labels."""
+
+    loss: float  # the cross-entropy
+    knowledge: float  # how far above guessing they are, in standard errors
+
+
+def _standing(
+    classifier: Model, student: Student, images: Tensor, labels: Tensor, rng: random.Random
+) -> list[_Standing]:
+    """In evaluation mode and, where that gives logits, in training mode; in an order that nobody can know.
+
+    Either may show that something was learnt: after a few steps of a large network batch norm's running
+    statistics lag behind, but dropout's noise is only in training mode.
+    """
+    half = len(images) // 2 // CLASSES * CLASSES
+    places = list(range(len(images)))
+    order = [*rng.sample(places[:half], half), *rng.sample(places[half:], len(places) - half)]
+    images, labels = _touched(images[order], rng), labels[order]
+    evaluated = [logits_of(classifier.classify(part), len(part)) for part in images.split(PIECE)]
+    standings = [_fit(torch.cat(evaluated), labels)]
+    with suppress(CheckFailed):  # logits and something more, as auxiliary heads give
+        ready = [
+            prepared(student.call("preprocess", part, seconds=CALL_SECONDS), len(part))
+            for part in images[:half].split(PIECE)
+        ]
+        try:
+            trained = [logits_of(classifier.forward(part, training=True), len(part)) for part in ready]
+        except StudentFailure as failure:
+            if failure.kind not in ("raised", "bad_value", "out_of_memory"):
+                raise
+        else:
+            standings.append(_fit(torch.cat(trained), labels[:half]))
+    return standings
+
+
+def _fit(logits: Tensor, labels: Tensor) -> _Standing:
+    """Knowledge is what an image's own logits say for its label, beside other labels and other images.
+
+    Weights set to zero or scaled, and knowing how common a class is, may lower a loss; they are no knowledge.
+    """
+    chances = F.log_softmax(logits.double(), dim=1)  # (N, 10)
+    of_label = labels[:, None]
+    own = chances - chances.mean(0)
+    says = own.gather(1, of_label).squeeze(1) - own.mean(1)
+    error = says.std() / len(says) ** 0.5 + 1e-6  # so that roundings say nothing
+    return _Standing(-chances.gather(1, of_label).mean().item(), (says.mean() / error).item())

@@ -1,0 +1,85 @@
+"""Limits count a submission's own time: what else the machine does costs nobody a point."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from students import function
+
+from grader.limits import Limits
+from grader.sandbox import Slot, StudentFailure
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's account of who waits")
+HOGS = 5  # for each processor
+SPIN = "while time.thread_time() < {seconds}: pass"
+
+
+@contextlib.contextmanager
+def load(processes: int) -> Iterator[None]:
+    """A machine that is busy with other things: processes that never wait, each in a session of its own.
+
+    Linux may share the processors out between sessions, of which a box is one.
+    """
+    words = [sys.executable, "-c", "while True: pass"]
+    hogs = [subprocess.Popen(words, start_new_session=True) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+        for hog in hogs:
+            hog.wait()
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "none"])
+def slot(request: pytest.FixtureRequest, walled_slot: Callable[..., Slot]) -> Slot:
+    return walled_slot(mode=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
+
+
+def call(slot: Slot, body: str) -> tuple[object, float, float]:
+    """What a function with this body returns or fails with; its own seconds; those by the wall."""
+    with slot.student(function(body, "import torch")) as student:
+        student.load()
+        used, began = student.seconds_used, time.monotonic()
+        try:
+            answer: object = student.call("conv_output_size")
+        except StudentFailure as failure:
+            answer = failure.kind
+        return answer, student.seconds_used - used, time.monotonic() - began
+
+
+@LINUX
+def test_a_starved_function_has_the_time_that_it_needs(slot: Slot) -> None:
+    with load(HOGS * len(os.sched_getaffinity(0))):
+        answer, own, wall = call(slot, SPIN.format(seconds=0.9) + "\nreturn 'done'")
+    assert answer == "done" and own < 1.5 < wall, (answer, own, wall)
+
+
+@LINUX
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "time.sleep(60)",
+        "while True: pass",
+        # every one of them waits for the others most of the time
+        "import threading\nx = torch.ones(10_000)\ndef spin():\n    while True: x.sum()\n"
+        "for _ in range(12): threading.Thread(target=spin).start()\nspin()",
+        # processes that nobody waits for, so that what they use is told to nobody
+        "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n    if os.fork() == 0:\n"
+        "        while time.process_time() < 0.01: pass\n        os._exit(0)",
+        # its own choice to wait: all else comes before it
+        "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass",
+    ],
+    ids=["sleeps", "loops", "spins in threads", "forks and forgets", "gives way"],
+)
+def test_who_does_not_wait_for_others_is_stopped(slot: Slot, body: str, busy: bool) -> None:
+    with load(HOGS * len(os.sched_getaffinity(0)) if busy else 0):
+        answer, own, wall = call(slot, body)
+    assert answer == "timeout" and 1.4 < own < 2.5 and wall < (45 if busy else 4), (answer, own, wall)
