@@ -7,13 +7,12 @@
 # %%
 from __future__ import annotations
 
-import sys
-import time
-
 # BEGIN SOLUTION
-from collections import abc, namedtuple
+import collections
 
 # END SOLUTION
+import sys
+import time
 from collections.abc import Callable
 
 import torch
@@ -119,7 +118,7 @@ def preprocess(images: Tensor) -> Tensor:
 # %%
 # BEGIN SOLUTION
 # HINT layers of your own may stand here
-Rung = namedtuple("Rung", "widths convolutions epochs shift hole")  # convolutions in a block; pixels
+Rung = collections.namedtuple("Rung", "widths convolutions epochs shift hole")  # convolutions a block; pixels
 RUNGS = {
     "quick": Rung((32, 128, 128), convolutions=2, epochs=6, shift=2, hole=0),  # to try an idea
     "standard": Rung((64, 256, 256), convolutions=2, epochs=36, shift=4, hole=9),  # the weights beside this
@@ -276,13 +275,13 @@ def whitening_filters(images: Tensor) -> Tensor:
     return torch.cat([filters, -filters])  # both signs, for GELU lets only the positive side through
 
 
-def endless_batches(count: int, size: int, generator: torch.Generator) -> abc.Iterator[tuple[Tensor, Tensor]]:
+def endless_batches(n: int, size: int, generator: torch.Generator) -> collections.abc.Iterator[list[Tensor]]:
     """Yield row numbers and which to mirror: every epoch in a new order, each image from its other side."""
-    mirrored = torch.rand(count, generator=generator, device=generator.device) < 0.5
+    mirrored = torch.rand(n, generator=generator, device=generator.device) < 0.5
     while True:
-        order = torch.randperm(count, generator=generator, device=generator.device)
-        for rows in order.split(size)[: max(1, count // size)]:  # a last, smaller batch is left out
-            yield rows, mirrored[rows]
+        order = torch.randperm(n, generator=generator, device=generator.device)
+        for rows in order.split(size)[: max(1, n // size)]:  # a last, smaller batch is left out
+            yield [rows, mirrored[rows]]
         mirrored = ~mirrored
 
 
