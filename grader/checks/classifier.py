@@ -34,7 +34,7 @@ def classifier_preprocess(student: Student, pictures: Pictures, rng: random.Rand
 
 
 @check()
-def classifierlogits_of(classifier: Model, pictures: Pictures, rng: random.Random) -> None:
+def classifier_logits(classifier: Model, pictures: Pictures, rng: random.Random) -> None:
     """`classifier()` gives finite logits (N, 10); in evaluation mode, whatever else is in the batch."""
     images = _some(pictures, 16, rng)[0]
     together = logits_of(classifier.classify(images, seconds=CALL_SECONDS), 16)
