@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import time
-
 from collections.abc import Callable
 
 import torch

@@ -152,13 +152,12 @@ Edit = Callable[[Files], object]
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake; `wrong` says in what the grader's present verdict differs from `lost`."""
+    """One mistake."""
 
     id: str
     task: str
     edits: tuple[Edit, ...]
     lost: frozenset[str]
-    wrong: str = ""
 
     def files(self) -> Files:
         """What the student hands in, by path."""
@@ -179,7 +178,7 @@ class Mistake:
             (folder / name).write_bytes(content)
 
 
-def m(name: str, *parts: Edit | str | tuple[str, ...], wrong: str = "") -> Mistake:
+def m(name: str, *parts: Edit | str | tuple[str, ...]) -> Mistake:
     """A mistake's edits and the rows that it costs; the rows that rest on these are added."""
     edits = tuple(part for part in parts if callable(part))
     lost: set[str] = set()
@@ -190,7 +189,7 @@ def m(name: str, *parts: Edit | str | tuple[str, ...], wrong: str = "") -> Mista
         row = waiting.pop()
         lost.add(row)
         waiting += REST_ON.get(row, ())
-    return Mistake(name, "", edits, frozenset(lost), wrong)
+    return Mistake(name, "", edits, frozenset(lost))
 
 
 # --- edits -----------------------------------------------------------------------------------------
@@ -459,8 +458,7 @@ CONV = [
     m("size-too-large-a-kernel-taken", swap(" or k > i + 2 * p", ""), IMPOSSIBLE),
     m("size-uneven-stride-refused", swap("        sizes.append(",
       "        if (i + 2 * p - k) % s:\n            " + REFUSE + "\n        sizes.append("), FLOOR),
-    m("size-kernel-that-just-fits-refused", swap("k > i + 2 * p", "k >= i + 2 * p"), IMPOSSIBLE,
-      wrong="no case has a kernel of the padded input's size"),
+    m("size-kernel-that-just-fits-refused", swap("k > i + 2 * p", "k >= i + 2 * p"), IMPOSSIBLE),
     m("count-bias-for-each-weight", counted("return 2 * weights if bias else weights"), COUNT),
     m("count-one-bias-in-all", counted("return weights + bias"), COUNT),
     m("count-bias-always", counted("return weights + out_channels"), COUNT),
@@ -737,8 +735,7 @@ NETWORKS = [
         "    return Classifier().load_state_dict(load_file('classifier.safetensors'))"), NETWORK),
     m("classifier-a-second-output-while-training",
       out("x = torch.flatten(x, 1)\n        return (self.fc(x), x) if self.training else self.fc(x)"),
-      swap("F.cross_entropy(model(x), y)", "F.cross_entropy(model(x)[0], y)"),
-      wrong="training mode is asked for logits, too, and a pair is taken for nonsense"),
+      swap("F.cross_entropy(model(x), y)", "F.cross_entropy(model(x)[0], y)")),
 ]
 # fmt: on
 
@@ -1194,7 +1191,5 @@ TASKS = {
     "answers": WRITTEN,
 }
 MISTAKES = tuple(
-    Mistake(one.id, task, one.edits, one.lost, one.wrong)
-    for task, entries in TASKS.items()
-    for one in entries
+    Mistake(one.id, task, one.edits, one.lost) for task, entries in TASKS.items() for one in entries
 )

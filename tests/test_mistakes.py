@@ -32,8 +32,6 @@ COMMON = {
 def marks(one: Mistake) -> Iterator[pytest.MarkDecorator]:
     if one.id not in COMMON:
         yield pytest.mark.slow
-    if one.wrong:
-        yield pytest.mark.xfail(reason=one.wrong, raises=AssertionError, strict=True)
 
 
 @pytest.fixture(scope="module")

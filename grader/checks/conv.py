@@ -53,6 +53,8 @@ def conv_size_impossible(student: Student, rng: random.Random) -> None:
     no_size: list[Case] = [(n, 0), (n, -3), (n, 3, 0), (n, 3, -1), (0, 1), (-n, 3), (n, 3, 1, -1)]
     for case in [*too_large, *no_size]:
         _expect_refused(student, case)
+    call, hint = (n, n), "a kernel as large as the padded input fits once"
+    expect_equal(_number(_size(student, call)), 1, of=_text(call), hint=hint)
 
 
 @check()

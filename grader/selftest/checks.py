@@ -20,6 +20,7 @@ from grader.types import CheckOutcome, Outcome
 EACH = 25  # images of each class to learn from
 CALL_SECONDS = 10.0
 ARITHMETIC_SECONDS = 5.0
+RESHAPING = {"slice", "select", "narrow", "relu", "view", "reshape", "clone"}  # what is no layer
 LENET = ("lenet_output_shape", "lenet_parameter_shapes")
 
 
@@ -139,14 +140,17 @@ def conv_size_impossible(lab: Lab) -> None:
     for arguments in ((4, 7), (6, 9, 1, 1), (8, 0), (8, 3, 0), (8, 3, -2), (0, 1), (8, 3, 1, -1), (-8, 3)):
         call = _text("conv_output_size", arguments)
         try:
-            found = show(_call(lab, "conv_output_size", arguments))
+            returned = show(_call(lab, "conv_output_size", arguments))
         except StudentFailure as failure:
             if failure.kind != "raised" or "NotImplementedError" in failure.types:
                 raise
             if "ValueError" in failure.types:
                 continue
-            found = failure.message
-        raise CheckFailed(f"{call}: expected ValueError, got {found}", hint=hint)
+            returned = failure.message
+        raise CheckFailed(f"{call}: expected ValueError, got {returned}", hint=hint)
+    hint = "a kernel as large as the padded input fits once"
+    found = _whole(_call(lab, "conv_output_size", (6, 8, 1, 1)))
+    expect_equal(found, 1, of="conv_output_size(6, 8, 1, 1)", hint=hint)
 
 
 @check("conv", "conv_parameter_count with and without biases")
@@ -193,10 +197,15 @@ def lenet_feature_maps(lab: Lab) -> None:
     model = lab.student.build("lenet5")
     images = torch.rand(2, 1, 32, 32)
     model.forward(images)  # a lazy layer's first call is another one
-    seen = [step.output for step in model.activations(images) if len(step.output) == 4]
+    steps = model.activations(images)
+    seen = [step.output for step in steps if len(step.output) == 4]
     maps = [shape[1:] for shape in dict.fromkeys(seen) if shape != images.shape]
     hint = "5×5 convolutions without padding, a pooling by 2 after each"
     expect_equal(tuple(maps[:4]), lenet.MAPS, of="the feature maps' sizes", hint=hint)
+    hint = "a layer that is defined has to be used"
+    for size in (120, 84, CLASSES):
+        made = {step.op for step in steps if step.output == (len(images), size)} - RESHAPING
+        expect(bool(made), f"no layer gives {size} numbers an image", hint=hint)
 
 
 @check("lenet", "lenet5 computes what LeNet-5 computes", LENET)

@@ -41,6 +41,7 @@ _EXACT = {
     "raise ValueError: sizes, kernels and strides are at least 1, padding 0, and the kernel has to fit": (
         "应抛出 ValueError：尺寸、卷积核和步长至少为 1，填充至少为 0，并且卷积核要放得下"
     ),
+    "a kernel as large as the padded input fits once": "卷积核与填充后的输入一样大时，正好放得下一次",
     "the weights of every kernel, and one bias for each output channel": "每个卷积核的权重，再加每个输出通道一个偏置",
     "a kernel of (height, width) has height · width weights a channel": "（高，宽）的卷积核每个通道有 高 · 宽 个权重",
     "return the result: print only shows it": "请用 return 返回结果：print 只是把它显示出来",
@@ -55,6 +56,7 @@ _EXACT = {
     "in forward, stay with tensors: no .detach(), .item(), .data, numpy or new tensors": (
         "forward 中始终使用张量：不要用 .detach()、.item()、.data、numpy，也不要新建张量"
     ),
+    "a layer that is defined has to be used": "定义了的层就要用上",
     "see to them first": "先把它们改对",
     "its parameters are not LeNet-5's": "它的参数不是 LeNet-5 的参数",
     "no layers but LeNet-5's": "除 LeNet-5 的层以外，不要有别的层",
@@ -94,6 +96,8 @@ _EXACT = {
     "the same words over and over": "同样的词反复出现",
     "no weights were handed in": "没有权重：请训练，然后 save_weights(model)",
     "accuracy": "准确率",
+    "the speed of classifier": "classifier 的速度",
+    "a smaller network, or smaller images": "请用更小的网络，或者更小的图像",
     "no accuracy": "无法测量准确率",
     "hand it in": "可以提交了",
     "Accuracy on CIFAR-10 test images": "在 CIFAR-10 测试图像上的准确率",
@@ -115,6 +119,7 @@ _PATTERNS = {
     "the feature maps' sizes": "特征图的尺寸",
     "the shape of *": "*的形状",
     "the logits of * images": "* 张图像的 logits",
+    "no layer gives * numbers an image": "没有一层为每张图像给出 * 个数",
     "no gradient for *": "* 没有梯度",
     "the gradient of *": "* 的梯度",
     "*: off by up to *, where * is rounding": "*：最多相差 *，而舍入误差只有 *",
@@ -166,6 +171,7 @@ _PATTERNS = {
     "* of * questions answered": "问题：已回答 * / *",
     "*, probably between * and *": "*，很可能在 * 与 * 之间",
     "* of * points, if the grader's own inputs say the same": "共 * / * 分，前提是评分程序用自己的输入得到同样的结果",
+    "10,000 images take some * minutes on one core here, and may take *": "10,000 张图像在这台机器的一个核上大约需要 * 分钟，最多允许 * 分钟",
     "accuracy on only * test images: for all, put them into data/": (
         "只在 * 张测试图像上的准确率：要用全部图像，请把数据放进 data/"
     ),

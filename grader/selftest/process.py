@@ -152,7 +152,7 @@ class LocalSlot:
         self.program = program
         self.closed = closed
         self.limits = limits
-        self.threads = os.cpu_count() or 1
+        self.threads = 1  # the grader may have no more for a submission
         self._workers: list[Worker] = []
 
     def __enter__(self) -> LocalSlot:

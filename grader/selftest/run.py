@@ -25,6 +25,7 @@ from grader.errors import KitError
 from grader.intake import read_folder, read_submissions
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric, score
+from grader.sandbox import pace
 from grader.sandbox.student import Student, StudentFailure
 from grader.selftest import newer
 from grader.selftest.checks import CHECKS, TASKS, Lab, look
@@ -177,6 +178,32 @@ class Run:
             self._outcomes[outcome.id] = outcome
             word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
             self._say(word, outcome.title, outcome.reason, outcome.hint)
+        if self._passed("classifier_logits"):
+            self._tell_speed(lab)
+
+    def _passed(self, id: str) -> bool:
+        return id in self._outcomes and self._outcomes[id].outcome is Outcome.PASSED
+
+    def _tell_speed(self, lab: Lab) -> None:
+        """How long the test images will take, where that is much of what they may take."""
+        student, images = lab.student, lab.images[: pace.BATCH]
+        try:
+            model = student.build("classifier")
+            model.classify(images[:4])  # what is slow the first time
+            before = student.seconds_used
+            model.classify(images, seconds=student.limits.batch_seconds)
+        except StudentFailure:
+            return  # the checks have told more
+        needed = pace.needed_seconds(student.seconds_used - before, len(images)) / 60
+        allowed = pace.allowed_seconds(pace.small_seconds(), student.limits.accuracy_seconds) / 60
+        if needed > allowed / 2:
+            told = (
+                f"10,000 images take some {needed:.0f} minutes on one core here, and may take {allowed:.0f}"
+            )
+            word, mend = (
+                ("FAIL", "a smaller network, or smaller images") if needed > allowed else ("note", "")
+            )
+            self._say(word, "the speed of classifier", told, mend)
 
     # The answers
 
