@@ -753,7 +753,6 @@ def trainer(old: str, new: str) -> Edit:
 
 # fmt: off
 TRAINING = [
-    m("train-zero-grad-forgotten", swap(ZERO, ""), TRAINS),
     m("train-zero-grad-forgotten-at-a-small-rate", swap(ZERO, ""),
       swap("Adam(model.parameters(), lr=0.01)", "SGD(model.parameters(), lr=0.001)")),
     m("train-backward-forgotten", swap(BACKWARD, ""), TRAINS),

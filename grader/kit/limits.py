@@ -17,7 +17,7 @@ def limits_told(rubric: Rubric, language: Literal["en", "zh"]) -> str:
             f"- size: {sizes[0]} MiB of code, {sizes[1]} MiB of notebook with its outputs, {sizes[2]} MiB of "
             f"weights, {sizes[3]} MiB of answers;\n"
             f"- memory: {limits.memory_mib:,} MiB beside PyTorch itself;\n"
-            f"- time: {limits.call_seconds:g} seconds for a call; {limits.accuracy_seconds / 60:g} minutes for "
+            f"- time: {limits.call_seconds:g} seconds a call; {limits.accuracy_seconds / 60:g} minutes for "
             "10,000 test images on one core of a usual computer, far more than most networks need: the "
             "self-test says so if yours needs more than half."
         )

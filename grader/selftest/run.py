@@ -197,13 +197,10 @@ class Run:
         needed = pace.needed_seconds(student.seconds_used - before, len(images)) / 60
         allowed = pace.allowed_seconds(pace.small_seconds(), student.limits.accuracy_seconds) / 60
         if needed > allowed / 2:
-            told = (
-                f"10,000 images take some {needed:.0f} minutes on one core here, and may take {allowed:.0f}"
-            )
-            word, mend = (
-                ("FAIL", "a smaller network, or smaller images") if needed > allowed else ("note", "")
-            )
-            self._say(word, "the speed of classifier", told, mend)
+            told = f"10,000 images take some {needed:.0f} minutes on one core here, "
+            told += f"and may take {allowed:.0f}"
+            word = "FAIL" if needed > allowed else "note"
+            self._say(word, "the speed of classifier", told, "a smaller network, or smaller images")
 
     # The answers
 
