@@ -8,13 +8,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from students import function
+from students import function, submission
 
+from grader import grade as grade_module
+from grader.engines.local import grade_all
+from grader.grade import Bench
+from grader.intake import read_submissions
 from grader.limits import Limits
+from grader.rubric import load_rubric
 from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import student as student_module
+from grader.setup import Setup
+from grader.types import Status, Submission, Verdict
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CLASS = Path(__file__).parent / "submissions"
+ZIP = "gradebook_ML2026_Lab8_2026-11-20-23-59-59.zip"
+TABLE = tomllib.loads((CLASS / "expected.toml").read_text("utf-8"))["students"]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's account of who waits")
 HOGS = 5  # for each processor
 SPIN = "while time.thread_time() < {seconds}: pass"
@@ -83,3 +100,44 @@ def test_who_does_not_wait_for_others_is_stopped(slot: Slot, body: str, busy: bo
     with load(HOGS * len(os.sched_getaffinity(0)) if busy else 0):
         answer, own, wall = call(slot, body)
     assert answer == "timeout" and 1.4 < own < 2.5 and wall < (45 if busy else 4), (answer, own, wall)
+
+
+@LINUX
+def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
+    walled_slot: Callable[..., Slot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(student_module, "BUSY_FACTOR", 0.5)
+    monkeypatch.setattr(student_module, "BUSY_SECONDS", 0)
+    walled_slot()  # or the test is skipped
+    tries: list[Submission] = []
+    grade_one = grade_module.grade_one
+
+    def counted(work: Submission, bench: Bench) -> Verdict:
+        tries.append(work)
+        return grade_one(work, bench)
+
+    monkeypatch.setattr(grade_module, "grade_one", counted)
+    limits = Limits(call_seconds=2, load_seconds=2)
+    rubric = load_rubric(None).model_copy(update={"limits": limits})
+    work = submission("import time\ndef conv_output_size(*a, **k):\n    time.sleep(60)")
+    with Bench(Setup(rubric=rubric, images="mini")) as bench:
+        verdict = bench.grade(work)
+    assert verdict.status is Status.GRADER_ERROR and "too busy" in verdict.reason and len(tries) == 2
+
+
+@LINUX
+@pytest.mark.slow
+def test_the_sample_class_gets_its_points_on_a_busy_machine(tmp_path: Path) -> None:
+    """The reference, the slowest; a small network; another architecture; one with an endless loop."""
+    wanted = {name: TABLE[name] for name in ("li_wei", "12210003", "12210013", "12210014")}
+    works = [w for w in read_submissions(CLASS / ZIP, tmp_path) if w.student_id in wanted]
+    setup = Setup(rubric=load_rubric(None), images="mini")
+    with load(HOGS * len(os.sched_getaffinity(0))):
+        verdicts = {v.student_id: v for v in grade_all(works, setup, jobs=2)}
+    for name, row in wanted.items():
+        verdict = verdicts[name]
+        lost = [f"{r.id}: {r.reason}" for r in verdict.rows if r.points < r.out_of]
+        checks = [*row["conv"], *row["lenet"], *row["classifier"]]
+        assert verdict.status.value == row["status"], verdict.reason
+        assert [r.points for r in verdict.rows][: len(checks)] == checks, lost
+        assert verdict.accuracy and abs((verdict.accuracy.correct or 0) - row["correct"]) <= 5, lost

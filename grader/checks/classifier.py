@@ -47,7 +47,7 @@ def classifier_logits(classifier: Model, pictures: Pictures, rng: random.Random)
 
 @check()
 def classifier_trains(student: Student, pictures: Pictures, rng: random.Random) -> None:
-    """`train_classifier` learns 250 real images in 3 seconds; where it does not, it gets 12, and then 40."""
+    """`train_classifier` learns 250 real images in 3 seconds; where they do not suffice it gets up to 40."""
     expect_learns(student, *_balanced(pictures, rng), rng)
 
 

@@ -51,6 +51,7 @@ LIMITS = """
 wall_seconds = 25
 call_seconds = 2
 batch_seconds = 5
+accuracy_seconds = 100
 load_seconds = 4
 memory_mib = 500
 processes = 16
