@@ -176,6 +176,7 @@ def test_each_wrong_answer_gets_one_line_with_expected_actual_and_hint(folder: P
     assert not any("noise" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_what_is_open_is_packed_as_incomplete(solved: Path) -> None:
     (solved / "classifier.safetensors").unlink()
     (solved / "answers.md").unlink()
@@ -186,6 +187,7 @@ def test_what_is_open_is_packed_as_incomplete(solved: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_one_task_alone(solved: Path) -> None:
     status, lines = run(solved, "answers", "conv")
     assert status == 0
@@ -200,6 +202,7 @@ def test_one_task_alone(solved: Path) -> None:
     assert done.returncode == 2 and "there is no task convolution: choose from conv, lenet" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_points_by_row_on_the_images_that_come_with_it(solved: Path) -> None:
     status, lines = run(solved, "--score")
     assert status == 0
@@ -215,6 +218,7 @@ def test_the_points_by_row_on_the_images_that_come_with_it(solved: Path) -> None
 # What happens to code that is not as it should be
 
 
+@pytest.mark.slow
 def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
     more = (
         "import os\n"
@@ -274,6 +278,7 @@ def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> N
     assert "directory: 'model.pt' (lab8.py, line " in told
 
 
+@pytest.mark.slow
 def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
     (solved / "selftest.pyz").write_bytes(pack_parts("3.10"))
     more = (
@@ -305,6 +310,7 @@ def test_an_exception_in_a_notebooks_cell_names_cell_and_line(solved: Path) -> N
     assert failed.endswith("ZeroDivisionError: division by zero (lab8.ipynb, cell 3, line 2)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["def lenet5(:\n", "x = 1\n", "import lab8\n", ""])
 def test_a_file_without_any_of_the_functions_is_told(folder: Path, code: str) -> None:
     (folder / "lab8.ipynb").unlink()
@@ -313,6 +319,7 @@ def test_a_file_without_any_of_the_functions_is_told(folder: Path, code: str) ->
     assert status == 1 and of_kind(lines, "FAIL") and not of_kind(lines, "ok")
 
 
+@pytest.mark.slow
 def test_nothing_to_look_at_is_told(folder: Path) -> None:
     for file in folder.glob("[al]*"):
         file.unlink()
@@ -337,18 +344,21 @@ def test_what_is_needed_and_missing_is_named(folder: Path) -> None:
 # How it tells
 
 
+@pytest.mark.slow
 def test_a_console_that_lacks_characters_stops_nothing(solved: Path) -> None:
     more = "\ndef conv_output_size(*a, **k): raise ValueError('不行')\n"
     (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
     assert any("ValueError: ??" in line for line in run(solved, "conv", PYTHONIOENCODING="ascii")[1])
 
 
+@pytest.mark.slow
 def test_a_reader_who_has_seen_enough_stops_it_quietly(solved: Path) -> None:
     command = f"{sys.executable} selftest.py conv | head -1"
     done = subprocess.run(command, shell=True, cwd=solved, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("look") and done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
     (folder / "lab8.py").write_text(WRONG)
     status, lines = run(folder, "--pack", LANG="zh_CN.UTF-8")
