@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from grader import datasets
-from grader.accuracy import Z, measure_accuracy, wilson_interval
-from grader.sandbox import Limits, Slot
+from grader.accuracy import Z, accuracy_seconds, measure_accuracy, wilson_interval
+from grader.sandbox import Limits, Slot, pace
 from grader.types import Accuracy, Code, Submission, Weights
 
 NETWORK = """
@@ -176,6 +176,33 @@ def test_a_network_too_hungry_for_large_batches_gets_smaller_ones(measure: Measu
 def test_a_network_may_take_longer_for_a_batch_than_a_call_may_take(measure: Measure) -> None:
     result = measure("return x", "import time; time.sleep(0.03 * len(x)); return x", n=100)
     assert result.correct == measure(n=100).correct, result.reason
+
+
+def test_a_network_that_is_too_slow_is_refused_early_with_the_way_out(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+) -> None:
+    code = NETWORK.replace("return x\n", "import time; time.sleep(0.3); return x\n", 1)
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
+    with slot.student(work, accuracy_seconds=1.0) as student:
+        result = measure_accuracy(student, *images, seconds=1.0)  # ten batches would take three
+        assert student.seconds_used < 2
+    assert result.correct is None and "smaller network" in result.reason, result.reason
+    assert "accuracy_seconds" in result.reason
+    with slot.student(work, accuracy_seconds=9.0) as student:
+        assert measure_accuracy(student, *images, seconds=9.0).correct
+
+
+def test_a_slower_machine_gives_more_time_and_the_students_rule_is_the_graders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = Limits()
+    assert limits.accuracy_seconds == pace.ACCURACY_SECONDS
+    for small in (2.0, 8.0):
+        monkeypatch.setattr(pace, "small_seconds", lambda small=small: small)
+        allowed = accuracy_seconds(limits, "cpu", 10_000)
+        assert allowed == 300 * small
+        assert pace.fits(0.99 * allowed / 100, 100, small) and not pace.fits(1.01 * allowed / 100, 100, small)
+    assert accuracy_seconds(limits, "cuda", 1_000) == 120
 
 
 def test_wilson_interval_of_known_cases() -> None:
