@@ -48,7 +48,13 @@ def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.
         first = classifier.classify(images[:CLASSES])
         before = _standing(classifier, student, images, labels, rng)
         used, began = student.seconds_used, time.monotonic()
-        classifier.train(images, labels, seconds=budget, seed=rng.getrandbits(31))
+        try:
+            classifier.train(images, labels, seconds=budget, seed=rng.getrandbits(31))
+        except StudentFailure as failure:
+            if failure.kind != "timeout":
+                raise
+            reason = f"train_classifier was given {budget:g} seconds, and was stopped long after"
+            raise CheckFailed(reason, hint="look at the clock in every step") from None
         own, wall = student.seconds_used - used, time.monotonic() - began
         busy = min(max(busy, wall / max(own, 1e-3)), MOST_BUSY)
         after = _standing(classifier, student, images, labels, rng)

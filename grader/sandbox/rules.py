@@ -18,6 +18,10 @@ PACKAGE = (
     f"of packages only {', '.join(PACKAGES[:-1])} and {PACKAGES[-1]} are sure to be there while the grader "
     "runs this, and of modules of your own those handed in beside the code"
 )
+GRADIENTS = (
+    "a gradient has to reach every parameter: no torch.no_grad(), no .detach(), .item(), .data or numpy in "
+    "forward, and no requires_grad=False"
+)
 KEYBOARD = "nobody is at the keyboard while the grader runs this"
 FILES = "of what was handed in only the code and the weights are there while the grader runs this"
 WRITING = "only the working folder and tempfile's can be written while the grader runs this"
@@ -64,6 +68,8 @@ def _rule(error: BaseException, limits: dict[str, Any]) -> str:
         return KEYBOARD
     if any(words in text for words in _NO_ROOM):
         return _room(limits)
+    if "does not require grad" in text:
+        return GRADIENTS
     if "can't start new thread" in text:
         return _processes(limits)
     if "CUDA out of memory" in text:

@@ -28,7 +28,7 @@ MESSAGE_CHARACTERS = 400
 # On a machine that is busy with other things a request may take so many times its limit by the clock on the
 # wall, and some more, before its box is given up for the machine's fault; so may all requests together.
 BUSY_FACTOR, BUSY_SECONDS = 10, 30
-OVERRUN = 6
+OVERRUN = 2
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
 _TOLD_BY_WORKER: dict[str, Kind] = {
@@ -439,8 +439,8 @@ class Model:
     def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> None:
         """Let the student's `train_classifier` train the model on uint8 images and labels.
 
-        It is asked to keep to `seconds`, and stopped when it overruns them by six times the limits'
-        call_seconds: the template's loop takes eight steps and a validation, however large the network.
+        It is asked to keep to `seconds`, and stopped when it overruns them by twice the limits'
+        call_seconds: the template's loop takes two steps and a validation, however large the network.
         """
         limit = seconds + OVERRUN * self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import errno
+import inspect
 import json
 import linecache
 import math
@@ -96,7 +98,11 @@ class State:
         whys = [one.why for one in self.left_out if name in one.names]
         if name in self.elsewhere:
             whys.append(f"it stands in {self.elsewhere[name]}: make that a code cell")
-        return whys[-1] if whys else ""
+        if whys:
+            return whys[-1]
+        there = [other for other, value in vars(self.module).items() if isinstance(value, types.FunctionType)]
+        alike = difflib.get_close_matches(name, there, 1, 0.8)
+        return f"there is {alike[0]}: is it meant?" if alike and alike[0] != name else ""
 
     def model(self, request: dict[str, Any]) -> nn.Module:
         return self.models[request["model"]]
@@ -421,6 +427,10 @@ def _train(state: State, request: dict[str, Any], payload: bytes) -> dict[str, l
         seconds=request["seconds"],
         seed=request["train_seed"],
     )
+    if inspect.isgenerator(history):
+        raise RefusalError(
+            "bad_value", "train_classifier has a `yield`, so calling it trains nothing: use return"
+        )
     try:
         return _columns(history)
     except Exception:

@@ -68,8 +68,8 @@ _EXACT = {
     "dropout and batch norm have to obey model.eval(); nothing may be computed over the batch": (
         "dropout 和批归一化要服从 model.eval()；不得对整批图像做统计"
     ),
-    "train the model that is given: zero_grad, forward, backward, step": (
-        "训练传入的那个模型：zero_grad、前向、backward、step"
+    "train the model given: zero_grad, forward, backward, step; if you do, begin with small steps": (
+        "训练传入的那个模型：zero_grad、前向计算、backward、step；如果都做了，请从小的学习率开始"
     ),
     "train again, or change classifier() back to what you trained; then save_weights(model)": (
         "请重新训练，或者把 classifier() 改回训练时的样子；然后 save_weights(model)"
@@ -79,6 +79,10 @@ _EXACT = {
     "the grader has no such device here: use the `device` that train_classifier is given, and no .cuda()": (
         "评分时没有这样的设备：请使用传给 train_classifier 的 device，不要用 .cuda()"
     ),
+    "a gradient has to reach every parameter: no torch.no_grad(), no .detach(), .item(), .data or numpy in forward, and no requires_grad=False": (
+        "梯度要能到达每一个参数：forward 中不要用 torch.no_grad()、.detach()、.item()、.data 或 numpy，也不要设 requires_grad=False"
+    ),
+    "look at the clock in every step": "每一步都要看时间",
     "nobody is at the keyboard while the grader runs this": "评分时没有人在键盘前",
     "of what was handed in only the code and the weights are there while the grader runs this": (
         "评分时，提交的文件中只有代码和权重"
@@ -119,6 +123,10 @@ _PATTERNS = {
     "the feature maps' sizes": "特征图的尺寸",
     "the shape of *": "*的形状",
     "the logits of * images": "* 张图像的 logits",
+    "train_classifier was given * seconds, and was stopped long after": "给了 train_classifier * 秒，它远远超时，被停止了",
+    "train_classifier, given * images and * seconds, did not learn them": "train_classifier 用 * 张图像和 * 秒没有学会它们",
+    "there is *: is it meant?": "有一个 *：是想写它吗？",
+    "train_classifier has a `yield`, so calling it trains nothing: use return": "train_classifier 中有 yield，调用它并不会训练：请用 return",
     "no layer gives * numbers an image": "没有一层为每张图像给出 * 个数",
     "no gradient for *": "* 没有梯度",
     "the gradient of *": "* 的梯度",
