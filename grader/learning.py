@@ -62,7 +62,9 @@ def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.
         if any(new.knowledge > max(old.knowledge, 0.0) + GROWS for old, new in pairs):
             return
         if wall < budget / 2 and torch.equal(first, classifier.classify(images[:CLASSES])):
-            break  # it did nothing, and would do no more in more time
+            # It would do no more in more time.
+            hint = "train the model given, not a copy or another one, and call optimizer.step()"
+            raise CheckFailed("train_classifier left the model given as it was", hint=hint)
     told = f"the loss on these images: {before[0].loss:.1f} → {after[0].loss:.1f}"  # the same in every run
     raise CheckFailed(
         f"train_classifier, given {len(images)} images and {budget} seconds, did not learn them",

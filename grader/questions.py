@@ -91,7 +91,8 @@ def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -
 def _objection(own: list[str], said: dict[Run, int]) -> str:
     """Why an answer with these words of its own does not count; empty where it does."""
     if _weight(own) < 1:
-        return f"{_told(own)}; {ENOUGH_WORDS} words or {ENOUGH_CHARACTERS} Chinese characters are enough"
+        enough = f"{ENOUGH_WORDS} words or {ENOUGH_CHARACTERS} Chinese characters"
+        return f"{_told(own)}; at least {enough} are needed"
     if not _is_enough(_once(own)):
         return "the same words over and over"
     if not _is_enough(_once(_without(own, said))):

@@ -99,7 +99,7 @@ def test_a_starved_function_has_the_time_that_it_needs(slot: Slot) -> None:
 def test_who_does_not_wait_for_others_is_stopped(slot: Slot, body: str, busy: bool) -> None:
     with load(HOGS * len(os.sched_getaffinity(0)) if busy else 0):
         answer, own, wall = call(slot, body)
-    assert answer == "timeout" and 1.4 < own < 2.5 and wall < (45 if busy else 4), (answer, own, wall)
+    assert answer == "timeout" and 1.4 < own < 4 and wall < (60 if busy else 15), (answer, own, wall)
 
 
 @LINUX

@@ -185,7 +185,7 @@ def test_rows_say_what_was_wrong_with_what_was_handed_in(graded: tuple[Path, str
     rows = {row["id"]: row["reason"] for row in verdicts["@SUM(A1)"]["rows"]}
     assert "lab8.ipynb is not a notebook that can be read" in rows["conv_size_formula"]
     rows = {row["id"]: row["reason"] for row in verdicts["con"]["rows"]}
-    assert "=.docx cannot be read: answers belong into answers.md" in rows["question_2"]
+    assert "=.docx cannot be read: answers belong in answers.md" in rows["question_2"]
     rows = {row["id"]: row["reason"] for row in verdicts["=1+1"]["rows"]}
     assert "=2 [red]w.pt is neither a safetensors nor a torch file" in rows["classifier_weights_load"]
     rows = {row["id"]: row["reason"] for row in verdicts["-rf"]["rows"]}

@@ -682,7 +682,8 @@ def test_no_helper_takes_a_librarys_place(slot: Slot, name: str) -> None:
     cell = f"def conv_output_size():\n    import {top}\n    return hasattr({top}, 'MINE')\n"
     value, remarks = answer(slot, cell, {name: "MINE = 1\n"})
     assert value is False
-    assert remarks == [f"{name} is not read, for {top} is the code's or a library's name: give it another"]
+    whose = "the module that is handed in" if top == "lab8" else "a library"
+    assert remarks == [f"{name} is not read, because {whose} is called {top}: rename it"]
 
 
 def test_a_refused_helper_is_the_reason_of_what_it_lacks(slot: Slot) -> None:

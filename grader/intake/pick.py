@@ -41,6 +41,7 @@ _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
 _NEXT = re.compile(r"\n(?=[^\s)#])")  # where a function ends; its arguments' bracket may close at the margin
 _SAYS_NOTHING = re.compile(r'""".*?"""|\'\'\'.*?\'\'\'|#[^\n]*', re.DOTALL)  # docstrings and comments
 _STUB_CHARACTERS = 10_000  # of a function, at most, in which its stub is looked for
+TOOLS = "lab8_tools.py"  # handed out with the template
 _TRIES = 30  # files that are opened in search of code or weights
 
 # Extensions that say: neither code nor weights nor text.
@@ -121,14 +122,16 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     candidates.sort(key=lambda candidate: candidate.rank)
     if not candidates:
         return CodeFound(None, (), tuple(remarks), missing)
-    best = next((candidate for candidate in candidates if any(map(str.strip, candidate.cells))), None)
+    # The course's own file may be read with the code, and is not the code.
+    may_be = (c for c in candidates if c.entry.name != TOOLS and any(map(str.strip, c.cells)))
+    best = next(may_be, None)
     notebook = best if best and best.is_notebook else next((c for c in candidates if c.is_notebook), None)
     if best:
         beside = [helper.entry for helper in best.helpers.values()]
         if beside:
             remarks.append(f"read with {best.entry.label}: {_listed([entry.label for entry in beside])}")
         rest = [c.entry for c in candidates if c is not best and c.entry not in beside]
-        others = [entry.label for entry in rest if entry.name != "lab8_tools.py"]  # the course's own
+        others = [entry.label for entry in rest if entry.name != TOOLS]
         if others:
             why = f"{best.in_all} of {len(CONTRACT)} functions filled in"
             remarks.append(f"{best.entry.label} was taken as the code ({why}); left aside: {_listed(others)}")
@@ -136,7 +139,8 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
             remarks.append(f"{best.entry.label} was taken as the code")
     code = _code(best) if best else None
     if not code:
-        missing = missing or f"{candidates[0].entry.label} holds no code"
+        empty = next((c.entry.label for c in candidates if c.entry.name != TOOLS), "")
+        missing = missing or (f"{empty} holds no code" if empty else "")
     markdown, claims = (notebook.markdown, notebook.claims) if notebook else ((), ())
     taken = [best, *best.helpers.values()] if best else []
     if notebook and notebook is not best and answer_heads("\n".join(markdown)):
@@ -429,7 +433,7 @@ def find_answers(
         documents = [entry.label for entry in files if entry.suffix in _DOCUMENTS]
         if documents:
             remarks.append(
-                f"{_listed(documents)} cannot be read: answers belong into answers.md or the notebook"
+                f"{_listed(documents)} cannot be read: answers belong in answers.md or the notebook"
             )
     for cell in markdown:
         room -= len(cell.encode("utf-8", "replace"))

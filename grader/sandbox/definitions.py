@@ -153,7 +153,9 @@ class _Search:
             elif not isinstance(statement, _Definition | ast.Import | ast.ImportFrom):
                 changes = f" that changes {', '.join(sorted(touched))}" if touched else ""
                 why = f"{place}: {_kind(statement)} at the top level{changes} was not run"
-                yield LeftOut(why, candidate.touches, needed=bool(touched))
+                # Of a training only the module's own names may be missed: it may call torch.manual_seed.
+                missed = touched - self._effects.imported if self._effects.trains(statement) else touched
+                yield LeftOut(why, candidate.touches, needed=bool(missed))
 
     def _close(self, verdict: Callable[[_Candidate], bool], names: set[str]) -> None:
         """Keep what the verdict says is to be kept, and add what it refers to to the names."""

@@ -33,8 +33,8 @@ class Helpers(MetaPathFinder, Loader):
         for path, text in {**written(cells), **files}.items():
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             if (top := name.partition(".")[0]) in taken:
-                whose = "the code's or a library's name"
-                self.refused[top] = f"{path} is not read, for {top} is {whose}: give it another"
+                whose = "the module that is handed in" if top == "lab8" else "a library"
+                self.refused[top] = f"{path} is not read, because {whose} is called {top}: rename it"
             else:
                 self._modules[name] = path, text
         self._packages = {n for n, (path, _) in self._modules.items() if path.endswith("__init__.py")}

@@ -17,6 +17,7 @@ from grader.sandbox.student import Model, SandboxError, Student, StudentFailure
 from grader.selftest import lenet
 from grader.types import CheckOutcome, Outcome
 
+UNSCALED = 20.0  # numbers beyond it after `preprocess` are pixels
 EACH = 25  # images of each class to learn from
 CALL_SECONDS = 10.0
 ARITHMETIC_SECONDS = 5.0
@@ -39,7 +40,7 @@ class Check(NamedTuple):
     id: str
     task: str
     title: str
-    run: Callable[[Lab], None]
+    run: Callable[[Lab], str | None]
     needs: tuple[str, ...]  # the ids of checks without which this one says nothing, as in the grader
 
 
@@ -49,23 +50,29 @@ TASKS = ("conv", "lenet", "classifier", "train", "weights", "answers")
 
 def check(
     task: str, title: str, needs: tuple[str, ...] = ()
-) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
+) -> Callable[[Callable[[Lab], str | None]], Callable[[Lab], str | None]]:
     """Add a function to the checks, in the order in which they stand here."""
 
-    def add(run: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    def add(run: Callable[[Lab], str | None]) -> Callable[[Lab], str | None]:
         CHECKS.append(Check(run.__name__, task, title, run, needs))
         return run
 
     return add
 
 
-def look(lab: Lab, tasks: Container[str] = TASKS) -> Iterator[CheckOutcome]:
-    """Run the checks of these tasks, one after the other. A task that is not written yet is `not_run`."""
+def look(
+    lab: Lab, tasks: Container[str] = TASKS, begin: Callable[[str], None] = lambda title: None
+) -> Iterator[CheckOutcome]:
+    """Run the checks of these tasks, one after the other, and tell `begin` which one begins.
+
+    A task that is not written yet is `not_run`. What passed may have a hint all the same.
+    """
     titles = {check.id: check.title for check in CHECKS}
     passed: set[str] = set()
     for check in CHECKS:
         if check.task not in tasks:
             continue
+        begin(check.title)
         outcome, reason, hint = _ends(check, lab, passed, titles)
         if outcome is Outcome.PASSED:
             passed.add(check.id)
@@ -76,19 +83,30 @@ def _ends(check: Check, lab: Lab, passed: set[str], titles: dict[str, str]) -> t
     """How a check ends, why, and a hint."""
     for name in check.needs:
         if name not in passed:
-            return Outcome.NOT_RUN, f"first comes: {titles[name]}", ""
+            return Outcome.NOT_RUN, f"waiting for: {titles[name]}", ""
     try:
-        check.run(lab)
+        advice = check.run(lab) or ""
     except CheckFailed as failed:
         return Outcome.FAILED, failed.reason, failed.hint
     except StudentFailure as failure:
         unwritten = "NotImplementedError" in failure.types
         is_open = unwritten or (failure.kind == "missing" and check.task == "weights")
         reason = failure.message.removeprefix("NotImplementedError: ")
-        return Outcome.NOT_RUN if is_open else Outcome.FAILED, reason, ""
+        return Outcome.NOT_RUN if is_open else Outcome.FAILED, reason, _hint(failure)
     except SandboxError as error:
         return Outcome.ERROR, str(error), ""
-    return Outcome.PASSED, "", ""
+    return Outcome.PASSED, "", advice
+
+
+def _hint(failure: StudentFailure) -> str:
+    """What to do about a failure whose own words do not say it."""
+    if failure.kind == "timeout":
+        return "look for a loop that never ends"
+    if "of type NoneType" in failure.message:
+        return "return the result"
+    if "of type type" in failure.message:
+        return "return an object of the class: call it"
+    return ""
 
 
 # Convolution arithmetic
@@ -101,7 +119,7 @@ def conv_size_formula(lab: Lab) -> None:
         *(((32, 5), 28), ((28, 3, 1, 1), 28), ((227, 11, 4), 55)),
         *(((12, 4, 2, 2), 7), ((20, 6, 3, 2), 7), ((9, 4, 1, 3), 12)),
     ):
-        found = _call(lab, "conv_output_size", arguments)
+        found = _call(lab, "conv_output_size", arguments, hint)
         expect_equal(_whole(found), right, of=_text("conv_output_size", arguments), hint=hint)
 
 
@@ -115,7 +133,7 @@ def conv_size_floor(lab: Lab) -> None:
         ((9, 4, 3, 1), 3),
         ((32, 5), 28),
     ):
-        found = _call(lab, "conv_output_size", arguments)
+        found = _call(lab, "conv_output_size", arguments, hint)
         expect_equal(found, right, of=_text("conv_output_size", arguments), hint=hint)
 
 
@@ -130,7 +148,7 @@ def conv_size_pairs(lab: Lab) -> None:
         ((32, 3, 1, (1, 0)), (32, 30)),
         (((32, 16), (4, 2), (2, 1), (1, 3)), (16, 21)),
     ):
-        found = _whole(_call(lab, "conv_output_size", arguments))
+        found = _whole(_call(lab, "conv_output_size", arguments, hint))
         expect_equal(found, right, of=_text("conv_output_size", arguments), hint=hint)
 
 
@@ -157,15 +175,15 @@ def conv_size_impossible(lab: Lab) -> None:
 def conv_params_bias(lab: Lab) -> None:
     hint = "the weights of every kernel, and one bias for each output channel"
     for arguments, right in (((1, 6, 5), 156), ((6, 16, 5, False), 2400), ((3, 8, 3, True), 224)):
-        found = _call(lab, "conv_parameter_count", arguments)
+        found = _call(lab, "conv_parameter_count", arguments, hint)
         expect_equal(found, right, of=_text("conv_parameter_count", arguments), hint=hint)
 
 
 @check("conv", "conv_parameter_count of a kernel that is not square", ("conv_params_bias",))
 def conv_params_nonsquare(lab: Lab) -> None:
     for arguments, right in (((3, 8, (1, 7)), 176), ((4, 2, (5, 2)), 82)):
-        found = _call(lab, "conv_parameter_count", arguments)
         hint = "a kernel of (height, width) has height · width weights a channel"
+        found = _call(lab, "conv_parameter_count", arguments, hint)
         expect_equal(found, right, of=_text("conv_parameter_count", arguments), hint=hint)
 
 
@@ -178,7 +196,7 @@ def lenet_output_shape(lab: Lab) -> None:
     for count in (1, 4):
         found = tuple(model.forward(torch.rand(count, 1, 32, 32)).shape)
         hint = "flatten all but the first dimension"
-        expect_equal(found, (count, CLASSES), of=f"the shape for {count} images", hint=hint)
+        expect_equal(found, (count, CLASSES), of=f"the shape for a batch of {count}", hint=hint)
 
 
 @check("lenet", "lenet5 has LeNet-5's parameters")
@@ -245,7 +263,7 @@ def lenet_gradients(lab: Lab) -> None:
 
 
 @check("classifier", "preprocess gives floats, image by image")
-def classifier_preprocess(lab: Lab) -> None:
+def classifier_preprocess(lab: Lab) -> str:
     images = lab.images[:6]
     ready, after = lab.student.call_and_look_back("preprocess", images, seconds=CALL_SECONDS)
     ready = prepared(ready, len(images))
@@ -257,10 +275,15 @@ def classifier_preprocess(lab: Lab) -> None:
         hint = "no randomness, and fixed numbers: no mean or maximum of the batch"
         of = "an image alone and in a batch"
         expect_close(alone, ready[place : place + 1], atol=1e-4, rtol=1e-4, of=of, hint=hint)
+    if ready.dtype == torch.float64:
+        return "float64 where networks usually take float32: images.float()"
+    if ready.abs().max().item() > UNSCALED:
+        return "numbers far from 0: a network learns fastest with a mean about 0 and a spread about 1"
+    return ""
 
 
 @check("classifier", "classifier gives ten finite logits an image")
-def classifier_logits(lab: Lab) -> None:
+def classifier_logits(lab: Lab) -> str:
     model = lab.student.build("classifier")
     together = _logits(model, lab.images[:12])
     for count in (1, 7):
@@ -271,6 +294,11 @@ def classifier_logits(lab: Lab) -> None:
         expect_close(
             apart, together[:count], atol=atol, of="the logits of an image in two batches", hint=hint
         )
+    chances = together.double()
+    for sums in (chances.sum(1), chances.exp().sum(1)):
+        if (sums - 1).abs().max().item() < 1e-3:
+            return "is there a softmax at the end? F.cross_entropy takes logits, and does it itself"
+    return ""
 
 
 @check("train", "train_classifier learns from a few images")
@@ -291,12 +319,17 @@ def classifier_weights_load(lab: Lab) -> None:
 # Help
 
 
-def _call(lab: Lab, name: str, arguments: tuple[Any, ...]) -> Value:
-    """What the function returns, and a word on it where it is nothing."""
-    found = lab.student.call(name, *arguments, seconds=ARITHMETIC_SECONDS)
+def _call(lab: Lab, name: str, arguments: tuple[Any, ...], hint: str = "") -> Value:
+    """What the function returns, and a word on it where it is nothing or raises; then `hint` is told."""
+    try:
+        found = lab.student.call(name, *arguments, seconds=ARITHMETIC_SECONDS)
+    except StudentFailure as failure:
+        if not hint or failure.kind not in ("raised", "bad_value") or "NotImplementedError" in failure.types:
+            raise
+        raise CheckFailed(f"{_text(name, arguments)}: {failure.message}", hint=hint) from None
     if found is None:
-        hint = "return the result: print only shows it"
-        raise CheckFailed(f"{_text(name, arguments)}: it returned None", hint=hint)
+        told = "return the result: print only shows it"
+        raise CheckFailed(f"{_text(name, arguments)}: it returned None", hint=told)
     return found
 
 
@@ -308,7 +341,7 @@ def _whole(value: Value) -> Value:
     """28.0 as 28: that a size is an int is one check's business alone."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return [_whole(part) for part in value] if isinstance(value, list | tuple) else value
+    return type(value)(map(_whole, value)) if isinstance(value, list | tuple) else value
 
 
 def _logits(model: Model, images: Tensor) -> Tensor:

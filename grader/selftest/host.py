@@ -21,6 +21,7 @@ import torch
 from grader.sandbox import cells, worker
 from grader.sandbox.rules import PACKAGES
 from grader.selftest import newer
+from grader.torchvision_shim import prepare_torchvision
 
 HOMES = ("HOME", "USERPROFILE", "TORCH_HOME", "HF_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR")
 
@@ -29,6 +30,7 @@ def main(port: int, token: str, closed: Sequence[str], limits: dict[str, Any]) -
     """Serve the self-test, which listens on this port of this machine. Files below `closed` are not there."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(token.encode())
+    prepare_torchvision()  # as the grader does, where the two packages' builds do not fit
     cells.newer_syntax, cells.python = newer.complaint, newer.graders_python()
     torch.backends.mps.is_available = lambda: False  # type: ignore[assignment]
     os.environ.update(dict.fromkeys(HOMES, str(Path.cwd())))

@@ -73,7 +73,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("tasks", nargs="*", metavar="task", help=f"only these: {', '.join(TASKS)}")
     parser.add_argument("--score", action="store_true", help="measure the accuracy, and count the points")
     parser.add_argument("--pack", action="store_true", help=f"make {ZIP}, the file to hand in")
-    parser.add_argument("--language", choices=("en", "zh"), default=_language(), help="of what is told")
+    parser.add_argument(
+        "--language", choices=("en", "zh"), default=_language(), help="the language of the messages"
+    )
     words = parser.parse_args()
     if unknown := set(words.tasks) - {*TASKS}:
         parser.error(f"there is no task {', '.join(sorted(unknown))}: choose from {', '.join(TASKS)}")
@@ -109,7 +111,7 @@ class Speaker:
         if why:
             line += (": " if self._say is str else "：") + self._say(why)
         if hint:
-            line += ("; " if self._say is str else "；") + self._say(f"hint: {hint}")
+            line += ("; hint: " if self._say is str else "；提示：") + self._say(hint)
         line = " ".join(line.split())
         print(f"{self._say(word):<5} {line}" if word else line)
 
@@ -174,7 +176,7 @@ class Run:
         for remark in student.remarks:
             self._say("note", remark)
         lab = Lab(student, *selftest_images())
-        for outcome in look(lab, tasks):
+        for outcome in look(lab, tasks, self._say.progress):
             self._outcomes[outcome.id] = outcome
             word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
             self._say(word, outcome.title, outcome.reason, outcome.hint)
@@ -247,7 +249,7 @@ class Run:
         )
         titles = {check.id: check.title for check in CHECKS}
         for row in verdict.rows:
-            title = titles.get(row.id) or (which if row.id == "accuracy" else row.title)
+            title = titles.get(row.id) or (which if row.id == "accuracy" else row.id.replace("_", " "))
             self._say("", f"{row.points:.2f} / {row.out_of:.0f}", title)
         if accuracy.accuracy is not None:
             told = f"{accuracy.accuracy:.1%}, probably between {accuracy.low:.1%} and {accuracy.high:.1%}"
@@ -302,15 +304,15 @@ class Run:
         _, failed, waiting = self._counts()
         unanswered = sum(not answer.present for answer in self._answers)
         names = f"{ZIP} holds {', '.join(files)}"
-        if self._is_complete():
+        checks, questions = len(self._outcomes), len(self._answers)
+        parts = [f"{failed} of {checks} checks failed"] if failed else []
+        parts += [f"{waiting} of {checks} checks open"] if waiting else []
+        parts += [f"{unanswered} of {questions} questions open"] if unanswered else []
+        if not parts:
             self._say("ok", names, "hand it in")
-        elif failed:
-            checks = f"{failed} of {len(self._outcomes)} checks"
-            self._say("FAIL", names, f"{checks} fail: fix that, or hand it in as it is")
         else:
-            what = f"{waiting} of {len(self._outcomes)} checks"
-            what += f" and {unanswered} of {len(self._answers)} questions are open"
-            self._say("open", names, f"incomplete, {what}: finish it, or hand it in as it is")
+            self._say("FAIL" if failed else "open", names)
+            self._say("", f"{', '.join(parts)}: go on, or hand it in as it is")
 
 
 def _is_ours(path: str) -> bool:
