@@ -192,16 +192,12 @@ def test_a_network_that_is_too_slow_is_refused_early_with_the_way_out(
         assert measure_accuracy(student, *images, seconds=9.0).correct
 
 
-def test_a_slower_machine_gives_more_time_and_the_students_rule_is_the_graders(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_slower_machine_gives_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits()
     assert limits.accuracy_seconds == pace.ACCURACY_SECONDS
     for small in (2.0, 8.0):
         monkeypatch.setattr(pace, "small_seconds", lambda small=small: small)
-        allowed = accuracy_seconds(limits, "cpu", 10_000)
-        assert allowed == 300 * small
-        assert pace.fits(0.99 * allowed / 100, 100, small) and not pace.fits(1.01 * allowed / 100, 100, small)
+        assert accuracy_seconds(limits, "cpu", 10_000) == 300 * small
     assert accuracy_seconds(limits, "cuda", 1_000) == 120
 
 

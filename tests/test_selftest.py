@@ -186,6 +186,14 @@ def test_what_is_open_is_packed_as_incomplete(solved: Path) -> None:
     ]
 
 
+def test_code_that_cannot_be_run_is_never_ready_to_hand_in(solved: Path) -> None:
+    (solved / "lab8.ipynb").unlink()
+    (solved / "lab8.py").write_text("def lenet(:\n", encoding="utf-8")
+    status, lines = run(solved, "--pack")
+    assert status == 1
+    assert lines[-1] == "the code cannot be run: go on, or hand it in as it is"
+
+
 @pytest.mark.slow
 def test_one_task_alone(solved: Path) -> None:
     status, lines = run(solved, "answers", "conv")

@@ -45,14 +45,3 @@ def allowed_seconds(small: float, accuracy_seconds: float = ACCURACY_SECONDS) ->
 def needed_seconds(batch_seconds: float, batch: int, images: int = 10_000) -> float:
     """How long `images` take a network that took `batch_seconds` for a batch of `batch`."""
     return batch_seconds * images / batch
-
-
-def fits(batch_seconds: float, batch: int, small: float) -> bool:
-    """Whether a network is fast enough: it took `batch_seconds` of processor time for `batch` images.
-
-    `small` is what `small_seconds` gave on the same machine.
-
-    >>> fits(6.1, 100, small=4.1), fits(25.0, 100, small=4.1)
-    (True, False)
-    """
-    return needed_seconds(batch_seconds, batch) <= allowed_seconds(small)

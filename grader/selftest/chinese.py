@@ -100,6 +100,7 @@ _EXACT = {
     ),
     # the course of the self-test
     "stopped": "已停止",
+    "the code cannot be run": "代码无法运行",
     "nothing that can be graded": "没有可以评分的文件",
     "the code could not be loaded": "代码无法载入",
     "nothing is written there": "还没有写任何内容",

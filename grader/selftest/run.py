@@ -125,6 +125,7 @@ class Run:
         self._rubric: Rubric = parse_rubric(text, Path("rubric.toml"))
         self._outcomes: dict[str, CheckOutcome] = {}
         self._answers: tuple[AnswerOutcome, ...] = ()
+        self._unusable = False  # whether there is no code that can be run
 
     def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
         """Look at these tasks, and then measure or pack; the exit status."""
@@ -140,6 +141,7 @@ class Run:
         with self._student(submission) as student:
             if submission.code is None:
                 self._say("FAIL", submission.no_code)
+                self._unusable = True
             elif set(tasks) - {"answers"}:
                 self._look_at_code(student, tasks)
             if "answers" in tasks:
@@ -172,6 +174,7 @@ class Run:
             student.load()
         except StudentFailure as failure:
             self._say("FAIL", "the code could not be loaded", failure.message)
+            self._unusable = True
             return
         for remark in student.remarks:
             self._say("note", remark)
@@ -219,7 +222,7 @@ class Run:
 
     def _is_complete(self) -> bool:
         passed = all(outcome.outcome is Outcome.PASSED for outcome in self._outcomes.values())
-        return bool(self._outcomes or self._answers) and passed and all(one.present for one in self._answers)
+        return passed and not self._unusable and all(one.present for one in self._answers)
 
     def _counts(self) -> tuple[int, int, int]:
         """How many checks passed, failed and are open."""
@@ -305,13 +308,14 @@ class Run:
         unanswered = sum(not answer.present for answer in self._answers)
         names = f"{ZIP} holds {', '.join(files)}"
         checks, questions = len(self._outcomes), len(self._answers)
-        parts = [f"{failed} of {checks} checks failed"] if failed else []
+        parts = ["the code cannot be run"] if self._unusable else []
+        parts += [f"{failed} of {checks} checks failed"] if failed else []
         parts += [f"{waiting} of {checks} checks open"] if waiting else []
         parts += [f"{unanswered} of {questions} questions open"] if unanswered else []
         if not parts:
             self._say("ok", names, "hand it in")
         else:
-            self._say("FAIL" if failed else "open", names)
+            self._say("FAIL" if failed or self._unusable else "open", names)
             self._say("", f"{', '.join(parts)}: go on, or hand it in as it is")
 
 
