@@ -10,10 +10,11 @@ demo: .venv/ready
 	.venv/bin/grader grade $(CLASS) --out build/demo --images mini
 
 test: .venv/ready
-	$(PYTEST) -m "not slow" --hypothesis-profile=few
+	$(PYTEST) -m "not slow and not alone" --hypothesis-profile=few
 
 test-all: .venv/ready
-	$(PYTEST)
+	$(PYTEST) -m "not alone"
+	$(PYTEST) -m alone --cov-append --numprocesses=0
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

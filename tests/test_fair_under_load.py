@@ -32,6 +32,7 @@ else:
 CLASS = Path(__file__).parent / "submissions"
 ZIP = "gradebook_ML2026_Lab8_2026-11-20-23-59-59.zip"
 TABLE = tomllib.loads((CLASS / "expected.toml").read_text("utf-8"))["students"]
+pytestmark = pytest.mark.alone
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's account of who waits")
 HOGS = 5  # for each processor
 SPIN = "while time.thread_time() < {seconds}: pass"
@@ -126,7 +127,6 @@ def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
 
 
 @LINUX
-@pytest.mark.slow
 def test_the_sample_class_gets_its_points_on_a_busy_machine(tmp_path: Path) -> None:
     """The reference, the slowest; a small network; another architecture; one with an endless loop."""
     wanted = {name: TABLE[name] for name in ("li_wei", "12210003", "12210013", "12210014")}

@@ -101,10 +101,12 @@ class _Stopwatch:
                 f" {self._seconds:g} of its own; grade with fewer --jobs, or when there is less to do"
             )
         if self._asked:
-            return self._end - now
+            if now - self._next > CLEAN_SECONDS:
+                raise SandboxError("the sandbox stopped answering")
+            return min(self._end, self._next + CLEAN_SECONDS) - now + 0.01
         if now >= self._next:
-            self._asked = self._slot.ask_for_tally()
-            return self._end - now
+            self._asked, self._next = self._slot.ask_for_tally(), now
+            return min(self._end, now + CLEAN_SECONDS) - now + 0.01
         return min(self._next, self._end) - now
 
     def _judge(self, tally: Tally) -> None:
