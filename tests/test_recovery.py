@@ -7,6 +7,7 @@ import platform
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,11 +186,18 @@ def short(path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _near_folder(tmp_path: Path) -> Iterator[None]:
+    """For TMPDIR: a socket's path has to be short, and pytest's folders grow longer with every run."""
+    with tempfile.TemporaryDirectory(prefix="g-") as folder:
+        (tmp_path / "tmp").symlink_to(folder)
+        yield
+
+
 def slow_batch(tmp_path: Path, count: int = 1) -> tuple[subprocess.Popen[str], list[int], list[int]]:
     """A grader at work on submissions that only wait; its jobs, and every process below it."""
     codes = {f"s{n}": "def lenet5():\n    open('note', 'w')\n    time.sleep(60)\n" for n in range(count)}
-    (tmp_path / "tmp").mkdir()
-    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    environment = os.environ | {"TMPDIR": str((tmp_path / "tmp").readlink())}
     source = lay(tmp_path / "class", codes)
     process = started(
         "grade",
@@ -209,7 +217,9 @@ def slow_batch(tmp_path: Path, count: int = 1) -> tuple[subprocess.Popen[str], l
     def boxes() -> list[int]:
         return [pid for pid in descendants(process.pid) if "boxed import zygote" in name_of(pid)]
 
-    assert until(lambda: len(boxes()) >= 3)  # bubblewrap, the zygote, the worker
+    if not until(lambda: len(boxes()) >= 3):  # bubblewrap, the zygote, the worker
+        process.kill()
+        pytest.fail(f"no box was seen; the grader said: {process.communicate(timeout=60)}")
     below = descendants(process.pid)
     jobs = [
         pid for pid in below if "bwrap" not in name_of(pid) and any(b in descendants(pid) for b in boxes())
