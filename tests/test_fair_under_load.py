@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from students import function, submission
 
 from grader import grade as grade_module
+from grader import training
+from grader.budget import Budget
 from grader.engines.local import grade_all
 from grader.grade import Bench
 from grader.intake import read_submissions
@@ -124,6 +128,53 @@ def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
     with Bench(Setup(rubric=rubric, images="mini")) as bench:
         verdict = bench.grade(work)
     assert verdict.status is Status.GRADER_ERROR and "too busy" in verdict.reason and len(tries) == 2
+
+
+COUNTS = """
+def train_classifier(model, images, labels, *, device, seconds, seed):
+    began = time.monotonic()
+    print("training", flush=True)
+    while time.monotonic() - began < seconds:
+        done = time.thread_time()
+        while time.thread_time() - done < 0.02:
+            pass
+        with torch.no_grad():
+            model.bias += 1
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("when", ["comes", "goes"])
+def test_a_training_has_its_time_when_the_load_changes_meanwhile(
+    walled_slot: Callable[..., Slot], tmp_path: Path, when: str
+) -> None:
+    """The load comes after the pace was measured, or ends then; the training counts its steps of 0.02 s."""
+    slot = walled_slot(limits=Limits(wall_seconds=60, call_seconds=2))
+    work = submission(
+        f"import time\nimport torch\ndef classifier():\n    return torch.nn.Linear(1, 10)\n{COUNTS}"
+    )
+    budget = Budget(seconds=6, images_per_second=1e-3, least_seconds=6, most_seconds=6)
+    images, labels = torch.zeros(10, 3, 32, 32, dtype=torch.uint8), torch.zeros(10, dtype=torch.int64)
+    hogs = HOGS * len(os.sched_getaffinity(0))
+    measured = training.measure_pace
+
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        before = stack.enter_context(contextlib.ExitStack())
+        if when == "goes":
+            before.enter_context(load(hogs))
+
+        def and_then(slot: Slot) -> training.Pace:
+            pace = measured(slot)
+            before.close()
+            if when == "comes":
+                stack.enter_context(load(hogs))
+            return pace
+
+        patch.setattr(training, "measure_pace", and_then)
+        trained, record = training.train(slot, work, budget, images, labels, tmp_path)
+    assert trained.weights and not record.reason
+    steps = load_file(trained.weights.path)["bias"].mean().item()
+    assert 200 < steps < 400, (steps, record)
 
 
 @LINUX
