@@ -107,7 +107,7 @@ class Reader:
         found = read_submissions(self.source(content, name), self.workdir)
         ids = [submission.student_id for submission in found]
         assert ids == sorted(ids)
-        assert len({id_.casefold() for id_ in ids}) == len(ids)
+        assert len(set(ids)) == len(ids)
         return {submission.student_id: submission for submission in found}
 
     def one(self, content: bytes | Files, name: str = "source") -> Submission:
@@ -252,8 +252,6 @@ def test_two_hand_ins_under_one_name(reader: Reader) -> None:
     assert status(same) is None and "found 2 times" in remarks(same)
     other = reader.one({"pb21/lab8.py": WORK, "pb21.zip": zipped({"lab8.py": WORK + "x = 1\n"})}, "other")
     assert status(other) is Status.QUARANTINED and other.code is None
-    case = reader.one(zipped({"Alice/lab8.py": WORK, "alice/lab8.py": WORK + "#"}), "case")
-    assert status(case) is Status.QUARANTINED
 
 
 # --- blackboard ------------------------------------------------------------------------------------
@@ -287,7 +285,7 @@ def test_the_latest_attempt_counts_with_all_its_files(reader: Reader) -> None:
         zipped(
             attempt("pb21", {"lab8.py": WORK, "classifier.pt": torch_file()}, time="2024-03-01-00-00-00")
             | attempt("pb21", {"lab8.py": WORK + "# third\n"}, time="2024-03-03-00-00-00")
-            | attempt("PB21", {"lab8.py": WORK + "# second\n"}, time="2024-03-02-00-00-00", word="尝试")
+            | attempt("pb21", {"lab8.py": WORK + "# second\n"}, time="2024-03-02-00-00-00", word="尝试")
         )
     )
     assert submission.attempt == 3
@@ -578,11 +576,11 @@ def test_archives_that_are_not_opened_are_told_of_beside_those_that_are(reader: 
 
 def test_attempts_of_the_same_second_are_not_told_apart_by_their_names(reader: Reader) -> None:
     older = attempt("pb21", {"lab8.py": TEMPLATE}, time="2024-03-01-00-00-00")
-    first, second = attempt("pb21", {"lab8.py": WORK}), attempt("PB21", {"lab8.py": WORK + "#"})
+    first, second = attempt("pb21", {"lab8.py": WORK}), attempt("pb21", {"lab8.py": WORK + "#"}, word="尝试")
     submission = reader.one(zipped(older | first | second))
     assert status(submission) is Status.QUARANTINED
     assert submission.problem and "2 attempts of the same second" in submission.problem.reason
-    same = reader.one(zipped(older | first | attempt("PB21", {"lab8.py": WORK})), "same")
+    same = reader.one(zipped(older | first | attempt("pb21", {"lab8.py": WORK}, word="尝试")), "same")
     assert status(same) is None and same.attempt == 2 and "was set aside" in remarks(same)
 
 
@@ -626,7 +624,7 @@ def test_a_zip_that_streams_is_read_and_one_with_a_false_zip64_record_is_not_bel
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     lies = reader.one({"pb22.zip": pipe.raw[:at] + liar + locator + end}, "lies")
     assert status(lies) is Status.NOT_GRADABLE
-    assert lies.problem and "list of members is too long" in lies.problem.reason
+    assert lies.problem and "cannot be opened as a zip" in lies.problem.reason
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX file system")
@@ -760,7 +758,7 @@ def test_a_wrong_path_is_one_line(reader: Reader) -> None:
 
 
 def test_a_source_of_too_many_files_names_the_folder(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.intake.SOURCE_FILES", 50)
+    monkeypatch.setattr("grader.intake.FOLDER_FILES", 50)
     many = {f"pb21/data/{number}.png": "x" for number in range(60)}
     with pytest.raises(KitError, match=r"more than 50 files, most of them in pb21/data; move that away"):
         reader.all({"pb22/lab8.py": WORK} | many)
@@ -897,7 +895,7 @@ def test_what_one_student_writes_changes_nothing_for_another(
     found = reader.all(zipped(honest | members))
     assert all(map(is_whole, found.values()))
     theirs = found["pb22"]
-    assert theirs.problem is None or " ".join(username.split()).casefold() == "pb22", theirs
+    assert theirs.problem is None or " ".join(username.split()) == "pb22", theirs
     if theirs.problem is None:
         assert theirs.code and theirs.code.cells == (WORK,) and theirs.answer_texts == (ANSWERS,)
     shutil.rmtree(reader.workdir)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 
 from grader.intake import limits
-from grader.intake.entries import Entry
+from grader.intake.entries import Allowance, Entry
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.questions import BREAK
 from grader.types import CONTRACT
@@ -158,7 +158,7 @@ def test_any_bytes_are_survived(tmp_path_factory: pytest.TempPathFactory, raw: b
     for content in (raw, b"{" + raw, b"PK\x03\x04" + raw, SAFETENSORS[:8] + raw):
         listed = files({name: content, "answers.md": raw})
         find_code(listed)
-        find_weights(listed, folder)
+        find_weights(listed, folder, Allowance())
         find_answers(listed, ())
 
 
@@ -191,7 +191,7 @@ def test_any_bytes_are_survived(tmp_path_factory: pytest.TempPathFactory, raw: b
 def test_the_weights_are_found(
     tmp_path: Path, contents: dict[str, str | bytes], chosen: str, form: str | None
 ) -> None:
-    weights, remarks, _ = find_weights(files(contents), tmp_path)
+    weights, remarks, _ = find_weights(files(contents), tmp_path, Allowance())
     assert weights and weights.filename == chosen
     assert form is None or weights.format == form
     (original,) = (content for path, content in contents.items() if path.endswith(chosen))
@@ -219,7 +219,7 @@ def test_the_weights_are_found(
     ids=["empty", "text", "lfs", "header too long", "torn zip", "numpy", "none"],
 )
 def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: str) -> None:
-    weights, remarks, _ = find_weights(files(contents), tmp_path)
+    weights, remarks, _ = find_weights(files(contents), tmp_path, Allowance())
     assert weights is None
     assert reason in " ".join(remarks)
     assert list(tmp_path.iterdir()) == []
@@ -227,7 +227,9 @@ def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: st
 
 def test_weights_that_are_too_large_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grader.intake.pick.WEIGHT_BYTES", 1 << 20)
-    weights, remarks, _ = find_weights(files({"classifier.pt": SAFETENSORS + bytes(1 << 20)}), tmp_path)
+    weights, remarks, _ = find_weights(
+        files({"classifier.pt": SAFETENSORS + bytes(1 << 20)}), tmp_path, Allowance()
+    )
     assert weights is None and "larger than 1 MiB" in remarks[0]
 
 
@@ -237,7 +239,7 @@ def test_a_zip_of_work_is_no_checkpoint(tmp_path: Path) -> None:
         archive.writestr("lab8/data.pkl", b"x")
         archive.writestr("lab8/version", b"3")
         archive.writestr("lab8.py", WORK)
-    assert find_weights(files({"classifier.pt": buffer.getvalue()}), tmp_path)[0] is None
+    assert find_weights(files({"classifier.pt": buffer.getvalue()}), tmp_path, Allowance())[0] is None
 
 
 # --- answers ---------------------------------------------------------------------------------------
