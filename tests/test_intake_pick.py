@@ -142,6 +142,50 @@ def test_a_notebook_without_end_is_not_read_to_its_end() -> None:
     assert taken < limits.NOTEBOOK_BYTES + 2 * limits.MIB
 
 
+def test_a_notebooks_pictures_do_not_count_towards_its_text() -> None:
+    picture = {
+        "output_type": "display_data",
+        "data": {"image/png": "iVBO\n" * 8_000_000, "text/plain": "<Figure>"},
+    }
+    cells = [{"cell_type": "code", "source": WORK, "outputs": [picture]}]
+    cells += [{"cell_type": "markdown", "source": 'say \\"image/png\\": "AAAA"' + "A" * 2_000}]
+    raw = json.dumps({"nbformat": 4, "cells": cells})
+    found = find_code(files({"lab8.ipynb": raw}))
+    assert found.code and found.code.cells == (WORK,) and found.markdown == (cells[1]["source"],)
+    found = find_code(files({"lab8.ipynb": raw.replace("image/png", "text/html")}))
+    assert found.code is None and "larger than 16 MiB without its pictures" in found.missing
+
+
+def test_what_is_read_in_search_of_the_code_is_bounded() -> None:
+    big = WORK + "#" * (limits.CODE_BYTES - len(WORK) - 1)
+    found = find_code(files({f"lab8_{n}.py": big for n in range(6)} | {"lab8.py": WORK}))
+    assert found.code and found.code.cells == (WORK,)
+    assert sum("there is too much code beside it" in remark for remark in found.remarks) == 3
+    claims = [Entry(f"{n}.ipynb", 60 << 20, opener=lambda: io.BytesIO(b'{"cells": 3}')) for n in range(3)]
+    found = find_code([*claims, *files({"lab8.py": WORK})])
+    assert found.code and "2.ipynb was not looked at: there is too much code beside it" in found.remarks
+
+
+def test_what_is_read_in_search_of_the_answers_is_bounded() -> None:
+    taken: list[str] = []
+
+    def text(name: str, content: bytes) -> Entry:
+        def opened() -> io.BytesIO:
+            taken.append(name)
+            return io.BytesIO(content)
+
+        return Entry(name, len(content), len(content), opener=opened)
+
+    answers = b"## Question 1\nYes.\n## Question 2\nNo.\n"
+    texts, _, _ = find_answers(
+        [text(f"{n}.txt", b"x") for n in range(300)] + [text("zz answers.md", answers)], ()
+    )
+    assert texts == (answers.decode(),) and len(taken) == limits.ANSWER_SEARCH_FILES
+    taken.clear()
+    find_answers([text(f"{n}.txt", b"x" * 1_000_000) for n in range(50)], ())
+    assert len(taken) < 10
+
+
 def test_code_in_other_encodings() -> None:
     text = '"""卷积神经网络"""\n' + WORK
     for raw in (text.encode("gb18030"), text.encode("utf-16"), b"\xef\xbb\xbf" + text.encode()):

@@ -107,9 +107,10 @@ def batch(count: int) -> None:
                 os.link(file, target / file.name)
         found, peak, seconds = read(source)
     honest = next(one for one in found if one.student_id == "honest")
+    honest, before = (one.model_copy(update={"weights": None}) for one in (honest, alone[0]))  # a path
     print(
         f"{len(found) - 1} hostile hand-ins of {len(light)} kinds beside an honest one: {peak:.0f} MiB, "
-        f"{seconds:.0f} s of CPU time; the honest one is {'as alone' if honest == alone[0] else 'ANOTHER'}"
+        f"{seconds:.0f} s of CPU time; the honest one is {'as alone' if honest == before else 'ANOTHER'}"
     )
 
 
