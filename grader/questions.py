@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 from grader.types import AnswerOutcome
@@ -20,6 +21,7 @@ ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
 RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
 MOST_MARKS = 30  # combining marks on one letter; Unicode's own bound for streams, far above any language's
+MOST_LINES = 20_000  # that say something
 BREAK = "# Next text\n"  # stands between two files' texts, and before a notebook's Markdown cells
 
 Run = tuple[str, ...]
@@ -27,6 +29,13 @@ Wordings = tuple[str, ...]  # of one question, one a language; "" where there is
 _HeadingOf: TypeAlias = Callable[[str, int], "tuple[int, str] | None"]  # (line, last number) → number, rest
 
 _SIGN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters, Japanese kana
+# What takes no room or shows nothing: Unicode's default-ignorable characters, and the fillers and blanks that
+# are letters. It neither makes a word nor parts one.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U00013441\U00013442\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 _UNIT = re.compile(rf"[{_SIGN}]|[^\W_{_SIGN}]+(?:['’][^\W_{_SIGN}]+)*")
 
 _VALUES = {sign: value for value, sign in enumerate("一二三四五六七八九十", start=1)}
@@ -125,17 +134,19 @@ def _lines(texts: Sequence[str]) -> list[str]:
     for part in rest:
         _, closed, after = part.partition("-->")
         kept.append(after if closed else part)  # what is never closed hides nothing
-    return _NOISE.sub(" ", "".join(kept)).split("\n")
+    lines = _NOISE.sub(" ", "".join(kept)).split("\n")
+    return list(islice(filter(str.strip, lines), MOST_LINES))
 
 
 def normalise(text: str) -> str:
-    """`text` in NFKC; of the combining marks on one letter, the first `MOST_MARKS` stay.
+    """`text` in NFKC without what is invisible; of the combining marks on one letter, `MOST_MARKS` stay.
 
     To bring a run of marks into order takes the square of its length. The two Japanese sound marks in
     half width become combining marks in NFKC.
     """
     if text.isascii():
         return text
+    text = _INVISIBLE.sub("", text)
     kept = []
     marks = 0
     for character in text:
@@ -143,7 +154,7 @@ def normalise(text: str) -> str:
         marks = marks + 1 if is_mark else 0
         if marks <= MOST_MARKS:
             kept.append(character)
-    return unicodedata.normalize("NFKC", "".join(kept))
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", "".join(kept)))
 
 
 def _sections(lines: Sequence[str], questions: Sequence[Wordings]) -> dict[int, list[str]]:
@@ -201,7 +212,8 @@ def _next_numbered(line: str, last: int) -> tuple[int, str] | None:
 
 
 def _value(match: re.Match[str]) -> int:
-    number = next(group for group in match.groups() if group).lower()
+    number = next(group for group in match.groups() if group)
+    number = number.replace("ı", "i").replace("İ", "i").lower()  # an i to `re` where case is ignored
     return _VALUES.get(number) or int(number)
 
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import resource
 import shutil
 import stat
 import struct
 import time
 import unicodedata
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import torch
+from hostile_uploads import LIGHT, UPLOADS, empty_blocks, with_stream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 
 from grader.errors import KitError
 from grader.intake import read_submissions
+from grader.intake.entries import ARCHIVE_ERRORS, Allowance, count_members, open_zip
+from grader.intake.limits import ARCHIVES, STUDENT_FILES
 from grader.types import Status, Submission
 
 TEMPLATE = "".join(
@@ -107,7 +112,7 @@ class Reader:
         found = read_submissions(self.source(content, name), self.workdir)
         ids = [submission.student_id for submission in found]
         assert ids == sorted(ids)
-        assert len({id_.casefold() for id_ in ids}) == len(ids)
+        assert len(set(ids)) == len(ids)
         return {submission.student_id: submission for submission in found}
 
     def one(self, content: bytes | Files, name: str = "source") -> Submission:
@@ -252,8 +257,171 @@ def test_two_hand_ins_under_one_name(reader: Reader) -> None:
     assert status(same) is None and "found 2 times" in remarks(same)
     other = reader.one({"pb21/lab8.py": WORK, "pb21.zip": zipped({"lab8.py": WORK + "x = 1\n"})}, "other")
     assert status(other) is Status.QUARANTINED and other.code is None
-    case = reader.one(zipped({"Alice/lab8.py": WORK, "alice/lab8.py": WORK + "#"}), "case")
-    assert status(case) is Status.QUARANTINED
+
+
+# --- names that are chosen to be taken for another's -------------------------------------------------
+
+ALIKE = [
+    ("strasse", "straße"),
+    ("alice", "Alice"),
+    ("alice", "aliCE"),
+    ("fisher", "\ufb01sher"),
+    ("wang8", "wang\uff18"),
+    ("kim", "\u212aim"),
+    ("\xe9mile", "e\u0301mile"),
+    ("Kim", "\u212aim"),
+    ("li wei", "li  wei"),
+    ("li wei", "li\u3000wei"),
+    ("alice", "alice "),
+]
+
+
+@pytest.mark.parametrize("kind", ["folders", "folder of zips", "zip of folders", "zip of zips"])
+@pytest.mark.parametrize(("victim", "other"), ALIKE, ids=ascii)
+def test_a_name_that_looks_like_anothers_changes_nothing_for_them(
+    reader: Reader, victim: str, other: str, kind: str
+) -> None:
+    attacks = WORK + "# the other's\n"
+    content: dict[str, str | bytes] = {"pb22/lab8.py": WORK}
+    if "of zips" in kind:
+        content |= {
+            f"{other}.zip": zipped({"lab8.py": attacks, "answers.md": ANSWERS_ZH}),
+            f"{victim}.zip": zipped({"lab8.py": WORK, "answers.md": ANSWERS}),
+        }
+    else:
+        content |= {f"{other}/lab8.py": attacks, f"{other}/answers.md": ANSWERS_ZH}
+        content |= {f"{victim}/lab8.py": WORK, f"{victim}/answers.md": ANSWERS}
+    found = reader.all(zipped(content) if kind.startswith("zip") else content)
+    assert len(found) == 3 and all(status(one) is None for one in found.values())
+    theirs = found[victim]
+    assert theirs.code and theirs.code.cells == (WORK,) and theirs.answer_texts == (ANSWERS,)
+    alike = [one for one in found.values() if "nearly the same student's name" in remarks(one)]
+    assert len(alike) == 2 and theirs in alike
+
+
+def test_a_bare_lab8_beside_the_others_zips_is_nobodys(reader: Reader) -> None:
+    """It would make all of them parts of one hand-in."""
+    found = reader.all({"pb21.zip": zipped(FULL), "pb22.zip": zipped(FULL), "lab8.py": WORK})
+    assert status(found.pop("lab8.py")) is Status.QUARANTINED
+    assert set(found) == {"pb21", "pb22"} and all(status(one) is None for one in found.values())
+
+
+# --- what one hand-in may cost -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_zips_without_number_leave_files_to_open(reader: Reader) -> None:
+    """Each zip that was opened kept a file open to the end of its hand-in."""
+    many = zipped({f"{n}.zip": zipped({"x.txt": "x"}) for n in range(300)} | {"lab8.py": WORK})
+    found = reader.all({"pb21.zip": many, "pb22/lab8.py": WORK})
+    assert [status(one) for one in found.values()] == [None, None]
+    assert f"there are more than {ARCHIVES} zips" in remarks(found["pb21"])
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_where_the_disk_is_full_one_hand_in_is_to_be_read_again(
+    reader: Reader, request: pytest.FixtureRequest
+) -> None:
+    weights = to_safetensors({"weight": torch.zeros(1 << 19)})
+    source = reader.source(
+        {"pb21/lab8.py": WORK, "pb21/classifier.safetensors": weights, "pb22/lab8.py": WORK}
+    )
+    request.getfixturevalue("small_disk")
+    found = {one.student_id: one for one in read_submissions(source, reader.workdir)}
+    assert status(found["pb21"]) is Status.GRADER_ERROR and status(found["pb22"]) is None
+    assert found["pb21"].problem and "free some space" in found["pb21"].problem.reason
+
+
+def test_more_files_than_anybody_hands_in_are_one_students_matter(reader: Reader) -> None:
+    source = reader.source({"pb21/lab8.py": WORK, "pb22/lab8.py": WORK})
+    (source / "pb21" / "many").mkdir()
+    for number in range(STUDENT_FILES + 1):
+        (source / "pb21" / "many" / f"{number}").touch()
+    found = {one.student_id: one for one in read_submissions(source, reader.workdir)}
+    assert status(found["pb21"]) is Status.QUARANTINED and status(found["pb22"]) is None
+
+
+def test_students_files_together_may_be_many(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of files in a zip is bounded, since they are listed before anybody's are told apart."""
+    monkeypatch.setattr("grader.intake.SOURCE_FILES", 50)
+    students = {f"pb{one}/{number}.txt": "x" for one in range(10) for number in range(10)}
+    found = reader.all(students | {"pb1/lab8.py": WORK})
+    assert len(found) == 10 and status(found["pb1"]) is None
+    with pytest.raises(KitError, match="too long"):
+        reader.all(zipped(students), "zip")
+
+
+def test_zips_that_take_too_long_are_left_and_the_rest_is_read(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of empty blocks: a second of work in twenty megabytes."""
+    monkeypatch.setattr("grader.intake.entries.UNPACK_SECONDS", 0.2)
+    stream = with_stream("lab8.zip", empty_blocks(20 << 20), 20 << 20)
+    found = reader.all({"pb21/a.zip": stream, "pb21/lab8.py": WORK, "pb22.zip": zipped(FULL)})
+    assert [status(one) for one in found.values()] == [None, None]
+    assert "reading the zips takes too long" in remarks(found["pb21"])
+    assert remarks(found["pb22"]) == ""
+
+
+@st.composite
+def lists_of_members(draw: st.DrawFn) -> bytes:
+    """A list as it stands in a zip, mostly right; names, extra fields and comments of any length."""
+    lengths = st.integers(0, 40) | st.integers(4_000, 4_200)
+    records = b""
+    for _ in range(draw(st.integers(0, 6))):
+        name, extra, comment = draw(lengths), draw(lengths), draw(lengths)
+        mark = draw(st.sampled_from([b"PK\1\2"] * 9 + [b"PK\3\4"]))
+        fields = (20, 20, 0, 0, 0, 0, 0, 0, 0, name, extra, comment, 0, 0, 0, 0)
+        records += struct.pack("<4s6H3L5H2L", mark, *fields)
+        records += b"n" * name + bytes(extra) + b"c" * comment
+    end = draw(st.integers(0, len(records))) if draw(st.integers(0, 3)) == 0 else len(records)
+    return records[:end]
+
+
+@given(lists_of_members(), st.integers(0, 8), st.integers(0, 10_000))
+def test_no_list_of_members_is_read_that_there_is_no_room_for(
+    directory: bytes, members: int, directory_bytes: int
+) -> None:
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), 0, 0)
+    try:
+        with zipfile.ZipFile(io.BytesIO(directory + end)) as archive:
+            there = len(archive.namelist())
+    except ARCHIVE_ERRORS:
+        there = None
+    allowance = Allowance(members, directory_bytes)
+    try:
+        with open_zip(io.BytesIO(directory + end), allowance) as archive:
+            assert len(archive.namelist()) == there == count_members(directory) <= members
+            assert len(directory) <= directory_bytes
+            assert allowance.members == members - there
+            assert allowance.directory_bytes == directory_bytes - len(directory)
+    except ARCHIVE_ERRORS:
+        fits = there is None or there > members or len(directory) > directory_bytes
+        assert (
+            fits or max(struct.unpack_from("<H", directory, at + 30)[0] for at in _starts(directory)) > 4096
+        )
+
+
+def _starts(directory: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(directory):
+        yield at
+        at += 46 + sum(struct.unpack_from("<HHH", directory, at + 28))
 
 
 # --- blackboard ------------------------------------------------------------------------------------
@@ -287,7 +455,7 @@ def test_the_latest_attempt_counts_with_all_its_files(reader: Reader) -> None:
         zipped(
             attempt("pb21", {"lab8.py": WORK, "classifier.pt": torch_file()}, time="2024-03-01-00-00-00")
             | attempt("pb21", {"lab8.py": WORK + "# third\n"}, time="2024-03-03-00-00-00")
-            | attempt("PB21", {"lab8.py": WORK + "# second\n"}, time="2024-03-02-00-00-00", word="尝试")
+            | attempt("pb21", {"lab8.py": WORK + "# second\n"}, time="2024-03-02-00-00-00", word="尝试")
         )
     )
     assert submission.attempt == 3
@@ -578,11 +746,11 @@ def test_archives_that_are_not_opened_are_told_of_beside_those_that_are(reader: 
 
 def test_attempts_of_the_same_second_are_not_told_apart_by_their_names(reader: Reader) -> None:
     older = attempt("pb21", {"lab8.py": TEMPLATE}, time="2024-03-01-00-00-00")
-    first, second = attempt("pb21", {"lab8.py": WORK}), attempt("PB21", {"lab8.py": WORK + "#"})
+    first, second = attempt("pb21", {"lab8.py": WORK}), attempt("pb21", {"lab8.py": WORK + "#"}, word="尝试")
     submission = reader.one(zipped(older | first | second))
     assert status(submission) is Status.QUARANTINED
     assert submission.problem and "2 attempts of the same second" in submission.problem.reason
-    same = reader.one(zipped(older | first | attempt("PB21", {"lab8.py": WORK})), "same")
+    same = reader.one(zipped(older | first | attempt("pb21", {"lab8.py": WORK}, word="尝试")), "same")
     assert status(same) is None and same.attempt == 2 and "was set aside" in remarks(same)
 
 
@@ -626,7 +794,7 @@ def test_a_zip_that_streams_is_read_and_one_with_a_false_zip64_record_is_not_bel
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     lies = reader.one({"pb22.zip": pipe.raw[:at] + liar + locator + end}, "lies")
     assert status(lies) is Status.NOT_GRADABLE
-    assert lies.problem and "list of members is too long" in lies.problem.reason
+    assert lies.problem and "cannot be opened as a zip" in lies.problem.reason
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX file system")
@@ -719,6 +887,26 @@ def test_a_hundred_megabytes_of_notebook_are_one_line(reader: Reader) -> None:
     assert time.process_time() - began < 10
 
 
+@pytest.mark.slow
+def test_sixty_hostile_hand_ins_change_nothing_for_the_one_beside_them(reader: Reader) -> None:
+    """A thousand of them: `tests/benchmarks/intake.py --batch 1000`."""
+    honest = {f"honest/{name}": content for name, content in FULL.items()}
+    alone = reader.one(honest, "alone")
+    source = reader.source(honest)
+    for number in range(60):
+        folder = lay(source / f"hostile{number}", FULL)
+        UPLOADS[LIGHT[number % len(LIGHT)]].make(folder)
+    found = {one.student_id: one for one in read_submissions(source, reader.workdir)}
+    assert len(found) == 61
+    theirs = found["honest"]
+    assert theirs.weights and alone.weights
+    assert theirs == alone.model_copy(update={"weights": theirs.weights})
+    for one in found.values():
+        wanted = (None, Status.QUARANTINED, Status.NOT_GRADABLE)
+        assert status(one) in wanted, one.problem
+        assert not one.problem or "\n" not in one.problem.reason
+
+
 # --- the source as a whole -------------------------------------------------------------------------
 
 
@@ -760,7 +948,7 @@ def test_a_wrong_path_is_one_line(reader: Reader) -> None:
 
 
 def test_a_source_of_too_many_files_names_the_folder(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.intake.SOURCE_FILES", 50)
+    monkeypatch.setattr("grader.intake.FOLDER_FILES", 50)
     many = {f"pb21/data/{number}.png": "x" for number in range(60)}
     with pytest.raises(KitError, match=r"more than 50 files, most of them in pb21/data; move that away"):
         reader.all({"pb22/lab8.py": WORK} | many)
@@ -838,6 +1026,19 @@ def is_whole(submission: Submission) -> bool:
     return bool(submission.digest) and bool(submission.code or submission.answer_texts)
 
 
+@given(damaged_zips())
+def test_of_a_damaged_zip_all_members_are_counted(raw: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            there = len(archive.namelist())
+    except ARCHIVE_ERRORS:
+        return
+    allowance = Allowance()
+    before = allowance.members
+    with contextlib.suppress(*ARCHIVE_ERRORS), open_zip(io.BytesIO(raw), allowance) as archive:
+        assert len(archive.namelist()) == there <= before - allowance.members
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged_zips())
 def test_a_damaged_zip_never_stops_the_class(tmp_path: Path, hand_in: bytes) -> None:
@@ -897,7 +1098,7 @@ def test_what_one_student_writes_changes_nothing_for_another(
     found = reader.all(zipped(honest | members))
     assert all(map(is_whole, found.values()))
     theirs = found["pb22"]
-    assert theirs.problem is None or " ".join(username.split()).casefold() == "pb22", theirs
+    assert theirs.problem is None or " ".join(username.split()) == "pb22", theirs
     if theirs.problem is None:
         assert theirs.code and theirs.code.cells == (WORK,) and theirs.answer_texts == (ANSWERS,)
     shutil.rmtree(reader.workdir)

@@ -170,6 +170,14 @@ def test_answers_typed_into_the_submission_field_are_read(change: Callable[[str]
     assert "<p>" not in read
 
 
+def test_a_number_of_a_character_that_python_does_not_read_is_survived() -> None:
+    """It took the whole class's intake down: ints of more than 4,300 digits are refused."""
+    typed = f"Q1: so &#{'9' * 5_000}; and &#{'0' * 5_000}65 &#65; it is\n\nQ2: yes"
+    text = f"Name: Li Wei (pb21)\n\nSubmission Field:\n{typed}\n\nComments:\nnone\n\nFiles:\n"
+    metadata = parse_metadata(text, "Lab 8_pb21_attempt_2024-03-05-23-59-07")
+    assert metadata and "A it is" in metadata.typed
+
+
 def test_without_answers_in_it_the_submission_field_is_no_file() -> None:
     for typed in (UNTYPED, "<p>see the file</p>", "本次作业没有学生提交的文本数据。", "", "<" * 200_000):
         text = TEXT.replace(UNTYPED, typed)

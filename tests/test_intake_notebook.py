@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import UnreadableError
-from grader.intake.limits import NOTEBOOK_CELLS, NOTEBOOK_MARKS
+from grader.intake.limits import ANSWER_BYTES, NOTEBOOK_CELLS, NOTEBOOK_MARKS
 from grader.intake.notebook import parse_notebook
 
 CODE = {"cell_type": "code", "source": ["a = 1\n", "b = 2"], "outputs": [{"text": "x" * 100}], "metadata": {}}
@@ -63,6 +63,23 @@ def test_what_is_no_cell_is_passed_over(cell: Any) -> None:
     assert parse_notebook(json.dumps({"cells": [cell, CODE]})).code == ("a = 1\nb = 2",)
 
 
+def test_numbers_of_any_length_are_passed_over() -> None:
+    text = json.dumps({"cells": [{"cell_type": "code", "source": "x = 1"}]})
+    longer = text[:-1] + ', "metadata": {"n": [' + "7" * 10_000 + ", -" + "8" * 10_000 + "]}}"
+    assert parse_notebook(longer) == parse_notebook(text)
+
+
+def test_names_that_markdown_binds_are_bounded() -> None:
+    text = json.dumps({"cells": [{"cell_type": "markdown", "source": "a=\n" * 1_000}] * 3})
+    assert len(parse_notebook(text).elsewhere) == 200
+
+
+def test_markdown_is_kept_up_to_what_is_read_of_it() -> None:
+    cells = [{"cell_type": "markdown", "source": "x" * 400_000}] * 9
+    kept = parse_notebook(json.dumps({"cells": cells})).markdown
+    assert ANSWER_BYTES < sum(map(len, kept)) <= ANSWER_BYTES + 1
+
+
 def test_half_a_surrogate_pair_can_still_be_written() -> None:
     (cell,) = parse_notebook('{"cells": [{"cell_type": "code", "source": "x = \\"\\ud800\\""}]}').code
     assert cell.encode("utf-8").decode() == cell
@@ -80,7 +97,6 @@ def test_half_a_surrogate_pair_can_still_be_written() -> None:
         '{"worksheets": {}}',
         "[" * 200_000,
         '{"cells":' * 200_000,
-        '{"cells": [' + "1" * 10_000 + "]}",
         '{"cells": [' + "[]," * (NOTEBOOK_MARKS // 2 + 1) + "[]]}",
         '{"cells": [' + '{"cell_type": "code"},' * (NOTEBOOK_CELLS + 1) + "{}]}",
     ],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 
 from grader.intake import limits
-from grader.intake.entries import Entry
+from grader.intake.entries import Allowance, Entry
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.questions import BREAK
 from grader.types import CONTRACT
@@ -142,6 +142,50 @@ def test_a_notebook_without_end_is_not_read_to_its_end() -> None:
     assert taken < limits.NOTEBOOK_BYTES + 2 * limits.MIB
 
 
+def test_a_notebooks_pictures_do_not_count_towards_its_text() -> None:
+    picture = {
+        "output_type": "display_data",
+        "data": {"image/png": "iVBO\n" * 8_000_000, "text/plain": "<Figure>"},
+    }
+    cells = [{"cell_type": "code", "source": WORK, "outputs": [picture]}]
+    cells += [{"cell_type": "markdown", "source": 'say \\"image/png\\": "AAAA"' + "A" * 2_000}]
+    raw = json.dumps({"nbformat": 4, "cells": cells})
+    found = find_code(files({"lab8.ipynb": raw}))
+    assert found.code and found.code.cells == (WORK,) and found.markdown == (cells[1]["source"],)
+    found = find_code(files({"lab8.ipynb": raw.replace("image/png", "text/html")}))
+    assert found.code is None and "larger than 16 MiB without its pictures" in found.missing
+
+
+def test_what_is_read_in_search_of_the_code_is_bounded() -> None:
+    big = WORK + "#" * (limits.CODE_BYTES - len(WORK) - 1)
+    found = find_code(files({f"lab8_{n}.py": big for n in range(6)} | {"lab8.py": WORK}))
+    assert found.code and found.code.cells == (WORK,)
+    assert sum("there is too much code beside it" in remark for remark in found.remarks) == 3
+    claims = [Entry(f"{n}.ipynb", 60 << 20, opener=lambda: io.BytesIO(b'{"cells": 3}')) for n in range(3)]
+    found = find_code([*claims, *files({"lab8.py": WORK})])
+    assert found.code and "2.ipynb was not looked at: there is too much code beside it" in found.remarks
+
+
+def test_what_is_read_in_search_of_the_answers_is_bounded() -> None:
+    taken: list[str] = []
+
+    def text(name: str, content: bytes) -> Entry:
+        def opened() -> io.BytesIO:
+            taken.append(name)
+            return io.BytesIO(content)
+
+        return Entry(name, len(content), len(content), opener=opened)
+
+    answers = b"## Question 1\nYes.\n## Question 2\nNo.\n"
+    texts, _, _ = find_answers(
+        [text(f"{n}.txt", b"x") for n in range(300)] + [text("zz answers.md", answers)], ()
+    )
+    assert texts == (answers.decode(),) and len(taken) == limits.ANSWER_SEARCH_FILES
+    taken.clear()
+    find_answers([text(f"{n}.txt", b"x" * 1_000_000) for n in range(50)], ())
+    assert len(taken) < 10
+
+
 def test_code_in_other_encodings() -> None:
     text = '"""卷积神经网络"""\n' + WORK
     for raw in (text.encode("gb18030"), text.encode("utf-16"), b"\xef\xbb\xbf" + text.encode()):
@@ -158,7 +202,7 @@ def test_any_bytes_are_survived(tmp_path_factory: pytest.TempPathFactory, raw: b
     for content in (raw, b"{" + raw, b"PK\x03\x04" + raw, SAFETENSORS[:8] + raw):
         listed = files({name: content, "answers.md": raw})
         find_code(listed)
-        find_weights(listed, folder)
+        find_weights(listed, folder, Allowance())
         find_answers(listed, ())
 
 
@@ -191,7 +235,7 @@ def test_any_bytes_are_survived(tmp_path_factory: pytest.TempPathFactory, raw: b
 def test_the_weights_are_found(
     tmp_path: Path, contents: dict[str, str | bytes], chosen: str, form: str | None
 ) -> None:
-    weights, remarks, _ = find_weights(files(contents), tmp_path)
+    weights, remarks, _ = find_weights(files(contents), tmp_path, Allowance())
     assert weights and weights.filename == chosen
     assert form is None or weights.format == form
     (original,) = (content for path, content in contents.items() if path.endswith(chosen))
@@ -219,7 +263,7 @@ def test_the_weights_are_found(
     ids=["empty", "text", "lfs", "header too long", "torn zip", "numpy", "none"],
 )
 def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: str) -> None:
-    weights, remarks, _ = find_weights(files(contents), tmp_path)
+    weights, remarks, _ = find_weights(files(contents), tmp_path, Allowance())
     assert weights is None
     assert reason in " ".join(remarks)
     assert list(tmp_path.iterdir()) == []
@@ -227,7 +271,9 @@ def test_no_weights(tmp_path: Path, contents: dict[str, str | bytes], reason: st
 
 def test_weights_that_are_too_large_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grader.intake.pick.WEIGHT_BYTES", 1 << 20)
-    weights, remarks, _ = find_weights(files({"classifier.pt": SAFETENSORS + bytes(1 << 20)}), tmp_path)
+    weights, remarks, _ = find_weights(
+        files({"classifier.pt": SAFETENSORS + bytes(1 << 20)}), tmp_path, Allowance()
+    )
     assert weights is None and "larger than 1 MiB" in remarks[0]
 
 
@@ -237,7 +283,7 @@ def test_a_zip_of_work_is_no_checkpoint(tmp_path: Path) -> None:
         archive.writestr("lab8/data.pkl", b"x")
         archive.writestr("lab8/version", b"3")
         archive.writestr("lab8.py", WORK)
-    assert find_weights(files({"classifier.pt": buffer.getvalue()}), tmp_path)[0] is None
+    assert find_weights(files({"classifier.pt": buffer.getvalue()}), tmp_path, Allowance())[0] is None
 
 
 # --- answers ---------------------------------------------------------------------------------------

@@ -340,8 +340,46 @@ def test_every_character_that_joins_a_run_of_marks_is_known() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters() | st.sampled_from("\u0300\u0316e\uff76\uff9e")))
 def test_text_that_people_write_is_normalised_as_ever(text: str) -> None:
+    text = "".join(character for character in text if normalise(character))
     if not re.search("[\u0300\u0316\uff9e]{20}", text):
         assert normalise(text) == unicodedata.normalize("NFKC", text)
+
+
+@pytest.mark.parametrize(
+    "letter",
+    ["\u3164", "\u115f", "\u1160", "\uffa0", "\u200b", "\u2800", "\U000e0061", "\U00013441"],
+    ids=lambda letter: f"U+{ord(letter):04X}",
+)
+def test_letters_that_do_not_show_are_no_words(letter: str) -> None:
+    words = " ".join(letter * n for n in range(1, 60))
+    (one,) = assess_answers([f"## Question 1\n{words}\n"], QUESTIONS[:1])
+    assert not one.present and one.amount == 0
+
+
+def test_what_takes_no_room_parts_no_word() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for between in ("\u200b", "\u00ad", "\u2060", "\u034f", "\ufe0f", "\u3164", "\U000e0020"):
+        (one,) = assess_answers([f"## Question 1\n{between.join(letters)}\n"], QUESTIONS[:1])
+        assert one.amount == 1, hex(ord(between))
+
+
+def test_no_default_ignorable_character_is_left() -> None:
+    """Format characters, and the letters and marks that Unicode says are not to be shown."""
+    left = {
+        code for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf" and normalise(chr(code))
+    }
+    # Those that show: Arabic signs under numbers, Kaithi's, hieroglyphs' joiners, interlinear marks.
+    assert left <= {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}.union(
+        range(0x13430, 0x13440), range(0xFFF9, 0xFFFC)
+    )
+
+
+@pytest.mark.parametrize(
+    "heading", ["Question f\u0131ve", "Question S\u0130X", "## Answer e\u0131ght", "Q\u0666:"]
+)
+def test_a_number_in_letters_that_only_match_is_survived(heading: str) -> None:
+    outcomes = assess_answers([f"{heading}\n\n{ANSWERS[0]}\n"], QUESTIONS)
+    assert len(outcomes) == len(QUESTIONS)
 
 
 UNTOUCHED = TEMPLATE.split("\n\n")  # the cells of the notebook that the course hands out

@@ -6,7 +6,7 @@ import hashlib
 import stat
 import struct
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +15,7 @@ from grader.errors import KitError
 from grader.intake.entries import (
     ARCHIVE_ERRORS,
     ENCRYPTED,
+    Allowance,
     Entry,
     UnreadableError,
     decode_file_name,
@@ -23,8 +24,9 @@ from grader.intake.entries import (
     short,
     zip_entries,
 )
-from grader.intake.layout import HandIn, find_hand_ins, looks_like_blackboard
+from grader.intake.layout import HandIn, find_hand_ins, look, looks_like_blackboard
 from grader.intake.limits import (
+    FOLDER_FILES,
     REMARK_CHARACTERS,
     REMARKS,
     SOURCE_DIRECTORY_BYTES,
@@ -35,7 +37,7 @@ from grader.intake.limits import (
 from grader.intake.names import is_other_archive
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.intake.unpack import Contents, seekable, unpack
-from grader.text import file_stem, safe_line
+from grader.text import safe_line
 from grader.types import Code, Problem, Status, Submission, Weights
 
 __all__ = ["read_folder", "read_submissions"]
@@ -55,14 +57,22 @@ def read_submissions(source: Path, workdir: Path) -> list[Submission]:
     try:
         with ExitStack() as stack:
             workdir.mkdir(parents=True, exist_ok=True)
-            entries, name = _open_source(source, workdir, stack)
+            allowance = Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES)
+            entries, name = _open_source(source, workdir, allowance, stack)
             by_student: dict[str, list[HandIn]] = {}
             for hand_in in find_hand_ins(entries, name):
-                by_student.setdefault(_key(hand_in.student_id), []).append(hand_in)
-            submissions = [_one_student(group, workdir, source) for group in by_student.values()]
+                # Nothing but the same name is the same student: an id that only looks like another's may
+                # have been chosen in order to be taken for it.
+                same = unicodedata.normalize("NFC", hand_in.student_id)
+                by_student.setdefault(same, []).append(hand_in)
+            submissions = []
+            for number, group in enumerate(by_student.values()):
+                allowance.start()
+                # Not the student's name: file systems that ignore case would bring two students together.
+                submissions.append(_survive(group, workdir / str(number), source))
     except OSError as error:  # what fails in a student's files was caught where they are read
         raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
-    return sorted(submissions, key=lambda submission: submission.student_id)
+    return sorted(_tell_look_alikes(submissions), key=lambda submission: submission.student_id)
 
 
 def read_folder(
@@ -74,21 +84,32 @@ def read_folder(
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        entries, name = _open_source(folder, workdir, stack)
+        entries, name = _open_source(folder, workdir, Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES), stack)
         entries = [entry for entry in entries if not skip(entry.path)]
         submission, taken = _assemble(HandIn(name, entries, is_whole_source=True), 1, workdir, folder)
         return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
 
 
-def _key(student_id: str) -> str:
-    """What two ids share when they mean the same student: LMSs and some file systems ignore case."""
-    return unicodedata.normalize("NFC", student_id.casefold())
+def _tell_look_alikes(submissions: Sequence[Submission]) -> list[Submission]:
+    """The submissions, with a remark at ids that differ in little; nobody's is named to another."""
+    alike: dict[str, int] = defaultdict(int)
+    for submission in submissions:
+        alike[look(submission.student_id)] += 1
+    remark = "another hand-in carries nearly the same student's name: they were graded apart"
+    return [
+        submission.model_copy(update={"remarks": _bounded([remark, *submission.remarks])})
+        if alike[look(submission.student_id)] > 1
+        else submission
+        for submission in submissions
+    ]
 
 
 # --- the source ------------------------------------------------------------------------------------
 
 
-def _open_source(source: Path, workdir: Path, stack: ExitStack) -> tuple[list[Entry], str]:
+def _open_source(
+    source: Path, workdir: Path, allowance: Allowance, stack: ExitStack
+) -> tuple[list[Entry], str]:
     """The source's entries and the name that a single submission in it would go by."""
     try:
         kind = source.stat().st_mode
@@ -100,37 +121,39 @@ def _open_source(source: Path, workdir: Path, stack: ExitStack) -> tuple[list[En
         raise KitError(
             f"{source}: cannot be read ({short(error)}); check the path and its permissions"
         ) from None
+    most = SOURCE_FILES
     if stat.S_ISDIR(kind):
+        most = FOLDER_FILES
         try:
-            entries = folder_entries(source, SOURCE_FILES)
+            entries = folder_entries(source, most)
         except OSError as error:
             raise KitError(f"{source}: cannot be read ({short(error)}); check its permissions") from None
         name = decode_file_name(source.resolve().name)
     elif stat.S_ISREG(kind) and source.suffix.lower() not in (".py", ".ipynb"):
-        entries, name = _open_source_zip(source, stack), decode_file_name(source.stem)
+        entries, name = _open_source_zip(source, allowance, stack), decode_file_name(source.stem)
     else:
         raise KitError(
             f"{source}: is neither a zip nor a folder; give the download, or the folder it lies in"
         )
     if not entries:
         raise KitError(f"{source}: holds no files; give the download's zip or folder")
-    if len(entries) > SOURCE_FILES:
+    if len(entries) > most:
         (fullest, _), *_ = Counter(entry.path.rpartition("/")[0] for entry in entries).most_common(1)
         raise KitError(
-            f"{source}: holds more than {SOURCE_FILES:,} files, most of them in "
+            f"{source}: holds more than {most:,} files, most of them in "
             f"{safe_line(fullest, 200) or 'its top'}; move that away, or give one class's download at a time"
         )
     files = [entry for entry in entries if not entry.is_folder]
-    inner = (
-        _download_within(files[0], workdir, stack) if len(files) == 1 and files[0].suffix == ".zip" else None
-    )
+    inner = None
+    if len(files) == 1 and files[0].suffix == ".zip":
+        inner = _download_within(files[0], workdir, allowance, stack)
     return inner or entries, name
 
 
-def _open_source_zip(source: Path, stack: ExitStack) -> list[Entry]:
+def _open_source_zip(source: Path, allowance: Allowance, stack: ExitStack) -> list[Entry]:
     try:
         file = stack.enter_context(source.open("rb"))
-        entries = zip_entries(stack.enter_context(open_zip(file, SOURCE_DIRECTORY_BYTES)))
+        entries = zip_entries(stack.enter_context(open_zip(file, allowance)))
     except ARCHIVE_ERRORS as error:
         if is_other_archive(source.name):
             raise KitError(f"{source}: is no zip; unpack it and give the folder") from None
@@ -141,22 +164,42 @@ def _open_source_zip(source: Path, stack: ExitStack) -> list[Entry]:
     return entries
 
 
-def _download_within(entry: Entry, workdir: Path, stack: ExitStack) -> list[Entry] | None:
+def _download_within(
+    entry: Entry, workdir: Path, allowance: Allowance, stack: ExitStack
+) -> list[Entry] | None:
     """Blackboard's zip where it is all that the source holds: the folder it was saved in, a zip around it."""
-    try:
-        file = seekable(entry, WRAPPED_DOWNLOAD_BYTES, workdir, stack)
-        inner = zip_entries(stack.enter_context(open_zip(file, SOURCE_DIRECTORY_BYTES)))
-    except (UnreadableError, *ARCHIVE_ERRORS):
+    if entry.is_bomb:
         return None
-    return inner if looks_like_blackboard(inner) else None
+    with ExitStack() as own:
+        try:
+            file = seekable(entry, WRAPPED_DOWNLOAD_BYTES, workdir, own)
+            inner = zip_entries(own.enter_context(open_zip(file, allowance)))
+        except (UnreadableError, *ARCHIVE_ERRORS):
+            return None
+        if not looks_like_blackboard(inner):
+            return None
+        stack.enter_context(own.pop_all())
+    return inner
 
 
 # --- a student -------------------------------------------------------------------------------------
 
 
-def _one_student(group: Sequence[HandIn], workdir: Path, source: Path) -> Submission:
+def _survive(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
+    """What came of a student's hand-ins; an error of ours costs this student's mark and stops nobody's."""
+    try:
+        return _one_student(group, folder, source)
+    except Exception as error:
+        if isinstance(error, KitError) and group[0].is_whole_source:
+            raise
+        reason = f"it could not be read: {str(error) or type(error).__name__}"
+        first = group[0]
+        submission = Submission(student_id=first.student_id, name=first.name, submitted_at=first.submitted_at)
+        return _with_problem(submission, Status.GRADER_ERROR, reason)
+
+
+def _one_student(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
     """The one submission that counts, out of all that carry a student's id."""
-    folder = workdir / file_stem(group[0].student_id)
     times = {hand_in.time for hand_in in group}
     latest, older = list(group), []
     if all(times):
@@ -208,7 +251,7 @@ def _assemble(
                 raise KitError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
             return _with_problem(submission, Status.QUARANTINED, contents.hostile), ()
         code = find_code(contents.files)
-        weights, about_weights, weights_file = find_weights(contents.files, folder)
+        weights, about_weights, weights_file = find_weights(contents.files, folder, contents.allowance)
         answers, about_answers, answer_files = find_answers(contents.files, code.markdown)
         taken = tuple(dict.fromkeys([*code.entries, *filter(None, [weights_file]), *answer_files]))
     notes = [*contents.remarks, *code.remarks, *about_weights, *about_answers]

@@ -31,6 +31,7 @@ _NAME_LINE = re.compile(r"[^:：()]{1,40}[:：](?P<name>.*)\((?P<username>[^()]+
 # The text field is HTML; what begins a new line in it, and all other tags. Bounded, so that no text is slow.
 _BREAKS = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6])(?:\s[^<>]{0,300})?/?>", re.IGNORECASE)
 _TAGS = re.compile(r"</?[a-z][^<>]{0,1000}>", re.IGNORECASE)
+_HUGE = re.compile(r"&#[0-9]{10,};?")  # names no character, and is no number that Python would read
 TYPED = "answers typed into Blackboard.txt"
 _FILE_LINE = re.compile(r"\s+[^:：]{1,60}[:：] ?(?P<value>.*)")
 
@@ -109,7 +110,7 @@ def _typed(lines: list[str]) -> str:
         return ""
     within = lines[labels[0] + 1 : labels[-1] if len(labels) > 1 else len(lines)]
     text = _TAGS.sub("", _BREAKS.sub("\n", "\n".join(within)))
-    return html.unescape(text).replace("\xa0", " ").strip()
+    return html.unescape(_HUGE.sub("\ufffd", text)).replace("\xa0", " ").strip()
 
 
 @dataclass
@@ -223,5 +224,8 @@ def _splits(head: str) -> dict[str, str]:
 
 def _common_assignments(heads: Iterable[str]) -> set[str]:
     """The assignments that all heads can be split to."""
-    every = [set(_splits(head)) for head in set(heads)]
-    return set.intersection(*every) if every else set()
+    common: set[str] | None = None
+    for head in set(heads):
+        cuts = set(_splits(head))
+        common = cuts if common is None else common & cuts
+    return common or set()

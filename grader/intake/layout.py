@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 
 from grader.intake.blackboard import parse_member, records_of
-from grader.intake.entries import Entry
+from grader.intake.entries import Entry, fingerprint
 from grader.intake.limits import NAME_CHARACTERS
 from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name
 from grader.text import safe_line
@@ -56,9 +56,12 @@ def find_hand_ins(entries: Sequence[Entry], source_name: str) -> list[HandIn]:
             return [HandIn(_id(source_name), [*entries, *beside], is_whole_source=True)]
         beside += [entry for entry in files if _is_work(entry)]
         if len(boxes) > 1:
-            return [
-                HandIn(_id(_stem(box)), _unboxed(box, inside)) for box, inside in boxes.items()
-            ] + _strays(beside)
+            ids = _ids([_stem(box) for box in boxes])
+            found = [
+                HandIn(student_id, _unboxed(box, inside))
+                for student_id, (box, inside) in zip(ids, boxes.items(), strict=True)
+            ]
+            return found + _strays(beside)
         ((box, inside),) = boxes.items()
         name = source_name if _is_generic(_stem(box)) else _stem(box)
         entries, source_name = _unboxed(box, inside), name
@@ -87,8 +90,10 @@ def _unboxed(box: str, inside: list[Entry]) -> list[Entry]:
 
 
 def _is_one_submission(files: list[Entry], boxes: dict[str, list[Entry]]) -> bool:
-    if not boxes or any(is_code_name(entry.path) and is_lab_name(entry.path) for entry in files):
+    if not boxes:
         return True
+    if any(map(_is_lab_code, files)):  # unless somebody laid it beside the others' hand-ins
+        return sum(_is_hand_in_box(box, inside) for box, inside in boxes.items()) < 2
     has_code = any(is_code_name(entry.path) for entry in files)
     filled = [
         box for box, inside in boxes.items() if _is_archive(box) or any(is_code_name(e.path) for e in inside)
@@ -97,6 +102,15 @@ def _is_one_submission(files: list[Entry], boxes: dict[str, list[Entry]]) -> boo
         return True
     # src/ and data/ are parts of one submission, not two students.
     return (has_code or len(boxes) > 1) and all(_is_generic(_stem(box)) for box in boxes)
+
+
+def _is_lab_code(entry: Entry) -> bool:
+    return is_code_name(entry.path) and is_lab_name(entry.path)
+
+
+def _is_hand_in_box(box: str, inside: list[Entry]) -> bool:
+    """Whether this looks like a student's own, rather than like a part of one hand-in."""
+    return not _is_generic(_stem(box)) and (_is_archive(box) or any(map(_is_lab_code, inside)))
 
 
 def _is_hand_in_folder(entries: list[Entry]) -> bool:
@@ -167,8 +181,23 @@ def _id(name: str) -> str:
     shown = safe_line(name, NAME_CHARACTERS)
     if shown and shown == " ".join(name.split()):
         return shown
-    fingerprint = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{safe_line(name, NAME_CHARACTERS - 9) or '(no name)'}~{fingerprint}"
+    return _marked(name)
+
+
+def _marked(name: str) -> str:
+    return f"{safe_line(name, NAME_CHARACTERS - 9) or '(no name)'}~{fingerprint(name)}"
+
+
+def _ids(names: Sequence[str]) -> list[str]:
+    """An id for each name. One with more white space does not get the id of one that is plain."""
+    plain = {name for name in names if _id(name) == name}
+    return [_marked(name) if name not in plain and _id(name) in plain else _id(name) for name in names]
+
+
+def look(student_id: str) -> str:
+    """What ids share that people may take for one: case, forms of letters and marks for twins apart."""
+    folded = unicodedata.normalize("NFKC", re.sub(r"~[0-9a-f]{8}\Z", "", student_id)).casefold()
+    return unicodedata.normalize("NFKC", folded)
 
 
 _GENERIC = re.compile(

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from grader.intake.entries import UnreadableError
-from grader.intake.limits import NOTEBOOK_CELLS, NOTEBOOK_MARKS
+from grader.intake.limits import ANSWER_BYTES, NOTEBOOK_CELLS, NOTEBOOK_MARKS
 from grader.intake.outputs import accuracy_lines
 
 NAMES = 200  # told of cells that are no code
@@ -37,11 +38,11 @@ def parse_notebook(text: str) -> Notebook:
     cells there with `input`. A source is a string or a list of lines; a cell
     without one, or of an unknown kind, is passed over.
     """
-    # A value costs up to a hundred bytes in memory for three in the file, so their number is bounded first.
+    # A value costs up to two hundred bytes in memory for eight in the file, so their number is bounded first.
     if sum(text.count(mark) for mark in "{[,") > NOTEBOOK_MARKS:
         raise UnreadableError("holds too many values for a notebook: clear its outputs")
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_int=float)  # an integer's digits take the square of their number
     except RecursionError:
         raise UnreadableError("is nested too deeply to be a notebook") from None
     except (ValueError, MemoryError):
@@ -67,25 +68,35 @@ def parse_notebook(text: str) -> Notebook:
             shown.append((markdown[-1], None))
         elif kind == "heading":  # format 3 had a kind of its own for headings
             level = cell.get("level")
-            hashes = "#" * level if isinstance(level, int) and 1 <= level <= 6 else "#"
+            hashes = "#" * int(level) if isinstance(level, float) and 1 <= level <= 6 else "#"
             markdown.append(f"{hashes} {_source(cell.get('source'))}")
             shown.append((markdown[-1], None))
         if kind in ("markdown", "raw"):
             where = f"a {'Markdown' if kind == 'markdown' else 'raw'} cell"
             where += f" below cell {len(code)}" if code else " at the top"
-            elsewhere += [(name, where) for name in _defined(_source(cell.get("source")))]
+            names = _defined(_source(cell.get("source")))
+            elsewhere += [(name, where) for name in islice(names, NAMES - len(elsewhere))]
     # Empty code cells stay, so that "cell 3" is the third in the student's notebook too.
     return Notebook(
         code=tuple(code),
-        markdown=tuple(cell for cell in markdown if cell.strip()),
+        markdown=tuple(_within(ANSWER_BYTES, markdown)),
         claims=accuracy_lines(shown),
-        elsewhere=tuple(elsewhere[:NAMES]),
+        elsewhere=tuple(elsewhere),
     )
 
 
-def _defined(text: str) -> list[str]:
+def _defined(text: str) -> Iterator[str]:
     """The names that a text would bind if it were code, examples between ``` apart."""
-    return [(match[1] or match[2])[:100] for match in _BINDS.finditer(_FENCED.sub("", text))]
+    return ((match[1] or match[2])[:100] for match in _BINDS.finditer(_FENCED.sub("", text)))
+
+
+def _within(most: int, cells: list[str]) -> Iterator[str]:
+    """The cells that say something, up to the one with which they become longer than `most`, and is cut."""
+    room = most
+    for cell in cells:
+        if cell.strip() and room >= 0:
+            yield cell[: room + 1]
+            room -= len(cell)
 
 
 def _cells(content: dict[str, object]) -> Iterator[dict[str, object]]:

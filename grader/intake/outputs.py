@@ -39,6 +39,8 @@ def accuracy_lines(cells: Iterable[tuple[str, object]]) -> tuple[str, ...]:
             continue
         text = "\n".join(_texts(outputs))[-min(CELL_CHARACTERS, room) :]
         room -= len(text)
+        if not _ACCURACY.search(text):
+            continue
         lines = [line for line in _BREAKS.split(text) if _ACCURACY.search(line) and not _DIGITS.search(line)]
         found = [*found, *lines[-LINES:]][-LINES:]
     return tuple(filter(None, (safe_line(line, LINE_CHARACTERS) for line in found)))

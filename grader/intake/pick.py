@@ -8,11 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from grader.intake.decode import decode_text
-from grader.intake.entries import Entry, UnreadableError, megabytes
-from grader.intake.limits import ANSWER_BYTES, CODE_BYTES, MIB, NOTEBOOK_BYTES, WEIGHT_BYTES
+from grader.intake.entries import Allowance, Entry, UnreadableError, megabytes
+from grader.intake.limits import (
+    ANSWER_BYTES,
+    ANSWER_SEARCH_BYTES,
+    ANSWER_SEARCH_FILES,
+    CODE_BYTES,
+    CODE_SEARCH_BYTES,
+    CODE_SEARCH_KEPT_BYTES,
+    MIB,
+    NOTEBOOK_BYTES,
+    NOTEBOOK_TEXT_BYTES,
+    WEIGHT_BYTES,
+)
 from grader.intake.names import (
     OTHER_ARCHIVES,
     WEIGHTS_SUFFIXES,
@@ -36,6 +48,8 @@ _DEFINED = re.compile(
 # Lines that may import a module of the student's own, and the names in them; `.x` is within a package.
 _IMPORT_LINE = re.compile(r"^[ \t]*from\b.*$|^.*(?:import|%run).*$", re.MULTILINE)
 _MODULE_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
+_MOST_IMPORTS = 10_000  # names in a file's import lines, that are looked at
+_CONTRACT_NAME = re.compile(rf"(?<![\w.])(?:{_NAMES})(?!\w)")
 _FROM = re.compile(r"^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]*(\([^)]{0,2000}\)|.*)", re.MULTILINE)
 _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
 _NEXT = re.compile(r"\n(?=[^\s)#])")  # where a function ends; its arguments' bracket may close at the margin
@@ -43,6 +57,12 @@ _SAYS_NOTHING = re.compile(r'""".*?"""|\'\'\'.*?\'\'\'|#[^\n]*', re.DOTALL)  # d
 _STUB_CHARACTERS = 10_000  # of a function, at most, in which its stub is looked for
 TOOLS = "lab8_tools.py"  # handed out with the template
 _TRIES = 30  # files that are opened in search of code or weights
+
+# A notebook's pictures, in base64: most of its bytes, and nothing that anybody reads here. Within a string of
+# JSON the quotes would have backslashes before them.
+_PICTURE = re.compile(
+    rb'(?<!\\)"(?:image/)?(?:png|jpe?g|gif|webp)"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}"[A-Za-z0-9+/=\\]{1000,}"'
+)
 
 # Extensions that say: neither code nor weights nor text.
 _DOCUMENTS = (".doc", ".docx", ".odt", ".rtf", ".pages", ".pdf")
@@ -73,8 +93,10 @@ class Candidate:
     @property
     def in_all(self) -> int:
         """The contract's functions that are filled in, those that it takes from its helpers included."""
-        taken = " ".join(names for cell in self.cells for names in _FROM.findall(cell))
-        wanted = set(CONTRACT if "*" in taken else _MODULE_NAME.findall(taken))
+        taken = (
+            " ".join(names for cell in self.cells for names in _FROM.findall(cell)) if self.helpers else ""
+        )
+        wanted = set(CONTRACT if "*" in taken else _CONTRACT_NAME.findall(taken))
         gained = sum(min(h.filled, len(h.defined & wanted)) for h in self.helpers.values())
         return min(self.filled + gained, len(CONTRACT))
 
@@ -220,22 +242,34 @@ def _may_hide_code(entry: Entry) -> bool:
 
 def _read_candidates(entries: Iterable[Entry]) -> tuple[list[Candidate], list[str]]:
     candidates, remarks = [], []
+    room, kept = CODE_SEARCH_BYTES, CODE_SEARCH_KEPT_BYTES
     for entry in entries:
         try:
-            candidates.append(_read_candidate(entry))
+            is_json = _is_json(entry)
+            size = min(entry.size, NOTEBOOK_BYTES if is_json else CODE_BYTES)
+            if size > room:
+                raise UnreadableError("was not looked at: there is too much code beside it")
+            room -= size
+            candidate = _read_candidate(entry, is_json)
+            kept -= _size(candidate)
+            if kept < 0:
+                raise UnreadableError("was left aside: there is too much code beside it")
+            candidates.append(candidate)
         except UnreadableError as error:
             if entry.name != "__init__.py":  # a package's may be empty
                 remarks.append(f"{entry.label} {error}")
     return candidates, remarks
 
 
-def _read_candidate(entry: Entry) -> Candidate:
+def _is_json(entry: Entry) -> bool:
+    return decode_text(entry.head(256)).lstrip("\ufeff\0 \t\n").startswith("{")
+
+
+def _read_candidate(entry: Entry, looks_like_json: bool) -> Candidate:
     """Read a Python file or a notebook, whatever its extension says it is."""
-    start = decode_text(entry.head(256)).lstrip("\ufeff\0 \t\n")
-    looks_like_json = start.startswith("{")
     if looks_like_json and entry.size > NOTEBOOK_BYTES:
         raise UnreadableError(f"is larger than {megabytes(NOTEBOOK_BYTES)}: clear its outputs")
-    text = decode_text(entry.read(NOTEBOOK_BYTES if looks_like_json else CODE_BYTES))
+    text = _notebook_text(entry) if looks_like_json else decode_text(entry.read(CODE_BYTES))
     if not text.strip():
         raise UnreadableError("is empty")
     if looks_like_json:
@@ -254,8 +288,18 @@ def _read_candidate(entry: Entry) -> Candidate:
     written = {m[m.lastindex or 0]: not _is_stub(source, m.end()) for m in _DEFINED.finditer(source)}
     defined, filled = frozenset(written), sum(written.values())
     lines = "\n".join(_IMPORT_LINE.findall(source))
-    imports = frozenset(_MODULE_NAME.findall(lines))
+    names = (match[0] for match in _MODULE_NAME.finditer(lines))
+    imports = frozenset(islice(names, _MOST_IMPORTS))
     return Candidate(entry, cells, markdown, claims, elsewhere, looks_like_json, defined, filled, imports)
+
+
+def _notebook_text(entry: Entry) -> str:
+    """A notebook's JSON without its pictures."""
+    raw = _PICTURE.sub(b'"":0', entry.read(NOTEBOOK_BYTES))
+    if len(raw) > NOTEBOOK_TEXT_BYTES:
+        most = megabytes(NOTEBOOK_TEXT_BYTES)
+        raise UnreadableError(f"is larger than {most} without its pictures: clear its outputs")
+    return decode_text(raw)
 
 
 def _is_stub(source: str, start: int) -> bool:
@@ -263,8 +307,8 @@ def _is_stub(source: str, start: int) -> bool:
 
     One that does so below the work is written: the line was left there.
     """
-    rest = source[start : start + _STUB_CHARACTERS]
-    body = rest[: end.start() + 1 if (end := _NEXT.search(rest)) else None]
+    end = _NEXT.search(source, start, start + _STUB_CHARACTERS)
+    body = source[start : end.start() + 1 if end else start + _STUB_CHARACTERS]
     stub = _STUB.search(body)
     if not stub:
         return False
@@ -280,7 +324,9 @@ _LFS = b"version https://git-lfs"
 _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
 
 
-def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, list[str], Entry | None]:
+def find_weights(
+    files: Sequence[Entry], folder: Path, allowance: Allowance
+) -> tuple[Weights | None, list[str], Entry | None]:
     """Copy the classifier's checkpoint into `folder`, which exists: the copy, remarks, and which file it was.
 
     A checkpoint is told by its content; of several, names decide, then size.
@@ -288,7 +334,7 @@ def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, 
     named = sorted((entry for entry in files if is_weights_name(entry.path)), key=_weights_rank)
     remarks: list[str] = []
     for entry in named[:_TRIES]:
-        weights = _take_weights(entry, folder, remarks)
+        weights = _take_weights(entry, folder, allowance, remarks)
         if weights:
             others = [other.label for other in named if other is not entry]
             if others:
@@ -302,7 +348,7 @@ def find_weights(files: Sequence[Entry], folder: Path) -> tuple[Weights | None, 
             start = entry.head(16)
         except UnreadableError:
             continue
-        if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, [])):
+        if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, allowance, [])):
             remarks.append(f"{entry.label} was taken as the weights")
             return weights, remarks, entry
     others = [e.label for e in files if e.suffix in _OTHER_WEIGHTS and "classifier" in e.stem.lower()]
@@ -320,22 +366,21 @@ def _weights_rank(entry: Entry) -> tuple[object, ...]:
     return (named, -entry.size if named == 2 else 0, kind, entry.depth, entry.path)
 
 
-def _take_weights(entry: Entry, folder: Path, remarks: list[str]) -> Weights | None:
+def _take_weights(entry: Entry, folder: Path, allowance: Allowance, remarks: list[str]) -> Weights | None:
     """Copy a file and look at its content; a remark says why it is no checkpoint."""
     part = folder / "weights.part"
     try:
-        with part.open("w+b") as file:
-            size = entry.copy(file, WEIGHT_BYTES)
-            file.seek(0)
-            start = file.read(16)
-            kind = _format_by_head(start, size)
-            if kind == "zip":
-                kind = "torch" if is_torch_zip(file) else ""
-            lfs = start.startswith(_LFS[:16])
+        start = entry.head(16)
+        kind = _format_by_head(start, WEIGHT_BYTES)
+        if kind:  # by its first bytes: what cannot be a checkpoint is not copied
+            with part.open("w+b") as file:
+                kind = _format_by_head(start, entry.copy(file, WEIGHT_BYTES))
+                if kind == "zip":
+                    kind = "torch" if is_torch_zip(file, allowance) else ""
         if not kind:
-            if size == 0:
+            if not start:
                 raise UnreadableError("is empty")
-            if lfs:
+            if start.startswith(_LFS[:16]):
                 raise UnreadableError("is a Git LFS pointer, not the weights: hand in the file itself")
             if entry.suffix == ".bin":  # data sets carry this extension too
                 return None
@@ -396,12 +441,12 @@ def find_answers(
     """
     texts: list[tuple[int, Entry, str]] = []
     remarks: list[str] = []
-    for entry in files:
-        named = _ANSWER_NAME.search(entry.stem) is not None
-        fits = entry.suffix in _TEXT_SUFFIXES and not _NOT_ANSWERS.search(entry.stem)
-        if not fits or len(texts) >= _TRIES or not (named or 0 < entry.size <= ANSWER_BYTES):
-            continue
+    left = ANSWER_SEARCH_BYTES
+    for named, entry in _may_be_answers(files):
+        if len(texts) >= _TRIES or left <= 0:
+            break
         try:
+            left -= min(entry.size, ANSWER_BYTES)
             text = decode_text(entry.read(ANSWER_BYTES))
         except UnreadableError as error:
             if named:
@@ -442,6 +487,18 @@ def find_answers(
             break
         answers.append(cell)
     return tuple(answers), remarks, chosen
+
+
+def _may_be_answers(files: Iterable[Entry]) -> list[tuple[bool, Entry]]:
+    """The texts among the files, those that are called answers first, and whether they are."""
+    found = []
+    for entry in files:
+        named = _ANSWER_NAME.search(entry.stem) is not None
+        fits = entry.suffix in _TEXT_SUFFIXES and not _NOT_ANSWERS.search(entry.stem)
+        if fits and (named or 0 < entry.size <= ANSWER_BYTES):
+            found.append((named, entry))
+    found.sort(key=lambda pair: not pair[0])
+    return found[:ANSWER_SEARCH_FILES]
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import IO, BinaryIO, cast
 from grader.errors import KitError
 from grader.intake.entries import (
     ARCHIVE_ERRORS,
+    Allowance,
     Entry,
     UnreadableError,
     megabytes,
@@ -22,8 +23,8 @@ from grader.intake.entries import (
 )
 from grader.intake.limits import (
     ARCHIVE_LEVELS,
+    ARCHIVES,
     STUDENT_BYTES,
-    STUDENT_DIRECTORY_BYTES,
     STUDENT_FILES,
     WEIGHT_BYTES,
 )
@@ -41,6 +42,8 @@ class Contents:
     closed: list[str] = field(default_factory=list)  # what could not be opened, and why: remarks too
     hostile: str = ""  # why it is set apart
     is_bomb: bool = False  # ... because of its size rather than of a trick
+    allowance: Allowance = field(default_factory=Allowance)  # what is left of it
+    archives: int = 0  # that were opened
 
 
 def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Contents:
@@ -50,6 +53,7 @@ def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Content
     first sign of hostility.
     """
     contents = Contents()
+    contents.allowance.start()
     pending = [(entry, 0) for entry in entries]
     count = total = 0
     too_deep = ""
@@ -73,13 +77,15 @@ def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Content
             contents.remarks.append(f"{entry.label} is in its zip more than once: the last was taken")
         if entry.flaw:
             contents.closed.append(f"{entry.label} {entry.flaw}")
-        elif is_other_archive(entry.path) and not _is_checkpoint(entry, workdir):
+        elif is_other_archive(entry.path) and not _is_checkpoint(entry, workdir, contents.allowance):
             contents.closed.append(f"{entry.label} is an archive of a kind that is not opened: hand in a zip")
         elif not _may_be_zip(entry):
             contents.files.append(entry)
         elif level >= ARCHIVE_LEVELS:
             too_deep = too_deep or entry.label
             contents.closed.append(f"{entry.label} is a zip in a zip in a zip, and was not opened")
+        elif contents.archives >= ARCHIVES:
+            contents.closed.append(f"{entry.label} was not opened: there are more than {ARCHIVES} zips")
         else:
             pending += [(inner, level + 1) for inner in _open(entry, workdir, stack, contents)]
     contents.remarks += [*contents.closed, *_case_twins(contents.files)]
@@ -99,33 +105,36 @@ def _may_be_zip(entry: Entry) -> bool:
         return False
 
 
-def _is_checkpoint(entry: Entry, workdir: Path) -> bool:
+def _is_checkpoint(entry: Entry, workdir: Path, allowance: Allowance) -> bool:
     """Whether torch wrote this: people call checkpoints `model_best.pth.tar`, and they are no archives."""
     try:
         start = entry.head(len(LEGACY_TORCH))
         if not start.startswith(b"PK\x03\x04"):
             return start == LEGACY_TORCH
         with ExitStack() as stack:
-            return is_torch_zip(seekable(entry, WEIGHT_BYTES, workdir, stack))
+            return is_torch_zip(seekable(entry, WEIGHT_BYTES, workdir, stack), allowance)
     except (UnreadableError, *ARCHIVE_ERRORS):
         return False
 
 
 def _open(entry: Entry, workdir: Path, stack: ExitStack, contents: Contents) -> list[Entry]:
     """What a zip holds. A checkpoint renamed to .zip is a file; a damaged one leaves a remark."""
-    try:
-        file = seekable(entry, STUDENT_BYTES, workdir, stack)
-        if is_torch_zip(file):
-            contents.files.append(entry)
+    with ExitStack() as own:  # what is not needed any more is closed
+        try:
+            file = seekable(entry, STUDENT_BYTES, workdir, own)
+            archive = own.enter_context(open_zip(file, contents.allowance))
+            if _is_torch(archive.namelist()):
+                contents.files.append(entry)
+                return []
+            inside = zip_entries(archive)
+        except UnreadableError as error:
+            contents.closed.append(f"{entry.label} {error}")
             return []
-        archive = stack.enter_context(open_zip(file, STUDENT_DIRECTORY_BYTES))
-        inside = zip_entries(archive)
-    except UnreadableError as error:
-        contents.closed.append(f"{entry.label} {error}")
-        return []
-    except ARCHIVE_ERRORS as error:
-        contents.closed.append(f"{entry.label} cannot be opened as a zip ({short(error)})")
-        return []
+        except ARCHIVE_ERRORS as error:
+            contents.closed.append(f"{entry.label} cannot be opened as a zip ({short(error)})")
+            return []
+        contents.archives += 1
+        stack.enter_context(own.pop_all())
     if not any(not inner.is_folder for inner in inside):
         contents.closed.append(f"{entry.label} is empty")
     return [replace(inner, path=f"{entry.path}/{inner.path}") for inner in inside]
@@ -152,15 +161,19 @@ def _temporary_file(workdir: Path) -> BinaryIO:
         raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
 
 
-def is_torch_zip(file: IO[bytes]) -> bool:
-    """Whether a zip is what `torch.save` writes: one folder with `data.pkl` and `version` in it."""
+def is_torch_zip(file: IO[bytes], allowance: Allowance) -> bool:
+    """Whether this is a zip as `torch.save` writes it."""
     try:
-        with open_zip(file, STUDENT_DIRECTORY_BYTES) as archive:
-            names = archive.namelist()
+        with open_zip(file, allowance) as archive:
+            return _is_torch(archive.namelist())
     except ARCHIVE_ERRORS:
         return False
     finally:
         file.seek(0)
+
+
+def _is_torch(names: list[str]) -> bool:
+    """Whether there is one folder, with `data.pkl` and `version` in it."""
     folder = names[0].split("/", 1)[0] + "/" if names else "/"
     return {folder + "data.pkl", folder + "version"} <= set(names) and all(
         n.startswith(folder) for n in names

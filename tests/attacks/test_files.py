@@ -23,6 +23,7 @@ import openpyxl
 import pytest
 import torch
 from click.testing import CliRunner
+from hostile_uploads import UPLOADS
 
 from grader.cli import main
 from grader.types import Outcome
@@ -350,8 +351,24 @@ def source_that_breaks_readers(folder: Path, lane: Any) -> None:
     (folder / "lab8.py").write_text("def conv_output_size(*a): return 1\nX = " + "(" * 1_000_000 + "\n")
 
 
+# --- what costs its reader, or the others
+
+
+def _with(make: Callable[[Path], None]) -> Callable[[Path, Any], None]:
+    return lambda folder, lane: make(folder)
+
+
+for _name, _upload in UPLOADS.items():
+    MADE[_name] = Made(_upload.idea, _with(_upload.make), _upload.status, _upload.lost, _upload.reason)
+
 # Tried by `make test` too; all others by `make test-all`.
-FIRST = ("zip_that_climbs_out", "zip_bomb", "source_that_breaks_readers")
+FIRST = (
+    "zip_that_climbs_out",
+    "zip_bomb",
+    "source_that_breaks_readers",
+    "a_zip_of_eleven_hundred_zips",
+    "a_number_in_another_alphabet",
+)
 
 
 @pytest.mark.parametrize(
