@@ -15,6 +15,7 @@ from torch import Tensor
 
 from grader.accuracy import Z
 from grader.budget import Budget
+from grader.longest import few_seconds
 from grader.sandbox import Slot, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy, Code, Flag, Submission, Training, Weights
@@ -52,7 +53,8 @@ def train(
     record = Training(budget_seconds=seconds, pace=round(pace, 1), seed=budget.seed)
     bare = submission.model_copy(update={"weights": None})
     path = folder / "trained.safetensors"
-    with slot.student(bare, seed=budget.seed, more_seconds=seconds) as student:
+    few = few_seconds(slot.limits)
+    with slot.student(bare, seed=budget.seed, wall_seconds=few, more_seconds=seconds) as student:
         try:
             trained = student.build("classifier").train_until(
                 images, labels, seconds=seconds, seed=budget.seed

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MESSAGE_CHARACTERS = 400
 # On a machine that is busy with other things a request may take so many times its limit by the clock on the
-# wall, and some more, before its box is given up for the machine's fault; so may all requests together.
+# wall, and some more, before its box is given up for the machine's fault.
 BUSY_FACTOR, BUSY_SECONDS = 10, 30
 OVERRUN = 2
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
@@ -135,7 +135,13 @@ class Student:
     """
 
     def __init__(
-        self, slot: Place, submission: Submission, names: tuple[str, ...], seed: int, limits: Limits
+        self,
+        slot: Place,
+        submission: Submission,
+        names: tuple[str, ...],
+        seed: int,
+        limits: Limits,
+        deadline: float = math.inf,
     ) -> None:
         self.device = slot.device
         self.remarks: list[str] = []
@@ -150,7 +156,7 @@ class Student:
         self._worker: Connection | None = None
         self._defined: frozenset[str] = frozenset()
         self.seconds_used = 0.0  # of its own time, see `Limits`
-        self._wall_seconds_used = 0.0
+        self._deadline = deadline  # of time.monotonic(): later nothing is waited for
         self._reserved_seconds = 0.0  # of its limits' wall_seconds, for what comes at the end
         self._deaths = self._timeouts = 0
         self._requests = 0
@@ -343,11 +349,7 @@ class Student:
     ) -> tuple[dict[str, Any], bytes]:
         """One exchange with the worker within what is left of the submission's time."""
         left = self.seconds_left
-        patience = min(
-            patience_seconds(min(seconds, left)),
-            patience_seconds(self.limits.wall_seconds) - self._wall_seconds_used,
-        )
-        began = time.monotonic()
+        patience = min(patience_seconds(min(seconds, left)), self._deadline - time.monotonic())
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply, patience=patience)
         except SandboxError as error:
@@ -367,7 +369,6 @@ class Student:
             raise death from None
         finally:
             self.seconds_used += worker.own_seconds
-            self._wall_seconds_used += time.monotonic() - began
 
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
