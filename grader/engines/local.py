@@ -8,9 +8,7 @@ one submission and not the batch.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,8 +21,8 @@ from grader.errors import KitError
 from grader.rubric import score
 from grader.setup import Setup
 from grader.types import Problem, Status, Submission, Verdict
+from grader.workdir import sockets_fit
 
-SHORT = 60  # bytes: a socket's path has room for 103 on some systems, and its name takes some forty
 TRIES = 2  # a job process that dies is no fault of the student's: once more on a fresh one
 
 
@@ -103,8 +101,7 @@ def _next(job: _Job, todo: deque[tuple[Submission, int]], tries: dict[int, int])
 
 def _context() -> BaseContext:
     """A fork server that has torch imported, where there can be one: each job then starts at once."""
-    folder = os.fsencode(tempfile.gettempdir())  # where a fork server has its socket
-    if "forkserver" not in multiprocessing.get_all_start_methods() or len(folder) > SHORT:
+    if "forkserver" not in multiprocessing.get_all_start_methods() or not sockets_fit():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["grader.grade"])
