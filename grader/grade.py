@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +15,7 @@ from grader.accuracy import Network, accuracy_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.integrity.examine import control_images, examine
+from grader.longest import few_seconds, longest
 from grader.questions import assess_answers
 from grader.rubric import score
 from grader.sandbox import SandboxError, Slot, Student, StudentFailure
@@ -37,6 +40,7 @@ class Bench:
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
         self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))
+        self.longest = longest(limits, setup.rubric.training, setup.weights, self.accuracy_seconds)
 
     def __enter__(self) -> Bench:
         return self
@@ -46,6 +50,13 @@ class Bench:
     ) -> None:
         self.slot.close()
 
+    def measure_pace(self) -> float:
+        """`accuracy_seconds`, by the slowest pace of this machine so far; it is looked at again now."""
+        limits, device = self.setup.rubric.limits, self.setup.device
+        now = accuracy_seconds(limits, device, len(self.images))
+        self.accuracy_seconds = max(self.accuracy_seconds, now)
+        return self.accuracy_seconds
+
     def train(self, submission: Submission, folder: Path) -> tuple[Submission, Training]:
         """As `grader.training.train`, with the rubric's budget."""
         return training.train(self.slot, submission, self.setup.rubric.training, *self.training_set, folder)
@@ -53,12 +64,16 @@ class Bench:
     def grade(self, submission: Submission) -> Verdict:
         """Grade `submission`; what goes wrong on our side becomes a `grader_error`, never a zero.
 
-        Raises `KitError` where nobody could be graded: no wall to be had, no GPU inside it.
+        It takes no longer than `longest` says. Raises `KitError` where nobody could be graded: no wall to be
+        had, no GPU inside it.
         """
+        self.slot.deadline = time.monotonic() + self.longest.patience
         try:
             try:
                 return grade_one(submission, self)
             except SandboxError:  # its box died, maybe through others: once more in a new one
+                if time.monotonic() > self.slot.deadline:
+                    raise
                 return grade_one(submission, self)
         except KitError:
             raise
@@ -109,7 +124,8 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
     if verdict.accuracy is None or verdict.accuracy.correct is None:
         return verdict  # there is nothing to compare with
     trained, record = bench.train(submission, folder)
-    with bench.slot.student(trained, accuracy_seconds=bench.accuracy_seconds) as student:
+    few = few_seconds(bench.slot.limits)
+    with bench.slot.student(trained, wall_seconds=few, accuracy_seconds=bench.accuracy_seconds) as student:
         accuracy = measure_accuracy(student, bench.images, bench.labels, seconds=bench.accuracy_seconds)
         if student.box_failure:
             raise student.box_failure
@@ -160,7 +176,8 @@ def _examine(
         nothing = Accuracy(images=len(bench.labels), reason=problem.reason)
         return not_run(problem.reason), nothing, None, problem
     checks = run_checks(student, seed_of(submission))
-    accuracy, network = measure(student, bench.images, bench.labels, seconds=bench.accuracy_seconds)
+    seconds, again = bench.accuracy_seconds, bench.measure_pace
+    accuracy, network = measure(student, bench.images, bench.labels, seconds=seconds, again=again)
     if student.box_failure:  # which the checks have taken for a fault of their own
         raise student.box_failure
     return checks, accuracy, network, _problem(student.exhausted) if student.exhausted else None
@@ -171,5 +188,11 @@ def _problem(failure: StudentFailure, prefix: str = "") -> Problem:
 
 
 def seed_of(submission: Submission) -> int:
-    """A seed that the same files get again, so that the same input graded twice gives the same file."""
-    return int.from_bytes(hashlib.sha256(submission.digest.encode()).digest()[:6], "big")
+    """A seed that the same files get again, so that the same input graded twice gives the same file.
+
+    It is drawn from all that the code can see of its submission, names of files included, so that answers
+    to the cases drawn by it can stand nowhere: to write them down would change the cases.
+    """
+    code, weights = submission.code, submission.weights
+    seen = [submission.digest, code and code.filename, weights and [weights.filename, weights.format]]
+    return int.from_bytes(hashlib.sha256(json.dumps(seen).encode()).digest()[:6], "big")

@@ -19,6 +19,11 @@ LOCK = "in-use.lock"  # held as long as the process that made the folder lives, 
 YOUNG_SECONDS = 60.0  # a folder may be younger than its lock
 
 
+def sockets_fit() -> bool:
+    """Whether a socket can have a path in the folder of temporary files, a folder of its own below it."""
+    return len(os.fsencode(tempfile.gettempdir())) <= 60  # of 103 on some systems; the names take some forty
+
+
 class Workdir:
     """A folder of this process's own, at `path`; use it as a context manager, or close it.
 

@@ -567,7 +567,8 @@ def test_an_endless_loop_costs_one_timeout_and_the_other_functions_nothing(grade
     assert "5 seconds" in outcomes["conv_size_formula"].reason
 
 
-def test_a_factory_that_never_returns_is_asked_once(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_factory_that_never_returns_is_asked_twice(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once more, for a single reading of a clock may be wrong; but not for each check."""
     asked: list[str] = []
     build = Student.build
 
@@ -577,7 +578,7 @@ def test_a_factory_that_never_returns_is_asked_once(grade: Grade, monkeypatch: p
 
     monkeypatch.setattr(Student, "build", counted)
     outcomes = grade(body("lenet5", "while True: pass"), only="lenet")
-    assert asked.count("lenet5") == 1
+    assert asked.count("lenet5") == 2
     assert not_passed(outcomes) == failed("lenet_output_shape", "lenet_parameter_shapes") | unrun(
         "lenet_feature_maps", "lenet_same_function", "lenet_gradients"
     )

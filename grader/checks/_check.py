@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 # Of a check, should the sandbox's own limits ever fail: when it is over, the fault is the grader's. It is
-# more than what those limits let the slowest student take on the busiest machine, 6,030 seconds.
+# more than what those limits let a student's checks take on the busiest machine, 6,030 seconds.
 BACKSTOP_SECONDS = 7200.0
 
 _Test = TypeVar("_Test", bound=Callable[..., None])

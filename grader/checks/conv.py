@@ -23,7 +23,7 @@ CALL_SECONDS = 5.0  # arithmetic takes microseconds; whoever needs longer is in 
 @check()
 def conv_size_formula(student: Student, rng: random.Random) -> None:
     """`conv_output_size` gives the right size where the stride divides evenly."""
-    for case in [_even(rng)[:2], *(_even(rng) for _ in range(4)), (227, 11, 4)]:
+    for case in [_even(rng)[:2], *_even_cases(rng), (227, 11, 4)]:
         hint = "(input + 2 · padding − kernel) / stride + 1; stride is 1 and padding 0 where not given"
         _expect_size(student, case, hint)
 
@@ -60,8 +60,9 @@ def conv_size_impossible(student: Student, rng: random.Random) -> None:
 @check()
 def conv_params_bias(student: Student, rng: random.Random) -> None:
     """`conv_parameter_count` counts weights and biases, and leaves the biases out where there are none."""
-    for bias in [(), (True,), (False,), (True,), (False,)]:
-        case = (rng.randint(2, 32), rng.randint(2, 32), rng.randint(2, 7), *bias)
+    biases = [(), (True,), (False,), (True,), (False,)]
+    for kernel, bias in zip(rng.sample(range(2, 8), len(biases)), biases, strict=True):
+        case = (*rng.sample(range(2, 33), 2), kernel, *bias)
         hint = "out · in · kernel · kernel weights, and one bias for each output channel: an int"
         _expect_count(student, case, hint)
 
@@ -70,7 +71,7 @@ def conv_params_bias(student: Student, rng: random.Random) -> None:
 def conv_params_nonsquare(student: Student, rng: random.Random) -> None:
     """`conv_parameter_count` counts right for a kernel that is not square."""
     for _ in range(3):
-        height, width = rng.sample(range(1, 9), 2)
+        height, width = rng.sample(range(2, 9), 2)
         case = (rng.randint(2, 32), rng.randint(2, 32), (height, width))
         hint = "a kernel of (height, width) has height · width weights a channel"
         _expect_count(student, case, hint)
@@ -79,11 +80,22 @@ def conv_params_nonsquare(student: Student, rng: random.Random) -> None:
 # The cases
 
 
+def _even_cases(rng: random.Random) -> list[Case]:
+    """One for each stride and each padding, with even and odd kernels, or luck would hide what is wrong."""
+    strides, paddings, kernels = (rng.sample(some, 4) for some in (range(1, 5), range(4), range(2, 8)))
+    return [_case(rng, *one) for one in zip(kernels, strides, paddings, strict=True)]
+
+
 def _even(rng: random.Random, remainder: int = 0, stride: int | None = None) -> tuple[int, int, int, int]:
     """Input, kernel, stride and padding whose last step leaves `remainder` pixels over."""
     kernel, padding = rng.randint(2, 7), rng.randint(0, 3)
-    step = rng.randint(1, 4) if stride is None else stride
-    return (rng.randint(7, 30) * step + kernel - 2 * padding + remainder, kernel, step, padding)
+    return _case(rng, kernel, rng.randint(1, 4) if stride is None else stride, padding, remainder)
+
+
+def _case(
+    rng: random.Random, kernel: int, stride: int, padding: int, remainder: int = 0
+) -> tuple[int, int, int, int]:
+    return (rng.randint(7, 30) * stride + kernel - 2 * padding + remainder, kernel, stride, padding)
 
 
 def _uneven(rng: random.Random, stride: int, remainder: int) -> tuple[int, int, int, int]:

@@ -116,9 +116,10 @@ def lenet_gradients(lenet: Model, noise: torch.Generator) -> None:
     """A backward pass through `lenet5()` reaches every parameter."""
     images = torch.randn(16, 1, 32, 32, generator=noise)
     labels = torch.randint(0, 10, (16,), generator=noise)
-    right = _right_gradients(_weights(lenet), images, labels)
+    parameters = _named_weights(lenet)
+    names = {name: tuple(weight.shape) for name, weight in parameters.items()}
+    right = _right_gradients(_by_shape(parameters), images, labels)
     is_lenet = _gives(lenet.forward(images, training=True), right.outputs)
-    names = {name: tuple(parameter.shape) for name, parameter in lenet.parameters().items()}
     gradients = lenet.gradients(images, labels)
     expect(
         set(gradients) == set(names), "the gradients are not those of the parameters", actual=show(gradients)
@@ -191,13 +192,21 @@ def _alike(x: Tensor, right: Tensor, *, visible: bool) -> bool:
 
 
 def _weights(lenet: Model) -> dict[Shape, Tensor]:
-    """The parameters by their shapes, which are LeNet-5's, in double precision."""
+    return _by_shape(_named_weights(lenet))
+
+
+def _by_shape(parameters: dict[str, Tensor]) -> dict[Shape, Tensor]:
+    return {tuple(weight.shape): weight for weight in parameters.values()}
+
+
+def _named_weights(lenet: Model) -> dict[str, Tensor]:
+    """The parameters, whose shapes are LeNet-5's, in double precision."""
     parameters = _parameters(lenet)
-    shapes = [tuple(parameter.shape) for parameter in parameters.values()]
-    expect_equal(sorted(shapes), sorted(SHAPES), of="the parameters' shapes")  # again: this is another model
+    shapes = sorted(tuple(parameter.shape) for parameter in parameters.values())
+    expect_equal(shapes, sorted(SHAPES), of="the parameters' shapes")  # again: this is another model
     return {
-        shape: floats(parameter.detach(), shape, of=show(name)).double()
-        for shape, (name, parameter) in zip(shapes, parameters.items(), strict=True)
+        name: floats(parameter.detach(), tuple(parameter.shape), of=show(name)).double()
+        for name, parameter in parameters.items()
     }
 
 

@@ -21,6 +21,7 @@ from grader.errors import KitError
 from grader.rubric import score
 from grader.setup import Setup
 from grader.types import Problem, Status, Submission, Verdict
+from grader.workdir import sockets_fit
 
 TRIES = 2  # a job process that dies is no fault of the student's: once more on a fresh one
 
@@ -100,7 +101,7 @@ def _next(job: _Job, todo: deque[tuple[Submission, int]], tries: dict[int, int])
 
 def _context() -> BaseContext:
     """A fork server that has torch imported, where there can be one: each job then starts at once."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if "forkserver" not in multiprocessing.get_all_start_methods() or not sockets_fit():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["grader.grade"])

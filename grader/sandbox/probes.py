@@ -22,6 +22,7 @@ from grader.limits import Limits
 from grader.sandbox.slot import Slot
 from grader.sandbox.student import SandboxError, StudentFailure
 from grader.types import Code, Record, Submission
+from grader.workdir import sockets_fit
 
 LIMITS = Limits(
     call_seconds=40, memory_mib=512, processes=12, scratch_mib=16, shared_memory_mib=8, output_mib_killed=1
@@ -241,7 +242,7 @@ def honest(slot: Slot) -> str:
 def bait() -> Iterator[Bait]:
     """A secret file, two sockets and a process, as this user."""
     with (
-        tempfile.TemporaryDirectory(prefix="grader-probe-") as name,
+        tempfile.TemporaryDirectory(prefix="grader-probe-", dir=None if sockets_fit() else "/tmp") as name,
         socket.socket() as tcp,
         socket.socket(socket.AF_UNIX) as unix,
     ):

@@ -33,6 +33,8 @@ REPLY_HEADER_BYTES = 2**20
 TENSORS_HEADER_BYTES = 2**20
 MAX_TENSORS = 2000
 MAX_DIMENSIONS = 16
+MAX_STEPS = 2000  # operations of a network that are told
+MAX_OUTPUTS, MAX_NUMBERS = 100, 100_000  # of them, and in each of them, that are handed over as they are
 DTYPES = frozenset(
     getattr(torch, name)
     for name in (

@@ -288,6 +288,7 @@ class Slot:
         self.limits = limits or Limits()
         self.device = device
         self.threads = threads
+        self.deadline = math.inf  # of time.monotonic(): later no submission is waited for
         self._number = next(_slots)
         self._folder: Workdir | None = None
         self._pid1: int | None = None  # a descriptor of the box's pid 1
@@ -317,21 +318,24 @@ class Slot:
         *,
         names: tuple[str, ...] = CONTRACT,
         seed: int = 0,
+        wall_seconds: float | None = None,
         more_seconds: float = 0.0,
         accuracy_seconds: float = 0.0,
     ) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone.
 
         `names`: the functions that the module is to define. `seed` fixes the random numbers that
-        each request starts from. With `more_seconds` it may run, and print, for longer than the limits say,
-        with `accuracy_seconds` run alone, once these are no longer reserved.
+        each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it may run, and
+        print, for longer than that, with `accuracy_seconds` run alone, once these are no longer reserved.
         """
+        wall_seconds = self.limits.wall_seconds if wall_seconds is None else wall_seconds
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
         more = {
-            "wall_seconds": self.limits.wall_seconds + more_seconds + accuracy_seconds,
+            "wall_seconds": wall_seconds + more_seconds + accuracy_seconds,
             "output_mib_killed": self.limits.output_mib_killed * longer,
         }
-        student = Student(self, submission, names, seed, self.limits.model_copy(update=more))
+        limits = self.limits.model_copy(update=more)
+        student = Student(self, submission, names, seed, limits, self.deadline)
         student.reserve(accuracy_seconds)
         try:
             yield student

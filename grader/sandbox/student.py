@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MESSAGE_CHARACTERS = 400
 # On a machine that is busy with other things a request may take so many times its limit by the clock on the
-# wall, and some more, before its box is given up for the machine's fault; so may all requests together.
+# wall, and some more, before its box is given up for the machine's fault.
 BUSY_FACTOR, BUSY_SECONDS = 10, 30
 OVERRUN = 2
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
@@ -135,7 +135,13 @@ class Student:
     """
 
     def __init__(
-        self, slot: Place, submission: Submission, names: tuple[str, ...], seed: int, limits: Limits
+        self,
+        slot: Place,
+        submission: Submission,
+        names: tuple[str, ...],
+        seed: int,
+        limits: Limits,
+        deadline: float = math.inf,
     ) -> None:
         self.device = slot.device
         self.remarks: list[str] = []
@@ -150,9 +156,9 @@ class Student:
         self._worker: Connection | None = None
         self._defined: frozenset[str] = frozenset()
         self.seconds_used = 0.0  # of its own time, see `Limits`
-        self._wall_seconds_used = 0.0
+        self._deadline = deadline  # of time.monotonic(): later nothing is waited for
         self._reserved_seconds = 0.0  # of its limits' wall_seconds, for what comes at the end
-        self._deaths = 0
+        self._deaths = self._timeouts = 0
         self._requests = 0
         self._closed = False
         self._output = slot.new_output(limits)
@@ -177,6 +183,15 @@ class Student:
     def reserve(self, seconds: float) -> None:
         """Keep this part of its time back, until it is to be used: then reserve 0."""
         self._reserved_seconds = seconds
+
+    def renew(self) -> None:
+        """End the process, and remove all that it started and wrote: the next request is to a fresh one.
+
+        Raises SandboxError where the box itself has failed.
+        """
+        if not self._end():
+            self.box_failure = SandboxError("the sandbox stopped answering")
+            raise self.box_failure
 
     def load(self) -> None:
         """Load the module now. Raises StudentFailure if that cannot be done."""
@@ -252,11 +267,13 @@ class Student:
                 return self._start()
         return self._worker
 
-    def _start(self) -> Connection:
+    def _start(self, *, again: bool = True) -> Connection:
         worker = self._worker = self._slot.start_worker(self._output, self.limits)
         try:
             self._load(worker)
         except StudentFailure as failure:
+            if failure.kind == "timeout" and again and not self.exhausted:
+                return self._start(again=False)  # no single reading of a clock ends a submission
             self.failure = failure
             raise
         return worker
@@ -332,30 +349,26 @@ class Student:
     ) -> tuple[dict[str, Any], bytes]:
         """One exchange with the worker within what is left of the submission's time."""
         left = self.seconds_left
-        patience = min(
-            patience_seconds(min(seconds, left)),
-            patience_seconds(self.limits.wall_seconds) - self._wall_seconds_used,
-        )
-        began = time.monotonic()
+        patience = min(patience_seconds(min(seconds, left)), self._deadline - time.monotonic())
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply, patience=patience)
         except SandboxError as error:
             self.box_failure = error
             raise
         except Death as death:
-            if not self._end():
-                self.box_failure = SandboxError("the sandbox stopped answering")
-                raise self.box_failure from None
-            self._deaths += 1
+            self.renew()
+            if death.kind == "timeout":
+                self._timeouts += 1
+            else:
+                self._deaths += 1
             if left <= seconds and death.kind == "timeout":
                 death = Death("timeout", f"its code used up all of its {left + self.seconds_used:g} seconds")
                 self.exhausted = death
-            elif self._deaths > self.limits.deaths:
+            elif self._deaths + self._timeouts // 2 > self.limits.deaths:  # what timed out is asked twice
                 self.exhausted = death
             raise death from None
         finally:
             self.seconds_used += worker.own_seconds
-            self._wall_seconds_used += time.monotonic() - began
 
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
@@ -392,7 +405,7 @@ class Model:
     def activations(self, images: Tensor) -> list[Activation]:
         """The operations that torch carries out for `images`, in order, with their shapes."""
         seen = self._request("activations", {"images": images})
-        if not isinstance(seen, list):
+        if not isinstance(seen, list) or len(seen) > protocol.MAX_STEPS:
             raise _nonsense()
         try:
             return [Activation.model_validate(one) for one in seen]
@@ -402,9 +415,12 @@ class Model:
     def outputs(self, images: Tensor) -> list[Tensor]:
         """What those operations gave: their tensors of floats, in order, the first hundred that are small."""
         found = self._request("outputs", {"images": images})
-        if not isinstance(found, list) or not all(isinstance(one, Tensor) for one in found):
+        if not isinstance(found, list) or len(found) > protocol.MAX_OUTPUTS:
             raise _nonsense()
-        return found  # type: ignore[return-value]
+        outputs = [one for one in found if isinstance(one, Tensor) and one.numel() <= protocol.MAX_NUMBERS]
+        if len(outputs) < len(found):
+            raise _nonsense()
+        return outputs
 
     def gradients(self, images: Tensor, labels: Tensor) -> dict[str, Tensor | None]:
         """The cross-entropy's gradient for each parameter, in training mode; None where none arrived."""

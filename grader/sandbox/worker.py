@@ -538,10 +538,6 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
 class _Recorder(TorchDispatchMode):
     """Notes every operation on tensors that torch carries out: the shapes in and out, and what came out."""
 
-    LIMIT = 2000
-    OUTPUTS = 100  # kept as they are
-    NUMBERS = 100_000  # in one of them: those of a few small images
-
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seen: list[dict[str, Any]] = []
@@ -555,14 +551,14 @@ class _Recorder(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if name == "addmm":
             source = args[1]
-        if isinstance(first, Tensor) and source is not None and len(self.seen) < self.LIMIT:
+        if isinstance(first, Tensor) and source is not None and len(self.seen) < protocol.MAX_STEPS:
             self.seen.append(
                 {"op": _plain_name(name), "inputs": list(source.shape), "output": list(first.shape)}
             )
             if (
                 first.is_floating_point()
-                and first.numel() <= self.NUMBERS
-                and len(self.outputs) < self.OUTPUTS
+                and first.numel() <= protocol.MAX_NUMBERS  # as of a few small images
+                and len(self.outputs) < protocol.MAX_OUTPUTS
             ):
                 self.outputs.append(first.detach().clone())  # a later operation may write into it
         return result

@@ -11,21 +11,27 @@ import io
 import json
 import os
 import pickle
+import random
 import struct
 import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pytest
 import torch
 from click.testing import CliRunner
 from hostile_uploads import UPLOADS
 
+from grader.checks._session import _collected
 from grader.cli import main
+from grader.grade import seed_of
+from grader.sandbox import StudentFailure
 from grader.types import Outcome
 
 pytestmark = [
@@ -174,6 +180,45 @@ def devices_and_pipes(folder: Path, lane: Any) -> None:
     os.mkfifo(folder / "data.npz")
     (folder / "loop").symlink_to("loop")
     (folder / "again").symlink_to(folder)
+
+
+READER = """
+ANSWERS = iter(__file__.removesuffix(".py").split("_")[1:])
+
+
+def answer(*args, **kwargs):
+    numbers = [int(number, 36) for number in next(ANSWERS).split("-")]
+    if numbers == [0]:
+        raise ValueError
+    return numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
+conv_output_size = conv_parameter_count = answer
+"""
+
+
+@hostile("graded", lost=("conv_*",))
+def answers_in_the_files_name(folder: Path, lane: Any) -> None:
+    """The answers to all cases of arithmetic stand in the file's name, from which the cases are not drawn."""
+    code = folder / "lab8.py"
+    code.write_text(HONEST + READER)
+    seed, told = seed_of(lane.read(folder)), []
+    honest: dict[str, Any] = {}
+    exec(HONEST, honest)
+
+    def call(function: str, *case: Any, seconds: float) -> Any:
+        try:
+            value = honest[function](*case)
+        except ValueError:
+            told.append("0")
+            raise StudentFailure("raised", "ValueError", ("ValueError",)) from None
+        told.append("-".join(np.base_repr(n, 36) for n in np.atleast_1d(value)))
+        return value
+
+    for item in _collected().items:
+        if item.name.startswith("conv_"):
+            item.function(SimpleNamespace(call=call), random.Random(f"{seed} {item.name}"))
+    code.rename(folder / f"lab8_{'_'.join(told)}.py")
 
 
 # --- notebooks

@@ -1,0 +1,45 @@
+"""How long one submission can keep a slot to itself, whatever its code does."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from grader.budget import Budget
+from grader.limits import Limits
+from grader.sandbox.slot import CLEAN_SECONDS, START_SECONDS
+from grader.sandbox.student import BUSY_SECONDS
+
+TRAININGS = 2  # where the machine's load changes during the first
+TRIES = 2  # a box that fails is nobody's fault: once more in a new one
+# By the wall all tries together may take so many times the submission's own time. A request by itself may
+# take more, see `patience_seconds`, for few submissions use up all that they may.
+BUSY_IN_ALL = 5
+
+
+class Longest(NamedTuple):
+    """Seconds."""
+
+    own: float  # of the submission's own time, see `Limits`, in a try
+    patience: float  # by the clock on the wall: later no request is begun or waited for
+    wall: float  # likewise, until the box is clean again, or a new one is there
+
+
+def longest(limits: Limits, budget: Budget, weights: str, accuracy_seconds: float) -> Longest:
+    """The most that a submission can take with `--weights` `weights` and so long for the accuracy's images.
+
+    What the grader computes on what came back is in it. The `budget` of a training counts with its
+    most_seconds. A try whose box failed is over; the next one has the same time again.
+    """
+    own = limits.wall_seconds + accuracy_seconds
+    if weights != "submitted":
+        own += TRAININGS * (few_seconds(limits) + budget.most_seconds)
+    if weights == "verify":
+        own += few_seconds(limits) + accuracy_seconds
+    patience = BUSY_IN_ALL * own + BUSY_SECONDS
+    # When it is over a box may just be starting, the second time, and has then to be cleaned.
+    return Longest(own, patience, patience + TRIES * (START_SECONDS + CLEAN_SECONDS))
+
+
+def few_seconds(limits: Limits) -> float:
+    """For a submission that is only trained or only measured: to be loaded and built, and that again."""
+    return min(limits.wall_seconds, 6 * (limits.load_seconds + limits.call_seconds))
