@@ -35,7 +35,6 @@ INSIDE_FILES = (
 DEVICES = Path("/dev")
 PROC = Path("/proc")
 KEPT_OF_THE_MACHINE = {"cpuinfo", "meminfo", "stat", "vmstat", "loadavg"}
-KEPT_FOR_THE_DRIVER = {"devices", "driver", "modules"}
 HIDDEN_OF_THE_ZYGOTE = ("cmdline", "statm", "sched", "schedstat", "oom_score", "io")
 ZYGOTE_STAT = PROC / "1" / "stat"
 STILL = "1 (python) S 0 1 1 0 -1" + " 0" * 44 + "\n"  # what it has for a process that does nothing
@@ -233,13 +232,13 @@ def _file_system(limits: Limits, device: str, copies: Mapping[Path, int]) -> lis
 def _processes(device: str, zygote_stat: int) -> list[str]:
     """A view of the box's processes, without the files that tell of the machine and of what went before.
 
-    Of the machine's own files those stay that libraries, the zygote, or NVIDIA's driver read. Of the zygote's
-    own, those go that say how much it and all that it has reaped did.
+    Of the machine's own files those stay that libraries or the zygote read; all of them where there is a GPU,
+    since nobody says what its driver reads. Of the zygote's own, those go that say how much it did, and all
+    that it has reaped.
     """
     words = ["--proc", "/proc"]
-    kept = KEPT_OF_THE_MACHINE | (KEPT_FOR_THE_DRIVER if device == "cuda" else set())
-    for path in sorted(PROC.iterdir()):
-        if not (path.name.isdigit() or path.name in kept or path.is_symlink()):
+    for path in sorted(PROC.iterdir()) if device == "cpu" else ():
+        if not (path.name.isdigit() or path.name in KEPT_OF_THE_MACHINE or path.is_symlink()):
             words += _empty_folder(path) if path.is_dir() else [*EMPTY_FILE, str(path)]
     for name in HIDDEN_OF_THE_ZYGOTE:
         if (PROC / "self" / name).exists():  # else this Linux was built without it

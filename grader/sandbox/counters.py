@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import waiting
 
-BLOCK = 128  # more than a submission uses that does not train; to move on by as many takes a few milliseconds
+BLOCK = 64  # a submission that does not train uses 4; to move on by as many takes some milliseconds
 
 
 class Counters:
@@ -39,7 +39,7 @@ class Counters:
         return all(self._at[name] == number + BLOCK for name, number in before.items())
 
     def _fill_up(self) -> dict[str, int]:
-        """Use up what is left of each counter's block, and say where it is now."""
+        """Move each counter to its block's end, or the next one's where it is there; and say where it is."""
         found = {"processes": _fill_up_processes()}
         for folder in self._folders:
             found[f"names in {folder}"], found[f"files in {folder}"] = _fill_up_folder(folder)
@@ -52,13 +52,13 @@ def _left(number: int) -> int:
 
 def _fill_up_processes() -> int:
     """By threads that do nothing, which cost less than processes."""
-    newest = waiting.newest_id()
+    first = waiting.newest_id() + 1
     libc, thread = ctypes.CDLL(None), ctypes.c_ulong()
-    for _ in range(_left(newest)):
+    for _ in range(1 + _left(first)):
         if libc.pthread_create(ctypes.byref(thread), None, libc.getpid, None) != 0:
             raise OSError("no thread can be made")
         libc.pthread_join(thread, None)
-    return newest + _left(newest)
+    return first + _left(first)
 
 
 def _fill_up_folder(folder: Path) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import mmap
 import os
-import re
 import shutil
 import site
 import struct
@@ -28,19 +28,12 @@ PROGRAMS = """
     hostname id ln ls md5sum mkdir mktemp mv nproc printf pwd realpath rm rmdir sed seq sha256sum sleep sort
     stat tail tar tee test touch tr true uname uniq unzip wc which whoami xargs zip
 """
-FOLDERS = "/usr/bin:/bin"
 DATA = ("/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/zoneinfo", "/usr/lib/locale")
 TOPS = ("/lib", "/lib64", "/lib32", "/bin", "/sbin")
-SYSTEM = (
-    Path("/usr"),
-    Path("/usr/local"),
-)  # as an interpreter's prefix: the machine's other software is there
-# torch.compile calls a C compiler where there is a GPU: what that needs is all over these.
-FOR_A_COMPILER = "/bin /lib /lib64 /usr/bin /usr/include /usr/lib /usr/lib64 /usr/libexec"
+SYSTEM = (Path("/usr"), Path("/usr/local"))  # prefixes that the machine's other software has, too
+# torch.compile calls a C compiler there, and NVIDIA's libraries are opened by a name that no file says.
+WITH_A_GPU = "/bin /lib /lib32 /lib64 /sbin /usr /etc/alternatives"
 NO_LIBRARIES = {"include", "__pycache__", "test", "tests"}
-DRIVER = re.compile(
-    r"lib(cuda|nv)"
-)  # NVIDIA's libraries are opened by name, and nothing says that it needs them
 LDCONFIG = ("/sbin/ldconfig", "/usr/sbin/ldconfig", "/usr/bin/ldconfig")
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 DT_NEEDED, DT_STRTAB = 1, 5
@@ -53,16 +46,14 @@ def paths(device: str) -> list[Path]:
     Raises KitError where the system does not say where its shared libraries lie.
     """
     runtime = [*_interpreter(), *_packages()]
-    programs = [
-        Path(place) for name in PROGRAMS.split() if (place := shutil.which(name, path="/usr/bin:/bin"))
-    ]
+    places = [shutil.which(name, path="/usr/bin:/bin") for name in PROGRAMS.split()]
+    programs = [Path(place) for place in places if place]
     ldconfig = _ldconfig()
     cached = _cached_libraries(ldconfig)
     found = [*runtime, *programs, ldconfig, Path("/etc/ld.so.cache"), *map(Path, DATA)]
     found += _libraries([*_binaries(runtime), *programs, ldconfig], cached)
     if device == "cuda":
-        found += [path for path in map(Path, FOR_A_COMPILER.split()) if not path.is_symlink()]
-        found += [path for places in cached.values() for path in places if DRIVER.match(path.name)]
+        found += [path for path in map(Path, WITH_A_GPU.split()) if not path.is_symlink()]
     return _without_doubles(found)
 
 
@@ -133,9 +124,7 @@ def _cached_libraries(ldconfig: Path) -> dict[str, list[Path]]:
     try:
         listed = subprocess.run([ldconfig, "-p"], capture_output=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise KitError(
-            f"`ldconfig -p`, which is to say where the shared libraries lie, fails: {error}"
-        ) from None
+        raise KitError(f"`ldconfig -p` does not say where the shared libraries lie: {error}") from None
     found: dict[str, list[Path]] = {}
     for line in os.fsdecode(listed).splitlines():
         name, arrow, place = line.strip().partition(" => ")
@@ -175,30 +164,29 @@ def _read_elf(path: Path) -> tuple[int, list[str]]:
     code.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(64)
-            if head[:6] != b"\x7fELF\x02\x01":
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data[:6] != b"\x7fELF\x02\x01":
                 return 0, []
-            (machine,), (table,) = struct.unpack_from("<H", head, 18), struct.unpack_from("<Q", head, 32)
-            size, count = struct.unpack_from("<HH", head, 54)
-
-            def read(offset: int, length: int) -> bytes:
-                file.seek(offset)
-                return file.read(length)
-
-            headers = read(table, size * count)
-            segments = [struct.unpack_from("<IIQQQQ", headers, size * number) for number in range(count)]
-            names = [read(offset, length) for kind, _, offset, _, _, length in segments if kind == PT_INTERP]
+            (machine,), (table,) = struct.unpack_from("<H", data, 18), struct.unpack_from("<Q", data, 32)
+            size, count = struct.unpack_from("<HH", data, 54)
+            segments = [struct.unpack_from("<IIQQQQ", data, table + size * number) for number in range(count)]
+            starts = [offset for kind, _, offset, *_ in segments if kind == PT_INTERP]
             for kind, _, offset, _, _, length in segments:
-                if kind != PT_DYNAMIC:
-                    continue
-                facts = list(struct.iter_unpack("<qQ", read(offset, length // 16 * 16)))
-                strings = next(value for tag, value in facts if tag == DT_STRTAB)
-                for load, _, at, address, _, room in segments:
-                    if load == PT_LOAD and address <= strings < address + room:
-                        strings += at - address
-                        break
-                names += [read(strings + value, 256) for tag, value in facts if tag == DT_NEEDED]
-    except (OSError, StopIteration, struct.error):  # cut off, or made for something else
+                if kind == PT_DYNAMIC:
+                    facts = list(struct.iter_unpack("<qQ", data[offset : offset + length // 16 * 16]))
+                    address = next(value for tag, value in facts if tag == DT_STRTAB)
+                    strings = _place(segments, address)
+                    starts += [strings + value for tag, value in facts if tag == DT_NEEDED]
+            names = [os.fsdecode(data[start : data.find(b"\0", start)]) for start in starts]
+    except (OSError, ValueError, OverflowError, StopIteration, struct.error):  # cut off, or of another kind
         return 0, []
-    return machine, [os.fsdecode(name.partition(b"\0")[0]) for name in names]
+    return machine, names
+
+
+def _place(segments: list[tuple[int, ...]], address: int) -> int:
+    """Where in the file stands what is loaded to an address. Raises StopIteration."""
+    return next(
+        address - start + offset
+        for kind, _, offset, start, _, length in segments
+        if kind == PT_LOAD and start <= address < start + length
+    )

@@ -10,14 +10,14 @@ def number(place):
     open(path, "w").close()
     found = os.stat(path).st_ino
     os.unlink(path)
-    return found % 128
+    return found % 64
 
 
 def strike():
     for place in PLACES:
-        attempt(place, lambda: 78 <= number(place) < 98)
+        attempt(place, lambda: 41 <= number(place) < 61)
     for place in PLACES:
-        while number(place) != 77:
+        while number(place) != 40:
             pass
 
 

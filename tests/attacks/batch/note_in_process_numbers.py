@@ -6,12 +6,12 @@ import threading
 
 
 def strike():
-    attempt("found", lambda: os.getpid() % 128 == 78)
-    for _ in range(128):
+    attempt("found", lambda: os.getpid() % 64 == 41)
+    for _ in range(64):
         thread = threading.Thread(target=int)
         thread.start()
         thread.join()
-        if thread.native_id % 128 == 77:
+        if thread.native_id % 64 == 40:
             break
 
 

@@ -18,15 +18,15 @@ def place_of_a_new_name(folder):
     place = c.telldir(stream)
     c.closedir(stream)
     os.unlink(path)
-    return place % 128
+    return place % 64
 
 
 def strike():
     for folder in PLACES:
-        attempt(folder, lambda: 78 <= place_of_a_new_name(folder) < 98)
+        attempt(folder, lambda: 41 <= place_of_a_new_name(folder) < 61)
     for folder in PLACES:
-        for _ in range(128):
-            if place_of_a_new_name(folder) == 77:
+        for _ in range(64):
+            if place_of_a_new_name(folder) == 40:
                 break
 
 
