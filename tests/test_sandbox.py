@@ -878,8 +878,8 @@ class TestDiscovery:
         original = bubblewrap._file_system
         package = str(bubblewrap.HERE.parent)
 
-        def with_the_kit(limits: Limits, device: str) -> list[str]:
-            words = original(limits, device)
+        def with_the_kit(limits: Limits, device: str, copies: dict[Path, int]) -> list[str]:
+            words = original(limits, device, copies)
             at = words.index("--proc")
             return [*words[:at], "--ro-bind", package, package, *words[at:]]
 

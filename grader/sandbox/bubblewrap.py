@@ -9,7 +9,6 @@ to the real root, so there is none; the zygote drops to a user id that owns noth
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import os
 import platform
@@ -18,20 +17,28 @@ import shutil
 import site
 import subprocess
 import sys
-import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 from grader.errors import KitError
 from grader.limits import Limits
+from grader.sandbox import runtime
 
 HERE = Path(__file__).resolve().parent
 KIT = Path("/kit")  # where the box has this package's own files
 SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
 INSIDE_FILES = (
     *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
-    *("checkpoints.py", "protocol.py", "relay.py", "rules.py", "waiting.py", "device.py", "pace.py"),
+    *("checkpoints.py", "protocol.py", "relay.py", "rules.py", "waiting.py", "counters.py", "device.py"),
+    "pace.py",
 )
 DEVICES = Path("/dev")
+PROC = Path("/proc")
+KEPT_OF_THE_MACHINE = {"cpuinfo", "meminfo", "stat", "vmstat", "loadavg"}
+HIDDEN_OF_THE_ZYGOTE = ("cmdline", "statm", "sched", "schedstat", "oom_score", "io")
+ZYGOTE_STAT = PROC / "1" / "stat"
+STILL = "1 (python) S 0 1 1 0 -1" + " 0" * 44 + "\n"  # what it has for a process that does nothing
+EMPTY_FILE = ("--dev-bind", "/dev/null")
 SHIM = HERE.parent / "torchvision_shim.py"
 OLDEST = (0, 8)  # the first bubblewrap with sized tmpfs mounts and all that is used here
 START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygote.main()"
@@ -112,9 +119,18 @@ def environment(scratch: str, device: str) -> dict[str, str]:
 
 
 def command(
-    program: Path, limits: Limits, device: str, uid: int | None, seccomp_fd: int, info_fd: int
+    program: Path,
+    limits: Limits,
+    device: str,
+    uid: int | None,
+    seccomp_fd: int,
+    info_fd: int,
+    copies: Mapping[Path, int],
 ) -> list[str]:
-    """The command line that starts a zygote in its box. `uid`: whom to become, where this is root."""
+    """The command line that starts a zygote in its box. `uid`: whom to become, where this is root.
+
+    `copies`: from `open_copies`.
+    """
     words = [str(program)]
     words += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     words += ["--as-pid-1", "--new-session", "--hostname", "box", "--clearenv"]
@@ -123,7 +139,7 @@ def command(
         words += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
     else:
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    words += _file_system(limits, device)
+    words += _file_system(limits, device, copies)
     for name, value in environment(str(SCRATCH), device).items():
         words += ["--setenv", name, value]
     words += ["--chdir", str(SCRATCH), "--", sys.executable, "-I", "-B", "-W", "ignore"]
@@ -133,7 +149,7 @@ def command(
         "uid": uid,
         "walled": True,
         "shim": str(KIT / SHIM.name),
-        "packages": [str(folder) for folder in _package_folders()],
+        "packages": [str(folder) for folder in runtime.package_folders()],
         # What the worker must never see: the kit's secrets, and what tells of other people.
         "hidden": [str(HERE.parent / "types.py"), str(HERE.parent / "checks"), "/etc/passwd", "/etc/shadow"],
     }
@@ -148,7 +164,7 @@ def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict
         "uid": None,
         "walled": False,
         "shim": str(SHIM),
-        "packages": [str(folder) for folder in _package_folders()],
+        "packages": [str(folder) for folder in runtime.package_folders()],
         "hidden": [],
     }
     words = [sys.executable, "-I", "-B", "-W", "ignore", "-c", START.format(kit=str(kit)), json.dumps(config)]
@@ -162,44 +178,49 @@ def copy_inside_files(kit: Path) -> None:
         shutil.copyfile(HERE / name, kit / "boxed" / name)
 
 
-def _file_system(limits: Limits, device: str) -> list[str]:
-    """The mounts: nothing but the runtime, read-only, and folders in memory of a fixed size."""
-    mounts: list[tuple[Path, Path]] = []
+def open_copies() -> dict[Path, int]:
+    """Descriptors of what the box gets as copies, by where it goes. Raises OSError."""
+    sources = {KIT / "boxed" / name: HERE / name for name in INSIDE_FILES} | {KIT / SHIM.name: SHIM}
+    copies: dict[Path, int] = {}
+    try:
+        for target, source in sources.items():
+            copies[target] = os.open(source, os.O_RDONLY)
+        copies[ZYGOTE_STAT], sending = os.pipe()
+        with os.fdopen(sending, "w") as file:
+            file.write(STILL)
+    except OSError:
+        for descriptor in copies.values():
+            os.close(descriptor)
+        raise
+    return copies
+
+
+def _file_system(limits: Limits, device: str, copies: Mapping[Path, int]) -> list[str]:
+    """The mounts: nothing but the runtime, read-only, and folders in memory of a fixed size.
+
+    The kit's files come in as copies, since a mount would tell where they lie on this machine.
+    """
     words: list[str] = []
-    links: dict[Path, str] = {}
-    for top in ("/lib", "/lib64", "/lib32", "/bin", "/sbin"):
-        path = Path(top)
-        if path.is_symlink():
-            links[path] = str(path.readlink())
-        elif path.is_dir():
-            mounts.append((path, path))
-    mounts.append((Path("/usr"), Path("/usr")))
-    for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts"):
-        path = Path("/etc") / name
-        if path.exists():
-            mounts.append((path, path))
-    mounts += [(path, path) for path in _runtime() if not path.is_relative_to("/usr")]
-    mounts += [(HERE / name, KIT / "boxed" / name) for name in INSIDE_FILES]
-    mounts.append((SHIM, KIT / SHIM.name))
+    shown = runtime.paths(device)
     made: set[Path] = set()
-    for source, target in mounts:
+    for path in [*shown, *(path for path in copies if path.is_relative_to(KIT))]:
         # Made here, because under root's umask bubblewrap would make them for root alone.
-        for parent in reversed(target.parents):
-            if (
-                parent != Path("/")
-                and parent not in made
-                and not any(parent.is_relative_to(t) for _, t in mounts)
-            ):
+        for parent in reversed(path.parents[:-1]):
+            if parent not in made:
                 words += ["--perms", "0755", "--dir", str(parent)]
                 made.add(parent)
-        words += ["--ro-bind", str(source), str(target)]
-    if not any(target.is_relative_to("/tmp") for _, target in mounts):
-        links[Path("/tmp")] = str(SCRATCH)
-    for link, target_name in links.items():
-        words += ["--symlink", target_name, str(link)]
-    for package in _kit_inside(mounts):
-        words += ["--perms", "0555", "--size", "4096", "--tmpfs", str(package), "--remount-ro", str(package)]
-    words += ["--proc", "/proc", "--dev", "/dev"]
+        if path in copies:
+            words += ["--perms", "0444", "--file", str(copies[path]), str(path)]
+        else:
+            words += ["--ro-bind", str(path), str(path)]
+    links = runtime.links()
+    if Path("/tmp") not in made:
+        links[Path("/tmp")] = SCRATCH
+    for link, target in links.items():
+        words += ["--symlink", str(target), str(link)]
+    for package in _kit_inside(shown):
+        words += _empty_folder(package)
+    words += [*_processes(device, copies[ZYGOTE_STAT]), "--dev", "/dev"]
     if device == "cuda":
         words += _cuda()
     shared, scratch = limits.shared_memory_mib * 2**20, limits.scratch_mib * 2**20
@@ -208,53 +229,39 @@ def _file_system(limits: Limits, device: str) -> list[str]:
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
-def _package_folders() -> list[Path]:
-    """Where torch and its companions are installed, which need not be a folder of this interpreter's own."""
-    folders = []
-    for name in ("torch", "numpy", "torchvision", "safetensors"):
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            folders.append(Path(spec.origin).resolve().parent.parent)
-    return list(dict.fromkeys(folders))
+def _processes(device: str, zygote_stat: int) -> list[str]:
+    """A view of the box's processes, without the files that tell of the machine and of what went before.
+
+    Of the machine's own files those stay that libraries or the zygote read; all of them where there is a GPU,
+    since nobody says what its driver reads. Of the zygote's own, those go that say how much it did, and all
+    that it has reaped.
+    """
+    words = ["--proc", "/proc"]
+    for path in sorted(PROC.iterdir()) if device == "cpu" else ():
+        if not (path.name.isdigit() or path.name in KEPT_OF_THE_MACHINE or path.is_symlink()):
+            words += _empty_folder(path) if path.is_dir() else [*EMPTY_FILE, str(path)]
+    for name in HIDDEN_OF_THE_ZYGOTE:
+        if (PROC / "self" / name).exists():  # else this Linux was built without it
+            words += [*EMPTY_FILE, str(PROC / "1" / name)]
+    # Programs that list processes parse this one.
+    words += ["--perms", "0444", "--ro-bind-data", str(zygote_stat), str(ZYGOTE_STAT)]
+    return words + _empty_folder(PROC / "1" / "task")
 
 
-def _runtime() -> list[Path]:
-    """What the interpreter reads: its programs and libraries, and the environment's packages."""
-    found: list[Path] = []
-    prefixes = [Path(p) for p in (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)]
-    for prefix in dict.fromkeys([*prefixes, *(p.resolve() for p in prefixes)]):
-        # Not the prefix as a whole: a virtual environment may have been made in a folder of work.
-        found += [prefix / name for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
-    program = Path(sys.executable)
-    while program.is_symlink():  # every hop on the way to the real interpreter has to be there
-        program = Path(os.path.normpath(program.parent / program.readlink()))
-        found.append(program)
-    for key in ("stdlib", "platstdlib", "purelib", "platlib"):
-        found.append(Path(sysconfig.get_path(key)))
-    found += [Path(folder) for folder in site.getsitepackages()]
-    found += _package_folders()
-    kept: list[Path] = []
-    for path in found:
-        if path.is_symlink() and path.name == "lib64":
-            continue
-        if path.exists() and not any(path.is_relative_to(other) for other in kept):
-            kept.append(path)
-    return kept
+def _empty_folder(place: Path) -> list[str]:
+    return ["--perms", "0555", "--size", "4096", "--tmpfs", str(place), "--remount-ro", str(place)]
 
 
-def _kit_inside(mounts: list[tuple[Path, Path]]) -> list[Path]:
+def _kit_inside(shown: list[Path]) -> list[Path]:
     """The kit's own package where a mount would show it: it holds the hidden checks and the labels."""
     package = HERE.parent
-    sites = [*map(Path, site.getsitepackages()), *_package_folders()]
+    sites = [*map(Path, site.getsitepackages()), *runtime.package_folders()]
     folders = {package, *(folder / package.name for folder in sites)}
-    return [f for f in sorted(folders) if f.is_dir() and any(f.is_relative_to(t) for _, t in mounts)]
+    return [f for f in sorted(folders) if f.is_dir() and any(f.is_relative_to(path) for path in shown)]
 
 
 def _cuda() -> list[str]:
-    """NVIDIA's device nodes or WSL's, and /sys, without which the driver may find no device.
-
-    The driver's libraries lie below /usr, mounted there one by one in a container, and come in with it.
-    """
+    """NVIDIA's device nodes or WSL's, and /sys, without which the driver may find no device."""
     words = []
     for node in [*sorted(DEVICES.glob("nvidia*")), DEVICES / "dxg"]:
         if node.exists():

@@ -491,10 +491,14 @@ class Slot:
         filter_ = bubblewrap.seccomp_program()
         info, their_info = os.pipe()
         their_filter, sending = os.pipe()  # no file: there may be no room for one
+        copies: dict[Path, int] = {}
         try:
             os.write(sending, filter_)  # far less than a pipe holds
             os.close(sending)
-            words = bubblewrap.command(program, self.limits, self.device, uid, their_filter, their_info)
+            copies = bubblewrap.open_copies()
+            words = bubblewrap.command(
+                program, self.limits, self.device, uid, their_filter, their_info, copies
+            )
             if (folder := cgroup.place().folder) is not None:
                 self._group = cgroup.Group(folder, str(next(_groups)))
                 words = self._group.around(words)
@@ -503,14 +507,14 @@ class Slot:
                 stdin=control.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                pass_fds=(their_filter, their_info),
+                pass_fds=(their_filter, their_info, *copies.values()),
             )
         except OSError as error:
             os.close(info)
             raise bubblewrap.explain(str(error)) from None
         finally:
-            os.close(their_info)
-            os.close(their_filter)
+            for descriptor in (their_info, their_filter, *copies.values()):
+                os.close(descriptor)
         with os.fdopen(info, "rb") as file:  # ends when bubblewrap has told it, or has given up
             text = file.read(65536)
         try:

@@ -31,7 +31,7 @@ class Waiting:
         self._nice = nice
         self._walled = walled
         self._threads: dict[str, tuple[int, int]] = {}  # by id: nanoseconds used and waited for
-        self._newest = _newest_id()
+        self._newest = newest_id()
 
     def look(self, pids: list[str], *, full_share: bool = True) -> dict[str, float]:
         """What there is to say now, in seconds: the `clock`, and `waited` and `used` since the beginning.
@@ -40,7 +40,7 @@ class Waiting:
         which a thread ended, or came and went, for what it used of them is not known; nor without a
         `full_share`, given up by the submission itself.
         """
-        threads, newest = dict(_threads(pids)), _newest_id()
+        threads, newest = dict(_threads(pids)), newest_id()
         fresh = threads.keys() - self._threads.keys()
         all_seen = threads.keys() >= self._threads.keys()
         if self._walled:
@@ -75,7 +75,7 @@ def _is_as_eager(tid: str, nice: int) -> bool:
     return False
 
 
-def _newest_id() -> int:
+def newest_id() -> int:
     """The latest id that a process or thread got in this process namespace; 0 without /proc."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/loadavg").read_text().split()[4])

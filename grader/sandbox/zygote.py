@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import relay, waiting
+from . import counters, relay, waiting
 
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
@@ -60,6 +60,7 @@ def main() -> NoReturn:
     of system calls): there the standard streams are a relay's, and not the control socket.
     """
     config = json.loads(sys.argv[1])
+    _forget_arguments()
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
     control: Control | relay.Inside
     if "filter" in config:
@@ -81,6 +82,7 @@ def main() -> NoReturn:
     # Before any student's code has run: afterwards only a student's process could tell.
     gpu = config["device"] == "cuda" and _sees_gpu()
     box.wipe()
+    box.counters = counters.Counters(box.scratch) if config["walled"] else None
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
     box.say(event="ready", gpu=gpu, holes=holes(config["hidden"]) if config["walled"] else [])
@@ -149,6 +151,7 @@ class Box:
         self.files = 0  # likewise
         self.own_bytes = _status_bytes("self", *RESIDENT)
         self.waiting = waiting.Waiting(walled=walled)  # of the running submission
+        self.counters: counters.Counters | None = None
         self.machine_bytes = 0  # the machine's shared memory, at its lowest since the submission began
         if not walled:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -175,7 +178,8 @@ class Box:
                 else:
                     self.running = False
                     clean = self.kill_all()
-                    self.say(event="clean", clean=self.wipe() and clean)
+                    clean = self.wipe() and clean
+                    self.say(event="clean", clean=clean and self.move_counters_on())
 
     def start(self, limits: dict[str, Any], descriptors: list[int]) -> None:
         """Fork a worker that serves the socket and prints to the pipe that came along."""
@@ -321,6 +325,15 @@ class Box:
             return False
         return not self.walled or _full_share()
 
+    def move_counters_on(self) -> bool:
+        """See that no number tells the next submission what this one did. False where one would."""
+        if self.counters is None:
+            return True
+        try:
+            return self.counters.next_block()
+        except OSError:
+            return False
+
 
 def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None:
     """In the fork: own session, own output, limits, then serve requests."""
@@ -383,6 +396,16 @@ def _filter_system_calls(folder: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the filter of system calls is refused")
+
+
+def _forget_arguments() -> None:
+    """Empty this process's command line, which everyone inside can read, here and in each fork."""
+    if LINUX:
+        words = b"".join(os.fsencode(word) + b"\0" for word in sys.orig_argv)
+        start = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "program_invocation_name").value
+        if start and ctypes.string_at(start, len(words)) == words:
+            ctypes.memset(start, 0, len(words))
+    del sys.argv[1:], sys.orig_argv[1:]
 
 
 def _drop_root(uid: int | None) -> None:
