@@ -313,13 +313,13 @@ def _listed(folder: Path, prefix: str, spellings: _Spellings, limit: int) -> lis
 def _file(path: str, item: os.DirEntry[str]) -> Entry:
     if len(path) > PATH_CHARACTERS:
         return Entry(path[:PATH_CHARACTERS], flaw="has too long a path")
-    if item.is_symlink():
-        return Entry(path, flaw="is a link, which is not followed")
-    if item.is_dir(follow_symlinks=False):
-        return Entry(path, is_folder=True)
-    if not item.is_file(follow_symlinks=False):
-        return Entry(path, flaw="is not an ordinary file")
     try:
+        if item.is_symlink():
+            return Entry(path, flaw="is a link, which is not followed")
+        if item.is_dir(follow_symlinks=False):
+            return Entry(path, is_folder=True)
+        if not item.is_file(follow_symlinks=False):
+            return Entry(path, flaw="is not an ordinary file")
         size = item.stat(follow_symlinks=False).st_size
     except OSError as error:
         return Entry(path, flaw=f"cannot be read ({short(error)})")

@@ -411,7 +411,7 @@ FIRST = (
     "zip_that_climbs_out",
     "zip_bomb",
     "source_that_breaks_readers",
-    "a_zip_of_eleven_hundred_zips",
+    "a_zip_of_a_thousand_zips",
     "a_number_in_another_alphabet",
 )
 
