@@ -592,7 +592,8 @@ def test_a_single_reading_of_a_clock_costs_no_point(
     grade: Grade, slot: Slot, monkeypatch: pytest.MonkeyPatch, factory: str
 ) -> None:
     """A machine that halts, as a virtual one may, looks like code that takes too long."""
-    build, halted = Student.build, []
+    build = Student.build
+    halted: list[int] = []
 
     def halt_once(student: Student, name: str) -> Model:
         if name == factory and not halted:
@@ -609,7 +610,8 @@ def test_a_single_reading_of_a_clock_costs_no_point(
 def test_a_module_that_is_loaded_at_the_second_try_is_loaded(
     slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, halted = slot.start_worker, []
+    start = slot.start_worker
+    halted: list[int] = []
 
     def halt_once(*some: Any) -> Any:
         worker = start(*some)
@@ -887,7 +889,7 @@ def test_what_takes_too_long_to_judge_is_a_failed_check(monkeypatch: pytest.Monk
             while True:
                 pass
 
-        call = call_and_look_back = forward = classify = parameters = load_weights = _busy  # type: ignore[assignment]
+        call = call_and_look_back = forward = classify = parameters = load_weights = _busy
 
     outcomes = {o.id: o for o in run_on(Endless(None))}
     assert {o.outcome for o in outcomes.values()} == {Outcome.FAILED, Outcome.NOT_RUN}

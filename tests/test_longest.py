@@ -162,5 +162,5 @@ def test_the_bound_with_what_comes_with_the_grader() -> None:
     limits, budget = Limits(), Budget()
     found = {w: longest(limits, budget, w, limits.accuracy_seconds) for w in ("submitted", "train", "verify")}
     assert {w: one.own / 60 for w, one in found.items()} == {"submitted": 30, "train": 75, "verify": 100}
-    assert [round(one.wall / 3600, 1) for one in found.values()] == [2.6, 6.4, 8.5]
+    assert [round(one.wall / 3600, 1) for one in found.values()] == [2.6, 4.4, 6.5]
     assert accuracy_seconds(limits, "cuda", 10_000) == limits.accuracy_seconds
