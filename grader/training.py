@@ -7,8 +7,12 @@ state dict and then measured like weights that were handed in, in a fresh proces
 
 from __future__ import annotations
 
+import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,7 +20,7 @@ from torch import Tensor
 from grader.accuracy import Z
 from grader.budget import Budget
 from grader.longest import few_seconds
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import SandboxError, Slot, Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy, Code, Flag, Submission, Training, Weights
 
@@ -24,14 +28,33 @@ PACE_SECONDS = 3.0
 PACE_BATCH = {"cpu": 128, "cuda": 1024}  # images
 NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
 FILENAME = "the trained weights"  # no code names a file so
+STARVED = 2.0  # times as busy as before is too busy: the training goes by the clock on the wall
 CODE_BYTES = 32 * 1024  # of code, compressed; the reference has 6,000
 
 
-def measure_pace(slot: Slot) -> float:
-    """Images a second that a fixed small network trains on in `slot`, on its device and threads."""
+class Pace(NamedTuple):
+    """Of a machine, at some time."""
+
+    images: float  # a second, that a fixed small network trains on
+    busy: float  # how many seconds by the wall it took to have one of its own
+
+
+def measure_pace(slot: Slot) -> Pace:
+    """The pace in `slot`, on its device and threads."""
     with slot.student(NOBODY, names=()) as nobody:
         nobody.pace(PACE_SECONDS / 6, PACE_BATCH[slot.device])  # the first steps are slow
-        return nobody.pace(PACE_SECONDS, PACE_BATCH[slot.device])
+        with _busy(nobody) as busy:
+            images = nobody.pace(PACE_SECONDS, PACE_BATCH[slot.device])
+        return Pace(images, busy[0])
+
+
+@contextmanager
+def _busy(student: Student) -> Iterator[list[float]]:
+    """Afterwards the list has how many seconds by the wall there were for each of the student's own."""
+    found: list[float] = []
+    used, began = student.seconds_used, time.monotonic()
+    yield found
+    found.append((time.monotonic() - began) / max(student.seconds_used - used, 1e-3))
 
 
 def seconds_here(budget: Budget, pace: float) -> float:
@@ -46,19 +69,25 @@ def train(
     """Train on uint8 images (N,3,32,32) and int64 labels (N,); the submission with the weights that came out.
 
     They are laid into `folder`. Where there are none, the submission comes back without weights, and
-    it and the record say why. The weights that were handed in are never sent in here.
+    it and the record say why. The weights that were handed in are never sent in here. Raises SandboxError
+    where the machine had far less time for the training than when its pace was measured.
     """
     pace = measure_pace(slot)
-    seconds = seconds_here(budget, pace)
-    record = Training(budget_seconds=seconds, pace=round(pace, 1), seed=budget.seed)
+    seconds = seconds_here(budget, pace.images)
+    record = Training(budget_seconds=seconds, pace=round(pace.images, 1), seed=budget.seed)
     bare = submission.model_copy(update={"weights": None})
     path = folder / "trained.safetensors"
     few = few_seconds(slot.limits)
     with slot.student(bare, seed=budget.seed, wall_seconds=few, more_seconds=seconds) as student:
         try:
-            trained = student.build("classifier").train_until(
-                images, labels, seconds=seconds, seed=budget.seed
-            )
+            model = student.build("classifier")
+            with _busy(student) as busy:
+                trained = model.train_until(images, labels, seconds=seconds, seed=budget.seed)
+            if busy[0] > STARVED * pace.busy:
+                raise SandboxError(
+                    "the machine became too busy during the training, which had a part of its seconds only:"
+                    " grade with fewer --jobs, or when there is less to do"
+                )
             save_file(trained.weights, path)
         except StudentFailure as failure:
             reason = failure.message

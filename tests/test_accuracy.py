@@ -210,9 +210,14 @@ def test_the_pace_is_measured_again_before_a_network_is_refused(
 ) -> None:
     code = NETWORK.replace("return x\n", "import time; time.sleep(0.2); return x\n", 1)
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
-    for again, has_result in ((100.0, True), (0.5, False)):
+    seconds: dict[float, bool] = {100.0: True, 0.5: False}
+    for again, has_result in seconds.items():
+
+        def find_out(found: float = again) -> float:
+            return found
+
         with slot.student(work) as student:
-            found, _ = measure_with_network(student, *images, seconds=0.5, again=lambda now=again: now)
+            found, _ = measure_with_network(student, *images, seconds=0.5, again=find_out)
         assert (found.correct is not None) is has_result, found.reason
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import platform
 import random
 import subprocess
@@ -25,7 +26,7 @@ from grader.accuracy import measure_accuracy
 from grader.budget import Budget
 from grader.grade import Bench
 from grader.rubric import load_rubric
-from grader.sandbox import Limits, Slot, StudentFailure
+from grader.sandbox import Limits, SandboxError, Slot, StudentFailure
 from grader.setup import Setup
 from grader.training import carries, compare, measure_pace, seconds_here, train
 from grader.types import Accuracy, Code, Submission, Training, Weights
@@ -69,6 +70,7 @@ def quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace from a few small batches: these tests rest on no exact figure."""
     monkeypatch.setattr(training_module, "PACE_SECONDS", 0.06)
     monkeypatch.setattr(training_module, "PACE_BATCH", {"cpu": 8})
+    monkeypatch.setattr(training_module, "STARVED", math.inf)  # what is so short says nothing
 
 
 def submission(body: str) -> Submission:
@@ -136,7 +138,7 @@ def test_the_seed_and_the_scaled_seconds_reach_the_code(slot: Slot, tmp_path: Pa
 
 @pytest.mark.slow
 def test_the_pace_is_measured_inside_the_wall(box: Slot) -> None:
-    assert 10 < measure_pace(box) < 1e6
+    assert 10 < measure_pace(box).images < 1e6
 
 
 @given(pace=st.floats(1e-3, 1e9), other=st.floats(1e-3, 1e9))
@@ -299,6 +301,20 @@ def test_a_training_cannot_see_the_weights_that_were_handed_in(
     with slot.student(trained) as student:
         measured = measure_accuracy(student, *datasets.load_labelled("mini"))
     assert measured.accuracy is not None and measured.accuracy < 0.2
+
+
+def test_a_training_that_the_machine_had_no_time_for_is_the_graders_fault(
+    slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went by the clock on the wall, and learnt less for want of a processor that others had."""
+    work, pictures = submission("time.sleep(seconds)\nreturn {}"), datasets.load_training("mini")
+    monkeypatch.setattr(training_module, "STARVED", 2.0)
+    quiet = training_module.Pace(1000.0, busy=0.4)  # as if the machine had been far less busy just before
+    monkeypatch.setattr(training_module, "measure_pace", lambda slot: quiet)
+    with pytest.raises(SandboxError, match="too busy during the training"):
+        train(slot, work, BUDGET, *pictures, tmp_path)
+    monkeypatch.setattr(training_module, "measure_pace", lambda slot: quiet._replace(busy=4.0))
+    assert train(slot, work, BUDGET, *pictures, tmp_path)[0].weights is not None
 
 
 def test_a_history_that_is_none_costs_nothing(slot: Slot, tmp_path: Path) -> None:
