@@ -103,6 +103,10 @@ def grade(
 
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an error of the grader's own; run the command again.
+
+    One submission keeps a slot for 30 minutes of its own time at most, 75 with
+    --weights train and 100 with verify, if the rubric's limits are the usual ones,
+    and for 2.6, 4.4 or 6.5 hours by the wall where the machine is busy besides.
     """
     from grader.gradebook import Gradebook
     from grader.intake import read_submissions

@@ -14,6 +14,7 @@ TRIES = 2  # a box that fails is nobody's fault: once more in a new one
 # By the wall all tries together may take so many times the submission's own time. A request by itself may
 # take more, see `patience_seconds`, for few submissions use up all that they may.
 BUSY_IN_ALL = 5
+BUSY_TRAINING = 2  # but its trainings, of which the second is seldom needed
 
 
 class Longest(NamedTuple):
@@ -30,14 +31,15 @@ def longest(limits: Limits, budget: Budget, weights: str, accuracy_seconds: floa
     What the grader computes on what came back is in it. The `budget` of a training counts with its
     most_seconds. A try whose box failed is over; the next one has the same time again.
     """
-    own = limits.wall_seconds + accuracy_seconds
+    training = 0.0 if weights == "submitted" else TRAININGS * budget.most_seconds
+    beside = limits.wall_seconds + accuracy_seconds
     if weights != "submitted":
-        own += TRAININGS * (few_seconds(limits) + budget.most_seconds)
+        beside += TRAININGS * few_seconds(limits)
     if weights == "verify":
-        own += few_seconds(limits) + accuracy_seconds
-    patience = BUSY_IN_ALL * own + BUSY_SECONDS
+        beside += few_seconds(limits) + accuracy_seconds
+    patience = BUSY_IN_ALL * beside + BUSY_TRAINING * training + BUSY_SECONDS
     # When it is over a box may just be starting, the second time, and has then to be cleaned.
-    return Longest(own, patience, patience + TRIES * (START_SECONDS + CLEAN_SECONDS))
+    return Longest(beside + training, patience, patience + TRIES * (START_SECONDS + CLEAN_SECONDS))
 
 
 def few_seconds(limits: Limits) -> float:

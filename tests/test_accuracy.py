@@ -15,6 +15,7 @@ from torch import Tensor
 
 from grader import datasets
 from grader.accuracy import Z, accuracy_seconds, measure_accuracy, wilson_interval
+from grader.accuracy import measure as measure_with_network
 from grader.sandbox import Limits, Slot, pace
 from grader.types import Accuracy, Code, Submission, Weights
 
@@ -190,6 +191,46 @@ def test_a_network_that_is_too_slow_is_refused_early_with_the_way_out(
     assert "accuracy_seconds" in result.reason
     with slot.student(work, accuracy_seconds=9.0) as student:
         assert measure_accuracy(student, *images, seconds=9.0).correct
+
+
+def test_a_slow_first_batch_alone_refuses_no_network(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+) -> None:
+    """It often is, and it was a tenth of the images, by which the rest was foreseen."""
+    slow = "import time; time.sleep(2 if not SEEN else 0); SEEN.append(1); return x\n"
+    code = "SEEN = []\n" + NETWORK.replace("return x\n", slow, 1)
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
+    with slot.student(work, accuracy_seconds=8.0) as student:
+        found, network = measure_with_network(student, *images, seconds=8.0)
+    assert found.correct is not None and network is not None and network.elapsed > 2, found.reason
+
+
+def test_the_pace_is_measured_again_before_a_network_is_refused(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+) -> None:
+    code = NETWORK.replace("return x\n", "import time; time.sleep(0.2); return x\n", 1)
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
+    seconds: dict[float, bool] = {100.0: True, 0.5: False}
+    for again, has_result in seconds.items():
+
+        def find_out(found: float = again) -> float:
+            return found
+
+        with slot.student(work) as student:
+            found, _ = measure_with_network(student, *images, seconds=0.5, again=find_out)
+        assert (found.correct is not None) is has_result, found.reason
+
+
+def test_what_is_looked_at_again_is_looked_at_by_a_fresh_process(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+) -> None:
+    """It kept what it had seen at the first look, the images and whatever it had made of them."""
+    seen = "SEEN.append(len(x))\n        if len(x) == 100: raise MemoryError\n        print(SEEN); return x\n"
+    code = "SEEN = []\n" + NETWORK.replace("return x\n", seen, 1)
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
+    with slot.student(work) as student:
+        assert measure_accuracy(student, images[0][:100], images[1][:100]).correct is not None
+        assert student.log.startswith("[12]")
 
 
 def test_a_slower_machine_gives_more_time(monkeypatch: pytest.MonkeyPatch) -> None:

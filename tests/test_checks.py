@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from torch import Tensor
 
 from grader.checks import _session as session_module
 from grader.checks import check_catalogue, not_run, run_checks
-from grader.expect import show
+from grader.expect import CheckFailed, show
+from grader.grade import seed_of
 from grader.sandbox import Activation, Limits, LoadReport, Model, Slot, Student
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
 
@@ -584,6 +587,49 @@ def test_a_factory_that_never_returns_is_asked_twice(grade: Grade, monkeypatch: 
     )
 
 
+@pytest.mark.parametrize("factory", ["lenet5", "classifier"])
+def test_a_single_reading_of_a_clock_costs_no_point(
+    grade: Grade, slot: Slot, monkeypatch: pytest.MonkeyPatch, factory: str
+) -> None:
+    """A machine that halts, as a virtual one may, looks like code that takes too long."""
+    build = Student.build
+    halted: list[int] = []
+
+    def halt_once(student: Student, name: str) -> Model:
+        if name == factory and not halted:
+            fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
+            pid1 = fields[fields.index("Pid:") + 1]
+            halted.append(int(Path(f"/proc/{pid1}/task/{pid1}/children").read_text()))
+            os.kill(halted[0], signal.SIGSTOP)
+        return build(student, name)
+
+    monkeypatch.setattr(Student, "build", halt_once)
+    assert not_passed(grade()) == {} and halted
+
+
+def test_a_module_that_is_loaded_at_the_second_try_is_loaded(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = slot.start_worker
+    halted: list[int] = []
+
+    def halt_once(*some: Any) -> Any:
+        worker = start(*some)
+        fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
+        pid1 = fields[fields.index("Pid:") + 1]
+        while not halted:  # it is being forked
+            if pids := Path(f"/proc/{pid1}/task/{pid1}/children").read_text().split():
+                halted.append(int(pids[0]))
+                os.kill(halted[0], signal.SIGSTOP)
+        return worker
+
+    monkeypatch.setattr(slot, "start_worker", halt_once)
+    monkeypatch.setattr(slot, "limits", Limits(load_seconds=3.0))
+    with slot.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=(REFERENCE,)))) as ada:
+        ada.load()
+        assert ada.defines("lenet5") and halted
+
+
 def test_a_crash_in_one_check_leaves_the_others_alone(grade: Grade) -> None:
     assert not_passed(grade(body("train_classifier", "import os; os._exit(3)"))) == failed(
         "classifier_trains"
@@ -689,6 +735,88 @@ class Liar:
         return self.odd
 
 
+class Fickle(Liar):
+    """A student who answers one time as it should be, and another time oddly, or as somebody else would."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(None)
+        self.random = random.Random(seed)
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name in ("odd", "random") or not callable(found):
+            return found
+        self.odd = self.random.choice(ODD)
+
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            many = ("parameters", "gradients", "outputs", "activations")
+            usual = name not in many or self.random.random() < 0.7
+            if usual and (name != "outputs" or isinstance(self.odd, Tensor)):
+                return found(*args, **kwargs)
+            names = [str(i) for i in range(self.random.choice((0, 9, 10, 11)))]
+            tensors = [torch.zeros(self.random.choice(SHAPES)) for _ in names]
+            if name == "activations":
+                return [Activation(op="linear", inputs=(), output=())] * len(names)
+            return tensors if name == "outputs" else dict(zip(names, tensors, strict=True))
+
+        return answer
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_answers_that_change_from_one_request_to_the_next_make_no_check_err(seed: int) -> None:
+    outcomes = run_checks(Fickle(seed), seed)  # type: ignore[arg-type]
+    assert [o for o in outcomes if o.outcome is Outcome.ERROR] == []
+
+
+def test_arithmetic_that_is_wrong_is_never_right_by_luck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a thousand draws had no padding anywhere, and a student may draw until it comes."""
+
+    class Wrong(Liar):
+        def __init__(self, size: Callable[[int, int, int, int], int], count: Callable[..., int]) -> None:
+            super().__init__(None)
+            self.size, self.count = size, count
+
+        def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
+            if function == "conv_parameter_count":
+                return self.count(*args)
+            return self.size(*args, *(1, 0)[len(args) - 2 :])
+
+    items = {item.name: item.function for item in session_module._collected().items}
+    sizes: list[Callable[[int, int, int, int], int]] = [
+        lambda i, k, s, p: (i - k) // s + 1,
+        lambda i, k, s, p: (i + p - k) // s + 1,
+        lambda i, k, s, p: (i + p * p - k) // s + 1,
+        lambda i, k, s, p: (i + 2 * min(p, 2) - k) // s + 1,
+        lambda i, k, s, p: (i + 2 * p - k) // min(s, 3) + 1,
+        lambda i, k, s, p: (i + 2 * p - 2 * (k // 2) - 1) // s + 1,
+    ]
+    counts: list[Callable[..., int]] = [
+        lambda i, o, k, bias=True: o * i * k * k + i * bias,
+        lambda i, o, k, bias=True: o * i * (k + k) + o * bias,
+    ]
+    for seed in range(150):
+        for wrong in [*(Wrong(size, counts[0]) for size in sizes), Wrong(sizes[0], counts[1])]:
+            for name in ("conv_size_formula", "conv_params_bias"):
+                with pytest.raises(CheckFailed):
+                    items[name](wrong, random.Random(f"{seed} {name}"))
+
+
+def test_the_cases_are_drawn_from_all_that_the_code_can_see(tmp_path: Path) -> None:
+    """The names of files were left out, and could tell the answers to the cases."""
+    code = Code(filename="lab8.py", cells=("",))
+    weights = Weights(filename="w.pt", path=tmp_path / "w.pt", format="torch")
+    work = Submission(student_id="ada", code=code, weights=weights, digest="d")
+    others = [
+        work.model_copy(update={"digest": "e"}),
+        work.model_copy(update={"code": code.model_copy(update={"filename": "lab8 (1).py"})}),
+        work.model_copy(update={"weights": weights.model_copy(update={"filename": "v.pt"})}),
+        work.model_copy(update={"weights": weights.model_copy(update={"format": "safetensors"})}),
+    ]
+    assert len({seed_of(one) for one in [work, *others]}) == 5
+    elsewhere = {"student_id": "eve", "weights": weights.model_copy(update={"path": tmp_path / "other"})}
+    assert seed_of(work.model_copy(update=elsewhere)) == seed_of(work)
+
+
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: show(odd)[:40])
 def test_no_answer_of_a_student_makes_a_check_err(odd: Any) -> None:
     outcomes = {outcome.id: outcome for outcome in run_on(Liar(odd))}
@@ -750,6 +878,37 @@ def test_the_backstop_is_our_fault_and_gives_an_outer_alarm_back(monkeypatch: py
     assert {o.outcome for o in outcomes[1:]} == {Outcome.NOT_RUN}
     assert signal.getsignal(signal.SIGALRM) == handler
     assert (signal.getitimer(signal.ITIMER_REAL)[0] > 0) == (outer > 0)
+
+
+def test_what_takes_too_long_to_judge_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the student's answers that take so long, and the grader's error would be no zero."""
+    monkeypatch.setattr(session_module, "JUDGING_SECONDS", 0.1)
+
+    class Endless(Liar):
+        def _busy(self, *args: Any, **kwargs: Any) -> Any:
+            while True:
+                pass
+
+        call = call_and_look_back = forward = classify = parameters = load_weights = _busy
+
+    outcomes = {o.id: o for o in run_on(Endless(None))}
+    assert {o.outcome for o in outcomes.values()} == {Outcome.FAILED, Outcome.NOT_RUN}
+    assert "too long to look at" in outcomes["lenet_output_shape"].reason
+
+
+def test_what_is_computed_on_the_answers_is_the_submissions_time(slot: Slot) -> None:
+    class Slow(Student):
+        def call(self, *args: Any, **kwargs: Any) -> Any:
+            end = time.thread_time() + 0.1
+            while time.thread_time() < end:
+                pass
+            return 0
+
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))
+    student = Slow(slot, work, ("conv_output_size",), 0, Limits())
+    run_checks(student, 1)
+    student.close()
+    assert student.seconds_used > 0.2
 
 
 def test_the_users_own_pytest_settings_do_not_matter(

@@ -252,6 +252,17 @@ def test_a_job_that_is_killed_costs_nobody_anything(tmp_path: Path) -> None:
     assert process.returncode == 0 and "s0: graded" in said
 
 
+def test_a_long_path_to_the_temporary_files_is_no_fault(tmp_path: Path) -> None:
+    """The fork server's socket has no room for its name there: it ended as a fault of the grader's own."""
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    source = lay(tmp_path / "class", {"honest": HONEST})
+    words = ("grade", source, "--out", tmp_path / "out", "--images", "mini", "--jobs", 1)
+    process = started(*words, env=os.environ | {"TMPDIR": str(folder)})
+    _, said = process.communicate(timeout=280)
+    assert process.returncode == 0 and "honest: graded" in said, said
+
+
 class TestRoom:
     """A disk without room on the grader's own side."""
 
