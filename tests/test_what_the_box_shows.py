@@ -121,8 +121,15 @@ class TestCounters:
         steps = [[b - a for a, b in zip(old, new, strict=True)] for old, new in itertools.pairwise(at)]
         assert steps[1:] == steps[:-1] and all(steps[0])
 
-    def test_after_a_submission_that_moved_them_far_the_box_is_a_new_one(self, own: Slot) -> None:
-        far = "for i in range(200): open('/scratch/x', 'w').close(); os.unlink('/scratch/x')"
+    @pytest.mark.parametrize(
+        "far",
+        [
+            "for i in range(100): open('/scratch/x', 'w').close(); os.unlink('/scratch/x')",
+            "import threading\nfor i in range(100): t = threading.Thread(target=int); t.start(); t.join()",
+        ],
+        ids=["files", "threads"],
+    )
+    def test_after_a_submission_that_moved_them_far_the_box_is_a_new_one(self, own: Slot, far: str) -> None:
         answer(own, far)
         first = self.seen(own)
         self.seen(own)

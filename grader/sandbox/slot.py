@@ -509,9 +509,9 @@ class Slot:
                 stderr=subprocess.PIPE,
                 pass_fds=(their_filter, their_info, *copies.values()),
             )
-        except OSError as error:
+        except (OSError, KitError) as error:
             os.close(info)
-            raise bubblewrap.explain(str(error)) from None
+            raise error if isinstance(error, KitError) else bubblewrap.explain(str(error)) from None
         finally:
             for descriptor in (their_info, their_filter, *copies.values()):
                 os.close(descriptor)
