@@ -18,9 +18,12 @@ from grader.expect import CheckFailed, floats
 from grader.sandbox.student import Model, Student, StudentFailure
 
 CALL_SECONDS = 10.0  # for a few images
-# For most networks the first does. The others are for large ones on few cores. Where the learning rate is
-# high the first step shows that something is learnt, and the next ones make it worse before it gets better.
-TRAIN_SECONDS = (3.0, 0.1, 12.0, 40.0)
+# Seconds to train for, and whether the model is a small network of ours instead of the student's.
+# For most networks the first does. Where the learning rate is high the first step shows that something is
+# learnt, and the next ones make it worse before it gets better: on a CPU there are too few of them for a
+# large network, but hundreds for a small one. The others are for trainings that take only the student's own.
+TRIES = ((3.0, False), (0.1, False), (6.0, True), (12.0, False), (40.0, False))
+REPEATS = 8  # of the images for the small network, so that there is a full batch where others are dropped
 MOST_BUSY = 5.0  # by so many times at most they become longer where the machine was busy with other things
 SPARE_SECONDS = 150.0  # of the submission's time, without which no further training is begun
 
@@ -39,38 +42,74 @@ def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.
     than its own, so that nothing that was known before helps.
     """
     labels = _derangement(rng)[labels]  # to what was learnt before, every label is wrong
+    own: _Training | None = None
     busy = 1.0
-    for seconds in TRAIN_SECONDS:
+    for seconds, is_small in TRIES:
         budget = round(seconds * busy, 1)
-        if seconds > TRAIN_SECONDS[0] and student.seconds_left < budget + SPARE_SECONDS:
+        if own and student.seconds_left < budget + SPARE_SECONDS:
             break
-        classifier = student.build("classifier")
-        first = classifier.classify(images[:CLASSES])
-        before = _standing(classifier, student, images, labels, rng)
-        used, began = student.seconds_used, time.monotonic()
-        try:
-            classifier.train(images, labels, seconds=budget, seed=rng.getrandbits(31))
-        except StudentFailure as failure:
-            if failure.kind != "timeout":
-                raise
-            reason = f"train_classifier was given {budget:g} seconds, and was stopped long after"
-            raise CheckFailed(reason, hint="look at the clock in every step") from None
-        own, wall = student.seconds_used - used, time.monotonic() - began
-        busy = min(max(busy, wall / max(own, 1e-3)), MOST_BUSY)
-        after = _standing(classifier, student, images, labels, rng)
-        pairs = zip(before, after, strict=False)  # training mode may have begun to fail
-        if any(new.knowledge > max(old.knowledge, 0.0) + GROWS for old, new in pairs):
-            return
-        if wall < budget / 2 and torch.equal(first, classifier.classify(images[:CLASSES])):
-            # It would do no more in more time.
-            hint = "train the model given, not a copy or another one, and call optimizer.step()"
-            raise CheckFailed("train_classifier left the model given as it was", hint=hint)
-    told = f"the loss on these images: {before[0].loss:.1f} → {after[0].loss:.1f}"  # the same in every run
+        if is_small:
+            with suppress(CheckFailed, StudentFailure):  # it may rest on what the student's network has
+                small = student.build_small(images[:CLASSES])
+                if _train(small, student, images, labels, budget, rng, REPEATS).learnt:
+                    return
+        elif not (own and own.did_nothing):
+            own = _train(student.build("classifier"), student, images, labels, budget, rng)
+            if own.learnt:
+                return
+            busy = max(busy, own.busy)
+    assert own
+    if own.did_nothing:
+        hint = "train the model given, not a copy or another one, and call optimizer.step()"
+        raise CheckFailed("train_classifier left the model given as it was", hint=hint)
     raise CheckFailed(
-        f"train_classifier, given {len(images)} images and {budget} seconds, did not learn them",
+        f"train_classifier, given {len(images)} images and {own.seconds:g} seconds, did not learn them",
         expected="logits that fit the labels given, by image, clearly better than before",
-        actual=told,
+        actual=own.told,
         hint="train the model given: zero_grad, forward, backward, step; if you do, begin with small steps",
+    )
+
+
+class _Training(NamedTuple):
+    """One call of `train_classifier`, and what became of the model."""
+
+    seconds: float  # that it was given
+    learnt: bool
+    did_nothing: bool  # and would do no more in more time
+    busy: float  # its time by the wall over its own
+    told: str
+
+
+def _train(
+    model: Model,
+    student: Student,
+    images: Tensor,
+    labels: Tensor,
+    seconds: float,
+    rng: random.Random,
+    repeats: int = 1,
+) -> _Training:
+    """Train the model on so many copies of the images. Raises CheckFailed, StudentFailure."""
+    first = model.classify(images[:CLASSES])
+    before = _standing(model, student, images, labels, rng)
+    used, began = student.seconds_used, time.monotonic()
+    try:
+        many = images.repeat(repeats, 1, 1, 1), labels.repeat(repeats)
+        model.train(*many, seconds=seconds, seed=rng.getrandbits(31))
+    except StudentFailure as failure:
+        if failure.kind != "timeout":
+            raise
+        reason = f"train_classifier was given {seconds:g} seconds, and was stopped long after"
+        raise CheckFailed(reason, hint="look at the clock in every step") from None
+    own, wall = student.seconds_used - used, time.monotonic() - began
+    after = _standing(model, student, images, labels, rng)
+    pairs = zip(before, after, strict=False)  # training mode may have begun to fail
+    return _Training(
+        seconds,
+        learnt=any(new.knowledge > max(old.knowledge, 0.0) + GROWS for old, new in pairs),
+        did_nothing=wall < seconds / 2 and torch.equal(first, model.classify(images[:CLASSES])),
+        busy=min(wall / max(own, 1e-3), MOST_BUSY),
+        told=f"the loss on these images: {before[0].loss:.1f} → {after[0].loss:.1f}",  # the same in every run
     )
 
 
@@ -106,7 +145,7 @@ class _Standing(NamedTuple):
 
 
 def _standing(
-    classifier: Model, student: Student, images: Tensor, labels: Tensor, rng: random.Random
+    model: Model, student: Student, images: Tensor, labels: Tensor, rng: random.Random
 ) -> list[_Standing]:
     """In evaluation mode and, where that gives logits, in training mode; in an order that nobody can know.
 
@@ -117,7 +156,7 @@ def _standing(
     places = list(range(len(images)))
     order = [*rng.sample(places[:half], half), *rng.sample(places[half:], len(places) - half)]
     images, labels = _touched(images[order], rng), labels[order]
-    evaluated = [logits_of(classifier.classify(part), len(part)) for part in images.split(PIECE)]
+    evaluated = [logits_of(model.classify(part), len(part)) for part in images.split(PIECE)]
     standings = [_fit(torch.cat(evaluated), labels)]
     with suppress(CheckFailed):  # logits and something more, as auxiliary heads give
         ready = [
@@ -125,7 +164,7 @@ def _standing(
             for part in images[:half].split(PIECE)
         ]
         try:
-            trained = [logits_of(classifier.forward(part, training=True), len(part)) for part in ready]
+            trained = [logits_of(model.forward(part, training=True), len(part)) for part in ready]
         except StudentFailure as failure:
             if failure.kind not in ("raised", "bad_value", "out_of_memory"):
                 raise

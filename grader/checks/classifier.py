@@ -47,7 +47,7 @@ def classifier_logits(classifier: Model, pictures: Pictures, rng: random.Random)
 
 @check()
 def classifier_trains(student: Student, pictures: Pictures, rng: random.Random) -> None:
-    """`train_classifier` learns 250 real images in 3 seconds; where they do not suffice it gets up to 40."""
+    """`train_classifier` learns 250 real images in 3 seconds; else in up to 40, or with a small network."""
     expect_learns(student, *_balanced(pictures, rng), rng)
 
 

@@ -342,6 +342,26 @@ def _build(state: State, request: dict[str, Any], payload: bytes) -> int:
     return number
 
 
+def _build_small(state: State, request: dict[str, Any], payload: bytes) -> int:
+    """A network of ours for what `preprocess` makes of images; a training step of it takes milliseconds."""
+    images = protocol.unpack_tensors(payload)["images"].to(state.device)
+    prepared = _tensor(state.function("preprocess")(images), "preprocess")
+    layers: list[nn.Module] = []
+    if prepared.dim() == 4:
+        channels = prepared.shape[1]
+        layers += [nn.AdaptiveAvgPool2d(16)]
+        for inputs, outputs in ((channels, 16), (16, 32)):
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [nn.Flatten(), nn.Linear(512, 10)]
+    else:
+        numbers = prepared[0].numel()
+        layers += [nn.Flatten(), nn.Linear(numbers, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10)]
+    number = len(state.models) + 1
+    state.models[number] = nn.Sequential(*layers).to(prepared)
+    return number
+
+
 def _parameters(state: State, request: dict[str, Any], payload: bytes) -> dict[str, Tensor]:
     parameters: dict[str, Tensor] = dict(state.model(request).named_parameters())
     if any(is_lazy(parameter) for parameter in parameters.values()):
@@ -522,6 +542,7 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
     "load": _load,
     "call": _call,
     "build": _build,
+    "build_small": _build_small,
     "parameters": _parameters,
     "forward": _forward,
     "classify": _classify,
