@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -69,26 +69,37 @@ def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
 
 
 def measure_accuracy(
-    student: Student, images: Tensor, labels: Tensor, *, seconds: float = math.inf
+    student: Student,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    seconds: float = math.inf,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Accuracy:
     """How many of `images`, uint8 (N, 3, 32, 32), the submitted network assigns to `labels`, int64 (N,).
 
     All batches count or none: whatever the student's side does wrong in one of them
     (an exception, NaN, a wrong shape, weights that do not fit) is the `reason` why
     there is no result. All together may take `seconds` of the submission's own time.
+    `progress` is told after each batch how many images are done.
     """
-    return measure(student, images, labels, seconds=seconds)[0]
+    return measure(student, images, labels, seconds=seconds, progress=progress)[0]
 
 
 def measure(
-    student: Student, images: Tensor, labels: Tensor, *, seconds: float = math.inf
+    student: Student,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    seconds: float = math.inf,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Accuracy, Network | None]:
     """As `measure_accuracy`, and the network that was measured, where there is a result."""
     size = BATCH[student.device]
     student.reserve(0)
     while True:
         try:
-            network = _answers(student, images, size, seconds)
+            network = _answers(student, images, size, seconds, progress)
         except StudentFailure as failure:
             if failure.kind == "out_of_memory" and size > SMALLEST_BATCH:
                 size = max(size // 8, SMALLEST_BATCH)
@@ -113,7 +124,9 @@ class NoResultError(Exception):
     """Why there is no result, in one line."""
 
 
-def _answers(student: Student, images: Tensor, size: int, allowed: float) -> Network:
+def _answers(
+    student: Student, images: Tensor, size: int, allowed: float, progress: Callable[[int], None]
+) -> Network:
     model = student.build("classifier")
     _load_weights(model)
     seconds, began = student.limits.batch_seconds, student.seconds_used
@@ -121,6 +134,7 @@ def _answers(student: Student, images: Tensor, size: int, allowed: float) -> Net
     for part in _classify(model, images, size, seconds):
         logits.append(part)
         took, done = student.seconds_used - began, sum(map(len, logits))
+        progress(done)
         needed = pace.needed_seconds(took, done, len(images))
         if took > allowed or (done >= FORESEEN * len(images) and needed > 2 * allowed):
             raise NoResultError(

@@ -14,60 +14,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from mistakes import LAB8, m
+from students import calls_of, submission
 from torch.nn import functional as F
 
+from grader.errors import KitError
 from grader.intake import read_submissions
-from grader.kit.parts import pack_parts
-from grader.selftest import lenet
+from grader.kit import parts
+from grader.lenet import SHAPES
+from grader.limits import Limits
+from grader.selftest import lenet, process
 from grader.selftest.checks import CHECKS
 from grader.selftest.chinese import chinese
 
 ROOT = Path(__file__).parents[1]
-# A network that learns quickly and fits its weights.
-SOLVED = """\
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-def pair(x):
-    return x if isinstance(x, tuple) else (x, x)
-
-def conv_output_size(input_size, kernel_size, stride=1, padding=0):
-    arguments = [input_size, kernel_size, stride, padding]
-    sizes = []
-    for n, k, s, p in zip(*map(pair, arguments)):
-        if n < 1 or k < 1 or s < 1 or p < 0 or k > n + 2 * p:
-            raise ValueError("no such convolution")
-        sizes.append((n + 2 * p - k) // s + 1)
-    return tuple(sizes) if any(isinstance(x, tuple) for x in arguments) else sizes[0]
-
-def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
-    height, width = pair(kernel_size)
-    return out_channels * (in_channels * height * width + bias)
-
-def lenet5():
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )
-
-def preprocess(images):
-    return images.float() / 128 - 1
-
-def classifier():
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
-
-def train_classifier(model, images, labels, *, device, seconds, seed):
-    model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(40):
-        loss = F.cross_entropy(model(preprocess(images.to(device))), labels.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return {"loss": [loss.item()]}
-"""
 
 
 @pytest.fixture
@@ -80,11 +40,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def solved(folder: Path) -> Path:
     """The same with all done."""
-    (folder / "lab8.py").write_text(SOLVED, encoding="utf-8")
-    shutil.copy(ROOT / "solution" / "answers.md", folder)
-    save_file(
-        {"1.weight": torch.rand(10, 3072) / 100, "1.bias": torch.zeros(10)}, folder / "classifier.safetensors"
-    )
+    m("nothing wrong").write(folder)
     return folder
 
 
@@ -129,10 +85,11 @@ def test_what_is_done_is_ok_and_is_packed_into_what_the_grader_reads(solved: Pat
     assert len(of_kind(lines, "ok")) == len(CHECKS) + 4 + 1
     assert (
         lines[-1]
-        == "ok    lab8.zip holds lab8.py, classifier.safetensors, answers.md, answers.zh.md: hand it in"
+        == "ok    lab8.zip holds lab8.py, lab8_tools.py, classifier.safetensors, answers.md, answers.zh.md: "
+        "hand it in"
     )
     (submission,) = read_submissions(solved / "lab8.zip", tmp_path / "work")
-    assert submission.code and submission.code.cells == (SOLVED,)
+    assert submission.code and submission.code.cells == (LAB8,)
     assert submission.weights and submission.weights.filename == "classifier.safetensors"
     assert len(submission.answer_texts) == 3  # both sheets, and what parts them
     first = (solved / "lab8.zip").read_bytes()
@@ -181,7 +138,7 @@ def test_what_is_open_is_packed_as_incomplete(solved: Path) -> None:
     status, lines = run(solved, "--pack")
     assert status == 1
     assert lines[-2:] == [
-        "open  lab8.zip holds lab8.py, answers.zh.md",
+        "open  lab8.zip holds lab8.py, lab8_tools.py, answers.zh.md",
         "1 of 15 checks open, 4 of 4 questions open: go on, or hand it in as it is",
     ]
 
@@ -233,7 +190,7 @@ def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
         "def conv_parameter_count(*a, **k): os._exit(3)\n"
         "def preprocess(images):\n    while True: print('x' * 100_000)\n"
     )
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     status, lines = run(solved, "conv", "classifier", "lenet")
     failed = of_kind(lines, "FAIL")
     assert status == 1
@@ -272,7 +229,7 @@ def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> N
     package.mkdir()
     (package / "openpyxl_of_no_kind.py").write_text("x = 1\n")
     text = AWAY.format(file=str(solved / "notes.txt"), home=str(home / "model.pt"))
-    (solved / "lab8.py").write_text(SOLVED + text, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + text, encoding="utf-8")
     _, lines = run(solved, HOME=str(home), USERPROFILE=str(home), PYTHONPATH=str(package))
     told = "\n".join(of_kind(lines, "FAIL"))
     assert (
@@ -291,11 +248,11 @@ def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
-    (solved / "selftest.pyz").write_bytes(pack_parts("3.10"))
+    (solved / "selftest.pyz").write_bytes(parts.pack_parts("3.10"))
     more = (
         "def conv_parameter_count(*a, **k):\n    try:\n        return 1\n    except* OSError:\n        pass"
     )
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     _, lines = run(solved, "conv")
     assert len(of_kind(lines, "ok")) == (6 if sys.version_info < (3, 11) else 4)
     if sys.version_info >= (3, 11):
@@ -308,7 +265,7 @@ def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
 def test_an_exception_in_a_notebooks_cell_names_cell_and_line(solved: Path) -> None:
     cells = [
         "%matplotlib inline",
-        SOLVED,
+        LAB8,
         "def conv_parameter_count(*a, **k):\n    return 1 / 0\n",
         "while True: pass",
     ]
@@ -358,7 +315,7 @@ def test_what_is_needed_and_missing_is_named(folder: Path) -> None:
 @pytest.mark.slow
 def test_a_console_that_lacks_characters_stops_nothing(solved: Path) -> None:
     more = "\ndef conv_output_size(*a, **k): raise ValueError('不行')\n"
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     assert any("ValueError: ??" in line for line in run(solved, "conv", PYTHONIOENCODING="ascii")[1])
 
 
@@ -410,12 +367,12 @@ def _lenet(x: torch.Tensor, w: list[torch.Tensor]) -> torch.Tensor:
 
 
 def test_the_numbers_for_lenet5_are_lenet5s() -> None:
-    weights = [lenet.weight(shape).double().requires_grad_() for shape in lenet.SHAPES]
+    weights = [lenet.weight(shape).double().requires_grad_() for shape in SHAPES]
     for scale, numbers in lenet.OUTPUTS.items():
         right = _lenet(scale * lenet.images().double(), weights)
         assert torch.allclose(torch.tensor(numbers).double(), right, rtol=1e-4, atol=1e-4 * scale)
     loss = F.cross_entropy(_lenet(lenet.images().double(), weights), torch.arange(lenet.IMAGES))
-    for shape, gradient in zip(lenet.SHAPES, torch.autograd.grad(loss, weights), strict=True):
+    for shape, gradient in zip(SHAPES, torch.autograd.grad(loss, weights), strict=True):
         assert gradient.abs().sum().item() == pytest.approx(lenet.GRADIENTS[shape], rel=1e-4)
 
 
@@ -430,8 +387,61 @@ def test_its_rows_are_the_graders() -> None:
 def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
     with zipfile.ZipFile(folder / "selftest.pyz") as archive:
         names = archive.namelist()
-        assert not [name for name in names if "checks/" in name]
-        assert (
-            archive.read("grader/sandbox/definitions.py")
-            == (ROOT / "grader/sandbox/definitions.py").read_bytes()
-        )
+        texts = {name: archive.read(name).decode() for name in names if name.endswith(".py")}
+    assert {str(Path(name).parent) for name in names} == {
+        ".",
+        *(name.replace(".", "/") for name in parts.OPEN),
+    }
+    assert [name for name in names if not name.endswith(".py")] == sorted([*parts.READ, parts.PYTHON])
+    shared = {run for text in texts.values() for run in _runs_of_lines(text)}
+    for file in (ROOT / "grader" / "checks").glob("*.py"):
+        assert not shared & {*_runs_of_lines(file.read_text(encoding="utf-8"))}, file
+    for name, text in texts.items():
+        assert name in parts.WRITTEN or text == (ROOT / name).read_text(encoding="utf-8")
+
+
+def _runs_of_lines(text: str) -> list[tuple[str, ...]]:
+    """Every four lines, one below the other, that say something."""
+    lines = [line.strip() for line in text.splitlines() if not re.match(r" *(?:from|import) |\s*$", line)]
+    return [tuple(lines[at : at + 4]) for at in range(len(lines) - 3)]
+
+
+def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "START", "grader.grade")
+    with pytest.raises(KitError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
+        parts.pack_parts("3.11")
+
+
+# The process that the code runs in
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import time\ntime.sleep(60)\n", "did not answer within 1 seconds: something keeps Python"),
+        ("raise ImportError('no torch')\n", "ended before it began: ImportError: no torch"),
+        ("import sys\nsys.exit(7)\n", "ended before it began: exit status 7"),
+    ],
+)
+def test_a_process_that_never_connects_is_ended_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, told: str
+) -> None:
+    (tmp_path / "selftest.py").write_text(program)
+    started = calls_of(monkeypatch, subprocess, "Popen")
+    monkeypatch.setattr(process, "START_SECONDS", 1.0 if "60" in program else 60.0)
+    work = submission(LAB8)
+    with (
+        pytest.raises(KitError, match=re.escape(told)),
+        process.LocalSlot(tmp_path / "selftest.py", [], Limits()) as slot,
+        slot.student(work) as student,
+    ):
+        student.load()
+    assert len(started) == 1
+    assert not [line for line in _commands() if str(tmp_path) in line]
+
+
+def _commands() -> list[str]:
+    """The command lines of all processes."""
+    return subprocess.run(
+        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()

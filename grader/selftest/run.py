@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import json
 import os
@@ -20,12 +21,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from grader.accuracy import measure_accuracy, wilson_interval
+from grader.accuracy import measure_accuracy
 from grader.errors import KitError
 from grader.intake import read_folder, read_submissions
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric, score
 from grader.sandbox import pace
+from grader.sandbox.rules import PACKAGE
 from grader.sandbox.student import Student, StudentFailure
 from grader.selftest import newer
 from grader.selftest.checks import CHECKS, TASKS, Lab, look
@@ -38,7 +40,6 @@ ZIP = "lab8.zip"
 # The kit's own files beside the student's, and what a self-test has left there.
 KIT = ("selftest.py", "selftest.pyz", "requirements.txt", "README.md", "README.zh.md", ZIP)
 DATA = "data"
-SLICE = 1000  # images whose accuracy is measured before the time left is told again
 
 
 def main(folder: Path, program: Path) -> int:
@@ -125,6 +126,7 @@ class Run:
         self._rubric: Rubric = parse_rubric(text, Path("rubric.toml"))
         self._outcomes: dict[str, CheckOutcome] = {}
         self._answers: tuple[AnswerOutcome, ...] = ()
+        self._packages_told = False
         self._unusable = False  # whether there is no code that can be run
 
     def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
@@ -177,14 +179,21 @@ class Run:
             self._unusable = True
             return
         for remark in student.remarks:
-            self._say("note", remark)
+            self._say("note", self._once(remark))
         lab = Lab(student, *selftest_images())
         for outcome in look(lab, tasks, self._say.progress):
             self._outcomes[outcome.id] = outcome
             word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
-            self._say(word, outcome.title, outcome.reason, outcome.hint)
+            self._say(word, outcome.title, self._once(outcome.reason), outcome.hint)
         if self._passed("classifier_logits"):
             self._tell_speed(lab)
+
+    def _once(self, text: str) -> str:
+        """`text` without the list of the packages that there are, where it has been told: it is long."""
+        if self._packages_told:
+            return text.replace(f"; {PACKAGE}", "")
+        self._packages_told = PACKAGE in text
+        return text
 
     def _passed(self, id: str) -> bool:
         return id in self._outcomes and self._outcomes[id].outcome is Outcome.PASSED
@@ -277,20 +286,14 @@ class Run:
         return images, labels, f"accuracy on only {len(images)} test images: for all, put them into data/"
 
     def _accuracy(self, student: Student, images: Tensor, labels: Tensor) -> Accuracy:
-        correct, began = 0, time.monotonic()
-        for start in range(0, len(images), SLICE):
-            some, wanted = images[start : start + SLICE], labels[start : start + SLICE]
-            found = measure_accuracy(student, some, wanted)
-            if found.correct is None:
-                return found
-            correct += found.correct
-            done = min(start + SLICE, len(images))
+        began = time.monotonic()
+
+        def progress(done: int) -> None:
             left = (time.monotonic() - began) / done * (len(images) - done)
             if left > 1:
                 self._say.progress(f"{done:,} of {len(images):,} images, {left:.0f} seconds left")
-        low, high = wilson_interval(correct, len(images))
-        share = correct / len(images)
-        return Accuracy(images=len(images), correct=correct, accuracy=share, low=low, high=high)
+
+        return measure_accuracy(student, images, labels, progress=progress)
 
     # Packing
 
@@ -324,6 +327,7 @@ def _is_ours(path: str) -> bool:
     return path in KIT or path.split("/")[0] == DATA
 
 
+@functools.cache
 def selftest_images() -> tuple[Tensor, Tensor]:
     """Some of CIFAR-10's test images, uint8 (400, 3, 32, 32), as many of each class; and their labels."""
     packed = pkgutil.get_data(__package__, "images.webp") or b""
