@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import io
@@ -30,6 +29,7 @@ from grader.sandbox import pace
 from grader.sandbox.rules import PACKAGE
 from grader.sandbox.student import Student, StudentFailure
 from grader.selftest import newer
+from grader.selftest.arguments import arguments
 from grader.selftest.checks import CHECKS, TASKS, Lab, look
 from grader.selftest.chinese import chinese
 from grader.selftest.process import LocalSlot
@@ -53,7 +53,9 @@ def main(folder: Path, program: Path) -> int:
         port, token, closed, limits = sys.argv[2:]
         host.main(int(port), token, json.loads(closed), json.loads(limits))
         return 0
-    words = _arguments()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a character
+    words = arguments()
     say = Speaker(words.language)
     try:
         with tempfile.TemporaryDirectory(prefix="selftest-") as work:
@@ -69,37 +71,11 @@ def main(folder: Path, program: Path) -> int:
         return 1
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="selftest.py", description="Look at your lab 8 as the grader does.")
-    parser.add_argument("tasks", nargs="*", metavar="task", help=f"only these: {', '.join(TASKS)}")
-    parser.add_argument("--score", action="store_true", help="measure the accuracy, and count the points")
-    parser.add_argument("--pack", action="store_true", help=f"make {ZIP}, the file to hand in")
-    parser.add_argument(
-        "--language", choices=("en", "zh"), default=_language(), help="the language of the messages"
-    )
-    words = parser.parse_args()
-    if unknown := set(words.tasks) - {*TASKS}:
-        parser.error(f"there is no task {', '.join(sorted(unknown))}: choose from {', '.join(TASKS)}")
-    if words.tasks and (words.score or words.pack):
-        parser.error("--score and --pack look at all tasks: leave the others out")
-    return words
-
-
-def _language() -> str:
-    import locale
-
-    named = [os.environ.get(name, "") for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
-    first = next(filter(None, named), "") or locale.getlocale()[0] or ""
-    return "zh" if first.lower().startswith(("zh", "chinese")) else "en"
-
-
 class Speaker:
     """Prints a line at a time, in the language that was asked for."""
 
     def __init__(self, language: str) -> None:
         self._say = chinese if language == "zh" else str
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a character
 
     def progress(self, text: str) -> None:
         """A line that the next one takes the place of, where there is somebody to look at it."""
