@@ -840,6 +840,16 @@ IMPORTS = [
 IN_MAIN = 'if __name__ == "__main__":\n    import lab8_tools as tools\n\n'
 COUNT_HEAD = "def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):\n"
 
+
+def _with_one_misspelt() -> bytes:
+    """The template with one task solved, under a name that is not quite right."""
+    stub = 'raise NotImplementedError("Task 1b: write conv_parameter_count")'
+    text = _template("lab8.py").decode()
+    assert stub in text
+    text = text.replace(stub, "return out_channels * (in_channels * kernel_size**2 + bias)")
+    return text.replace("def conv_parameter_count", "def conv_parameters_count").encode()
+
+
 # fmt: off
 TOP_LEVEL = [
     m("top-trains-without-a-main-guard", swap(IN_MAIN, "import lab8_tools as tools\n\nif True:\n")),
@@ -862,6 +872,8 @@ TOP_LEVEL = [
       swap("    model = classifier()\n", "    model = classifier()\n    RATE = 0.01\n"),
       swap("lr=0.01", "lr=RATE"), TRAINS),
     m("top-name-misspelt", swap("def lenet5()", "def lenet_5()"), LENET),
+    m("top-name-misspelt-in-the-only-work", file("lab8.py", _with_one_misspelt),
+      file("lab8.ipynb", lambda: _template("lab8.ipynb")), CODE),
     m("top-name-in-capitals", swap("def conv_output_size", "def Conv_Output_Size"), SIZE),
     m("top-function-in-a-class", swap("def preprocess(images):\n    return",
       "class Prepare:\n    def preprocess(images):\n        return"), swap("x, y = preprocess(",
@@ -882,6 +894,9 @@ TOP_LEVEL = [
     m("top-returns-not-indented", swap("    " + READY, READY), UNUSABLE),
     m("top-line-indented-too-far", swap("    weights = ", "      weights = "), COUNT),
     m("top-tab-among-spaces", swap("    weights = ", "\tweights = "), COUNT),
+    m("top-tabs-below-a-docstring",
+      swap(COUNT_HEAD, f'{COUNT_HEAD}    """Return how many numbers it learns:\n\n    all.\n    """\n'),
+      *(swap(f"    {line}", f"\t{line}") for line in ("height, width =", "weights = ", COUNTED)), COUNT),
     m("top-tabs-throughout",
       lambda files: files.update({"lab8.py": files["lab8.py"].replace(b"    ", b"\t")})),
     m("top-bracket-left-open", swap("return (images.float()", "return ((images.float()"), UNUSABLE),
@@ -889,6 +904,7 @@ TOP_LEVEL = [
     m("top-single-equals-sign", swap("if bias else", "if bias = True else"), COUNT),
     m("top-chinese-colon", swap("zip(*pairs):", "zip(*pairs)："), SIZE),
     m("top-chinese-brackets", swap("def preprocess(images):", "def preprocess（images）："), UNUSABLE),
+    m("top-chinese-comma", swap("_channels, kernel_size, bias", "_channels， kernel_size， bias"), COUNT),
     m("top-chinese-names", swap("weights", "权重"), swap("save_权重", "save_weights")),
     m("top-no-break-space", swap("    weights = ", "\u00a0   weights = "), COUNT),
     m("top-string-left-open", swap('"no such convolution"', '"no such convolution'), IMPOSSIBLE),
@@ -1126,6 +1142,9 @@ WRITTEN = [
     m("answers-too-short", answer(1, "Yes, autoencoders can do that."), Q1),
     m("answers-question-pasted",
       answer(2, "What are neural networks good at, and under which conditions do they work well?"), Q2),
+    m("answers-question-pasted-beside-the-other-sheet",
+      answer(2, "What are neural networks good at, and under which conditions do they work well?"),
+      file("answers.zh.md", lambda: _template("answers.zh.md")), Q2),
     m("answers-same-four-times", *(answer(n, TEXT + ".") for n in (1, 2, 3, 4)), (Q2, Q3, Q4)),
     m("answers-same-words-over-and-over", answer(1, "yes it is possible " * 12), Q1),
     m("answers-heading-removed", answers("## Question 2\n\n", "")),

@@ -24,6 +24,7 @@ from grader.intake import read_submissions
 from grader.kit import parts
 from grader.lenet import SHAPES
 from grader.limits import Limits
+from grader.sandbox.rules import PACKAGE
 from grader.selftest import lenet, process
 from grader.selftest.checks import CHECKS
 from grader.selftest.chinese import chinese
@@ -184,6 +185,18 @@ def test_the_points_by_row_on_the_images_that_come_with_it(solved: Path) -> None
 
 
 @pytest.mark.slow
+def test_what_torch_has_not_implemented_is_no_open_task(solved: Path) -> None:
+    code = LAB8.replace(
+        "    def forward(self, x):\n        x = F.max", "    def foward(self, x):\n        x = F.max"
+    )
+    assert code != LAB8
+    (solved / "lab8.py").write_text(code, encoding="utf-8")
+    _, lines = run(solved, "lenet")
+    assert any('NotImplementedError: Module [LeNet5] is missing the required "forward"' in x for x in lines)
+    assert of_kind(lines, "FAIL")
+
+
+@pytest.mark.slow
 def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
     more = (
         "import os\n"
@@ -310,7 +323,51 @@ def test_what_is_needed_and_missing_is_named(folder: Path) -> None:
     )
 
 
+def test_the_packages_that_there_are_are_listed_once(solved: Path) -> None:
+    (solved / "lab8.py").write_text(LAB8.replace("import time\n", "import time\nimport wandb_x\n").replace(
+        "    model.train()\n", "    model.train()\n    wandb_x.init()\n").replace(
+        "    return LeNet5()", "    wandb_x.init()\n    return LeNet5()"), encoding="utf-8")  # fmt: skip
+    _, lines = run(solved, "lenet", "train")
+    assert len([line for line in lines if "No module named 'wandb_x'" in line]) == 4
+    assert len([line for line in lines if PACKAGE in line]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("returned", ["", "    return model", "    return {}"])
+def test_a_history_that_is_none_is_noted_and_costs_nothing(solved: Path, returned: str) -> None:
+    code = LAB8.replace('    return {"train_loss": losses}', returned)
+    assert code != LAB8
+    (solved / "lab8.py").write_text(code, encoding="utf-8")
+    status, lines = run(solved, "train")
+    assert (status, len(of_kind(lines, "ok"))) == (0, 1)
+    assert ("return the history, a dict" in lines[-2]) == (returned != "    return {}")
+
+
 # How it tells
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--help",), "measure the accuracy"),
+        (("--help", "--language", "zh"), "测量准确率"),
+        (("-h", "--language=zh"), "测量准确率"),
+    ],
+)
+def test_help_is_in_the_language_asked_for(folder: Path, words: tuple[str, ...], told: str) -> None:
+    status, lines = run(folder, *words)
+    assert status == 0 and any(told in line for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("convv",), ("conv", "--pack"), ("--paint",), ("--language",)])
+def test_what_cannot_be_asked_for_is_told_in_chinese(folder: Path, words: tuple[str, ...]) -> None:
+    command = [sys.executable, "selftest.py", *words]
+    env = {**os.environ, "LANGUAGE": "zh_CN"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", env=env, check=False)
+    usage, told = done.stderr.splitlines()
+    assert done.returncode == 2 and usage.startswith("用法：")
+    assert re.search(r"[\u4e00-\u9fff]{2}", told), told
 
 
 @pytest.mark.slow
@@ -360,6 +417,8 @@ Chinese character
 a file without a name
 a whole pickled model cannot
 and may take 7
+allocate memory
+at least 7 are needed
 attempt 7 of 7
 attempts of the same second
 cannot be read as a zip
@@ -394,6 +453,7 @@ torch.save(model.state_dict(), …)
 tuple[int, str]
 usage:
 values up to
+was taken as the code (7)
 """.splitlines()
 OURS = {"ProtocolError", "RuntimeError", "ValueError"}  # no fault of the student's
 
@@ -433,6 +493,39 @@ def _is_told_in_chinese(text: str) -> bool:
     """Whether nothing English is left, alone, behind a file's name, or with a shape in it."""
     told = (chinese(words) for words in (text, f"7 {text}", f"7: {text}", text.replace("7", "(7, 7)", 1)))
     return any(not ENGLISH.search(re.sub("`[^`]*`", "", one)) for one in told)
+
+
+def test_what_varies_is_told_in_the_same_order() -> None:
+    from grader.selftest.chinese import _COMPILED, _PATTERNS
+
+    assert [english for english, told in _PATTERNS.items() if english.count("*") != told.count("*")] == []
+    assert all(pattern.groups == len(parts) - 1 for pattern, parts in _COMPILED)
+
+
+@pytest.mark.parametrize(
+    ("english", "told"),
+    [
+        (
+            "conv_output_size(32, 5): SyntaxError: it is not Python and was left out: invalid character '（' "
+            "(U+FF08): switch the keyboard to English and type ( (lab8.py, line 39)",
+            "conv_output_size(32, 5)：有语法错误，已跳过：非法字符 '（'（U+FF08）：请切换到英文输入法，输入 ( "
+            "(lab8.py 第 39 行)",
+        ),
+        (
+            "lenet5 is not defined in lab8.py (ModuleNotFoundError: No module named 'x' (lab8.py, line 3); "
+            f"{PACKAGE})",
+            "lenet5 没有在 lab8.py 中定义（ModuleNotFoundError: No module named 'x' (lab8.py 第 3 行)；"
+            "评分时的软件包只有 torch, torchvision, numpy, PIL, matplotlib, tqdm, pandas 和 safetensors，"
+            "你自己的模块只有随代码一起提交的那些）",
+        ),
+        (
+            "classifier.pt: a whole pickled model cannot be opened safely: save model.state_dict()",
+            "classifier.pt：用 pickle 保存的整个模型不能安全打开：请用 save_weights(model) 保存",
+        ),
+    ],
+)
+def test_what_is_put_together_is_told_in_chinese(english: str, told: str) -> None:
+    assert chinese(english) == told
 
 
 def test_every_wording_can_be_told_in_chinese() -> None:

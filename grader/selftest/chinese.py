@@ -131,7 +131,7 @@ _EXACT = {
     "the notebook's Markdown cells are longer than 1 MiB: the rest was not read": (
         "笔记本的 Markdown 单元超过 1 MiB：其余部分没有读取"
     ),
-    "save model.state_dict()": "请保存 model.state_dict()",
+    "save model.state_dict()": "请用 save_weights(model) 保存",
     "itself": "它本身",
     # what the code returned
     "more data than is accepted": "过多的数据",
@@ -156,6 +156,9 @@ _EXACT = {
     "invalid syntax": "语法错误",
     "expected ':'": "缺少 ':'",
     "unexpected indent": "多余的缩进",
+    "function definition": "函数定义",
+    "class definition": "类定义",
+    "Missing parentheses in call to 'print'. Did you mean print(...)?": "调用 print 缺少括号：应写成 print(...)",
     "inconsistent use of tabs and spaces in indentation": "缩进中混用了制表符和空格",
     "unindent does not match any outer indentation level": "缩进与外层的任何一级都不一致",
     # the command line
@@ -167,7 +170,7 @@ _PATTERNS = {
     "waiting for: *": "请先通过“*”",
     "question *": "问题 *",
     "Question *": "问题 *",
-    "Task *: write * (*)": "还没写：任务 *，*（*）",
+    "Task *: write *": "还没写：任务 *，*",
     "*: it returned None": "*：返回了 None",
     "*: expected *, got *": "*：应为 *，得到 *",
     "the shape for a batch of *": "一批 * 张图像时的形状",
@@ -199,7 +202,9 @@ _PATTERNS = {
     "the code took its process down (*)": "代码使进程崩溃（*）",
     "* is not defined in * (*)": "* 没有在 * 中定义（*）",
     "* is not defined in *": "* 没有在 * 中定义",
-    "NotImplementedError: Task *: write * (*)": "还没写：任务 *，*（*）",
+    "NotImplementedError: Task *: write *": "还没写：任务 *，*",
+    "SyntaxError: it is not Python and was left out: *": "有语法错误，已跳过：*",
+    "*: SyntaxError: it is not Python and was left out: *": "*：有语法错误，已跳过：*",
     "*; because its definition failed: *": "*；因为它的定义在运行时出错：*",
     "*, because its definition failed: *": "*，因为它的定义在运行时出错：*",
     '* stands under `if __name__ == "__main__"`, which is not run': '* 在 `if __name__ == "__main__"` 下面，不会运行',
@@ -208,7 +213,7 @@ _PATTERNS = {
     "* words": "* 个英文单词",
     "* Chinese characters": "* 个汉字",
     "at least * words or * Chinese characters are needed": "至少需要 * 个英文单词或 * 个汉字",
-    "*: a whole pickled model cannot be opened safely: *": "*：用 pickle 保存的整个模型不能安全打开：请用 save_weights(model) 保存",
+    "a whole pickled model cannot be opened safely: *": "用 pickle 保存的整个模型不能安全打开：*",
     "* is neither a safetensors nor a torch file": "* 既不是 safetensors 文件，也不是 torch 文件",
     "* is not a notebook that can be read (*)": "* 不是可以读取的笔记本（*）",
     "* is empty": "* 是空的",
@@ -262,7 +267,7 @@ _PATTERNS = {
     "* is not read, because * is called *: rename it": "未读取 *，因为 * 也叫 *：请改名",
     "lab8.zip holds *": "lab8.zip 中有 *",
     "this Python is newer than the grader's: *": "你的 Python 比评分所用的新：*",
-    "pip install ruff, so that what only newer versions read is found": "请 pip install ruff，以便找出只有新版本才能读取的语法",
+    "pip install ruff, so that what only newer versions read is found": "请安装 ruff（`pip install ruff`），以便找出只有新版本才能读取的语法",
     # files that cannot be read
     "no lab8.py or lab8.ipynb was found among *: *": "在 * 中没有找到 lab8.py 或 lab8.ipynb：*",
     "no lab8.py or lab8.ipynb was found among *": "在 * 中没有找到 lab8.py 或 lab8.ipynb",
@@ -371,7 +376,8 @@ _PATTERNS = {
     "* was never closed": "* 没有闭合",
     "unterminated string literal (detected at line *)": "字符串没有结束（第 * 行）",
     "unterminated triple-quoted string literal (detected at line *)": "三引号字符串没有结束（直到第 * 行）",
-    "expected an indented block after * on line *": "第 * 行的 * 之后缺少缩进的代码块",
+    "expected an indented block after * on line *": "*之后（第 * 行）缺少缩进的代码块",
+    "'*' statement": " '*' 语句",
     # what the code returned
     "it returned a value of type *": "返回了 * 类型的值",
     "more than * tensors": "多于 * 个张量",
@@ -426,6 +432,7 @@ _COMPILED = [
     (_compiled(english), told.split("*"))
     for english, told in sorted(_PATTERNS.items(), key=lambda pair: -len(pair[0]))
 ]
+_PLACE = re.compile(r"(.*)( \([^()]*, line \d+\))", re.DOTALL)  # where in the student's code it happened
 _CELL = re.compile(r"(?:, )?cell (\d+), line (\d+)")
 _LINE = re.compile(r"(?<=\.py), line (\d+)")
 
@@ -439,12 +446,20 @@ def chinese(text: str) -> str:
 def _translated(text: str) -> str:
     if text in _EXACT:
         return _EXACT[text]
-    for pattern, parts in _COMPILED:
-        if match := pattern.fullmatch(text):
-            values = [*map(_translated, match.groups()), ""]
-            return "".join(part + value for part, value in zip(parts, values, strict=True))
+    if match := _PLACE.fullmatch(text):
+        return _translated(match[1]) + match[2]
+    fitting = [(match.groups(), parts) for pattern, parts in _COMPILED if (match := pattern.fullmatch(text))]
+    if fitting:
+        values, parts = next((one for one in fitting if all(map(_is_whole, one[0]))), fitting[0])
+        told = [*map(_translated, values), ""]
+        return "".join(part + value for part, value in zip(parts, told, strict=True))
     for sign, in_chinese in (("; ", "；"), (": ", "：")):
         first, found, rest = text.partition(sign)
         if found and (told := (_translated(first), _translated(rest))) != (first, rest):
             return in_chinese.join(told)
     return text
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it holds no end of a bracket alone, which belongs to something around it."""
+    return text.count("(") == text.count(")")

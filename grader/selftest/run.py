@@ -11,6 +11,7 @@ import pkgutil
 import sys
 import tempfile
 import time
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -76,11 +77,15 @@ class Speaker:
 
     def __init__(self, language: str) -> None:
         self._say = chinese if language == "zh" else str
+        self._columns = 0  # of the terminal that hold progress
 
     def progress(self, text: str) -> None:
         """A line that the next one takes the place of, where there is somebody to look at it."""
         if sys.stderr.isatty():
-            print(f"\r{self._say(text):<60}", end="\r", file=sys.stderr, flush=True)
+            told = self._say(text)
+            columns = sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in told)
+            print(f"\r{told}{' ' * (self._columns - columns)}", end="\r", file=sys.stderr, flush=True)
+            self._columns = columns
 
     def __call__(self, word: str, text: str, why: str = "", hint: str = "") -> None:
         """A line: a word for what kind it is, a text, and what more there is to say of it."""
@@ -90,6 +95,7 @@ class Speaker:
         if hint:
             line += ("; hint: " if self._say is str else "；提示：") + self._say(hint)
         line = " ".join(line.split())
+        self.progress("")
         print(f"{self._say(word):<5} {line}" if word else line)
 
 
