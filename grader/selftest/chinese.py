@@ -451,8 +451,8 @@ def _translated(text: str) -> str:
     fitting = [(match.groups(), parts) for pattern, parts in _COMPILED if (match := pattern.fullmatch(text))]
     if fitting:
         values, parts = next((one for one in fitting if all(map(_is_whole, one[0]))), fitting[0])
-        told = [*map(_translated, values), ""]
-        return "".join(part + value for part, value in zip(parts, told, strict=True))
+        inner = [*map(_translated, values), ""]
+        return "".join(part + value for part, value in zip(parts, inner, strict=True))
     for sign, in_chinese in (("; ", "；"), (": ", "：")):
         first, found, rest = text.partition(sign)
         if found and (told := (_translated(first), _translated(rest))) != (first, rest):
