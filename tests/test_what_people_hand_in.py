@@ -688,10 +688,7 @@ BROKEN = {
     ),
     "below a decorator": ("def d(g): return g\n@d\ndef g(): a b\ndef f(): return 7", 3),
     "below strings and lists at the margin": ('s = """\na b\n"""\nx = [\n7\n]\na b\ndef f(): return x[0]', 7),
-    "a tab among spaces": (
-        "class A:\n    def g(s):\n        x = 1\n\t\ty = 2\n        return x\ndef f(): return 7",
-        4,
-    ),
+    "a tab among spaces": ("def g():\n    x = 1\n    y = 2\n\tz = 3\n    return x\ndef f(): return 7", 4),
     "tabs below a docstring": (
         'def g():\n    """A head.\n\n    And more.\n    """\n\tx = 1\n\treturn x\ndef f(): return 7',
         6,
