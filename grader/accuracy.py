@@ -69,15 +69,21 @@ def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
 
 
 def measure_accuracy(
-    student: Student, images: Tensor, labels: Tensor, *, seconds: float = math.inf
+    student: Student,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    seconds: float = math.inf,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Accuracy:
     """How many of `images`, uint8 (N, 3, 32, 32), the submitted network assigns to `labels`, int64 (N,).
 
     All batches count or none: whatever the student's side does wrong in one of them
     (an exception, NaN, a wrong shape, weights that do not fit) is the `reason` why
     there is no result. All together may take `seconds` of the submission's own time.
+    `progress` is told after each batch how many images are done.
     """
-    return measure(student, images, labels, seconds=seconds)[0]
+    return measure(student, images, labels, seconds=seconds, progress=progress)[0]
 
 
 def measure(
@@ -87,6 +93,7 @@ def measure(
     *,
     seconds: float = math.inf,
     again: Callable[[], float] = lambda: 0.0,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Accuracy, Network | None]:
     """As `measure_accuracy`, and the network that was measured, where there is a result.
 
@@ -97,7 +104,7 @@ def measure(
     began = student.seconds_used
     while True:
         try:
-            network = _answers(student, images, size, seconds, again, began)
+            network = _answers(student, images, size, seconds, began, again, progress)
         except StudentFailure as failure:
             is_memory, is_time = failure.kind == "out_of_memory", failure.kind == "timeout"
             if (is_memory and size > SMALLEST_BATCH) or (is_time and not late):
@@ -126,7 +133,13 @@ class NoResultError(Exception):
 
 
 def _answers(
-    student: Student, images: Tensor, size: int, allowed: float, again: Callable[[], float], began: float
+    student: Student,
+    images: Tensor,
+    size: int,
+    allowed: float,
+    began: float,
+    again: Callable[[], float],
+    progress: Callable[[int], None],
 ) -> Network:
     """`began`: what the submission had used before any look at these images, for all looks count."""
     model = student.build("classifier")
@@ -137,6 +150,7 @@ def _answers(
     for part in _classify(model, images, size, seconds):
         logits.append(part)
         took, done = student.seconds_used - began, sum(map(len, logits))
+        progress(done)
         batches.append(student.seconds_used - start - sum(batches))
         needed = pace.needed_seconds(min(batches), size, len(images))
         least = max(took, needed / 2 if len(batches) >= FORESEEN else 0.0)

@@ -35,9 +35,10 @@ GROWS = 5.0
 PIECE = 40  # images at a time: in training mode a large network's take much memory
 
 
-def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.Random) -> None:
+def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.Random) -> str:
     """Raise CheckFailed unless `train_classifier` learns uint8 images (N, 3, 32, 32) and labels int64 (N,).
 
+    Returns the name of the type of what it returned, which should be "dict", and costs nothing if not.
     The images are ordered so that every ten hold each class once. What is learnt is another class for each
     than its own, so that nothing that was known before helps.
     """
@@ -51,12 +52,13 @@ def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.
         if is_small:
             with suppress(CheckFailed, StudentFailure):  # it may rest on what the student's network has
                 small = student.build_small(images[:CLASSES])
-                if _train(small, student, images, labels, budget, rng, REPEATS).learnt:
-                    return
+                found = _train(small, student, images, labels, budget, rng, REPEATS)
+                if found.learnt:
+                    return found.kind
         elif not (own and own.did_nothing):
             own = _train(student.build("classifier"), student, images, labels, budget, rng)
             if own.learnt:
-                return
+                return own.kind
             busy = max(busy, own.busy)
     assert own
     if own.did_nothing:
@@ -78,6 +80,7 @@ class _Training(NamedTuple):
     did_nothing: bool  # and would do no more in more time
     busy: float  # its time by the wall over its own
     told: str
+    kind: str  # the name of the type of what was returned
 
 
 def _train(
@@ -95,7 +98,7 @@ def _train(
     used, began = student.seconds_used, time.monotonic()
     try:
         many = images.repeat(repeats, 1, 1, 1), labels.repeat(repeats)
-        model.train(*many, seconds=seconds, seed=rng.getrandbits(31))
+        kind = model.train(*many, seconds=seconds, seed=rng.getrandbits(31))
     except StudentFailure as failure:
         if failure.kind != "timeout":
             raise
@@ -110,6 +113,7 @@ def _train(
         did_nothing=wall < seconds / 2 and torch.equal(first, model.classify(images[:CLASSES])),
         busy=min(wall / max(own, 1e-3), MOST_BUSY),
         told=f"the loss on these images: {before[0].loss:.1f} → {after[0].loss:.1f}",  # the same in every run
+        kind=kind,
     )
 
 

@@ -92,7 +92,8 @@ def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -
     own = _without(units, asked)
     if own:
         return own, _objection(own, said)
-    if len(written) < len(lines):
+    copied = any(_units(line) for line in written if not line.lstrip().startswith(">"))
+    if len(written) < len(lines) and not copied:
         return own, "the placeholder is still there"
     return own, "only the question itself" if units else "nothing is written there"
 

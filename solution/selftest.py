@@ -18,12 +18,16 @@ PARTS = HERE / "selftest.pyz"
 
 if __name__ == "__main__":
     if sys.version_info < (3, 10):  # noqa: UP036 (this is where it is told)
-        sys.exit("this needs Python 3.10 or newer")
+        sys.exit("this needs Python 3.10 or newer\n需要 Python 3.10 或更新的版本")
     if not PARTS.is_file():
-        sys.exit("selftest.pyz is not beside selftest.py: copy it from the assignment")
+        sys.exit(
+            "selftest.pyz is not beside selftest.py: copy it from the assignment\n"
+            "selftest.py 旁边没有 selftest.pyz：请从作业文件中复制过来"
+        )
     sys.path[0] = str(PARTS)  # and not your folder, where a file may be called like a package
     try:
         from grader.selftest.run import main
     except ModuleNotFoundError as error:
-        sys.exit(f"the package {error.name} is missing: python -m pip install -r requirements.txt")
+        mend = "python -m pip install -r requirements.txt"
+        sys.exit(f"the package {error.name} is missing: {mend}\n缺少软件包 {error.name}：{mend}")
     sys.exit(main(HERE, Path(__file__).resolve()))

@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save as to_safetensors
+from students import LENET_CODE
 from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # All tasks solved, in the way students do, with a network that learns in a tenth of a second.
-LAB8 = """\
+_TASK_1 = """\
 import time
 
 import torch
@@ -54,27 +55,8 @@ def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
     return weights + out_channels if bias else weights
 
 
-class LeNet5(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(400, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = torch.flatten(x, 1)
-        x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))
-        return self.fc3(x)
-
-
-def lenet5():
-    return LeNet5()
-
+"""
+_TASK_3 = """
 
 def preprocess(images):
     return (images.float() / 255 - 0.5) / 0.25
@@ -125,6 +107,7 @@ if __name__ == "__main__":
     train_classifier(model, images, labels, device="cpu", seconds=600, seed=0)
     tools.save_weights(model)
 """
+LAB8 = _TASK_1 + LENET_CODE + _TASK_3
 
 # The rows, and which cannot pass without which.
 FORMULA, FLOOR, PAIRS = "conv_size_formula", "conv_size_floor", "conv_size_pairs"
@@ -857,6 +840,16 @@ IMPORTS = [
 IN_MAIN = 'if __name__ == "__main__":\n    import lab8_tools as tools\n\n'
 COUNT_HEAD = "def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):\n"
 
+
+def _with_one_misspelt() -> bytes:
+    """The template with one task solved, under a name that is not quite right."""
+    stub = 'raise NotImplementedError("Task 1b: write conv_parameter_count")'
+    text = _template("lab8.py").decode()
+    assert stub in text
+    text = text.replace(stub, "return out_channels * (in_channels * kernel_size**2 + bias)")
+    return text.replace("def conv_parameter_count", "def conv_parameters_count").encode()
+
+
 # fmt: off
 TOP_LEVEL = [
     m("top-trains-without-a-main-guard", swap(IN_MAIN, "import lab8_tools as tools\n\nif True:\n")),
@@ -879,6 +872,8 @@ TOP_LEVEL = [
       swap("    model = classifier()\n", "    model = classifier()\n    RATE = 0.01\n"),
       swap("lr=0.01", "lr=RATE"), TRAINS),
     m("top-name-misspelt", swap("def lenet5()", "def lenet_5()"), LENET),
+    m("top-name-misspelt-in-the-only-work", file("lab8.py", _with_one_misspelt),
+      file("lab8.ipynb", lambda: _template("lab8.ipynb")), CODE),
     m("top-name-in-capitals", swap("def conv_output_size", "def Conv_Output_Size"), SIZE),
     m("top-function-in-a-class", swap("def preprocess(images):\n    return",
       "class Prepare:\n    def preprocess(images):\n        return"), swap("x, y = preprocess(",
@@ -899,6 +894,9 @@ TOP_LEVEL = [
     m("top-returns-not-indented", swap("    " + READY, READY), UNUSABLE),
     m("top-line-indented-too-far", swap("    weights = ", "      weights = "), COUNT),
     m("top-tab-among-spaces", swap("    weights = ", "\tweights = "), COUNT),
+    m("top-tabs-below-a-docstring",
+      swap(COUNT_HEAD, f'{COUNT_HEAD}    """Return how many numbers it learns:\n\n    all.\n    """\n'),
+      *(swap(f"    {line}", f"\t{line}") for line in ("height, width =", "weights = ", COUNTED)), COUNT),
     m("top-tabs-throughout",
       lambda files: files.update({"lab8.py": files["lab8.py"].replace(b"    ", b"\t")})),
     m("top-bracket-left-open", swap("return (images.float()", "return ((images.float()"), UNUSABLE),
@@ -906,6 +904,7 @@ TOP_LEVEL = [
     m("top-single-equals-sign", swap("if bias else", "if bias = True else"), COUNT),
     m("top-chinese-colon", swap("zip(*pairs):", "zip(*pairs)："), SIZE),
     m("top-chinese-brackets", swap("def preprocess(images):", "def preprocess（images）："), UNUSABLE),
+    m("top-chinese-comma", swap("_channels, kernel_size, bias", "_channels， kernel_size， bias"), COUNT),
     m("top-chinese-names", swap("weights", "权重"), swap("save_权重", "save_weights")),
     m("top-no-break-space", swap("    weights = ", "\u00a0   weights = "), COUNT),
     m("top-string-left-open", swap('"no such convolution"', '"no such convolution'), IMPOSSIBLE),
@@ -1143,6 +1142,9 @@ WRITTEN = [
     m("answers-too-short", answer(1, "Yes, autoencoders can do that."), Q1),
     m("answers-question-pasted",
       answer(2, "What are neural networks good at, and under which conditions do they work well?"), Q2),
+    m("answers-question-pasted-beside-the-other-sheet",
+      answer(2, "What are neural networks good at, and under which conditions do they work well?"),
+      file("answers.zh.md", lambda: _template("answers.zh.md")), Q2),
     m("answers-same-four-times", *(answer(n, TEXT + ".") for n in (1, 2, 3, 4)), (Q2, Q3, Q4)),
     m("answers-same-words-over-and-over", answer(1, "yes it is possible " * 12), Q1),
     m("answers-heading-removed", answers("## Question 2\n\n", "")),

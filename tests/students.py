@@ -12,6 +12,30 @@ import pytest
 from grader.sandbox import Slot, StudentFailure
 from grader.types import Code, Submission, Weights
 
+# LeNet-5 as many write it.
+LENET_CODE = """\
+class LeNet5(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x)
+
+
+def lenet5():
+    return LeNet5()
+"""
+
 
 def submission(code: str, weights: Weights | None = None, student: str = "s1") -> Submission:
     """A student's lab8.py with this text."""
@@ -45,6 +69,18 @@ def failure(slot: Slot, body: str, seconds: float | None = None) -> StudentFailu
         assert student.call("conv_output_size", "well") == "well"
     assert answer(slot, "return 'next'") == "next"
     return caught.value
+
+
+def calls_of(patch: pytest.MonkeyPatch, owner: object, name: str) -> list[tuple[Any, ...]]:
+    """A list of the positional arguments of each call that `owner`'s function `name` gets from now on."""
+    function, calls = getattr(owner, name), list[tuple[Any, ...]]()
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return function(*arguments, **options)
+
+    patch.setattr(owner, name, counted)
+    return calls
 
 
 def command(*words: object) -> list[str]:

@@ -11,12 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from students import calls_of
 from torch import Tensor
 
 from grader import datasets
 from grader.accuracy import Z, accuracy_seconds, measure_accuracy, wilson_interval
 from grader.accuracy import measure as measure_with_network
-from grader.sandbox import Limits, Slot, pace
+from grader.sandbox import Limits, Slot, Student, pace
 from grader.types import Accuracy, Code, Submission, Weights
 
 NETWORK = """
@@ -177,6 +178,16 @@ def test_a_network_too_hungry_for_large_batches_gets_smaller_ones(measure: Measu
 def test_a_network_may_take_longer_for_a_batch_than_a_call_may_take(measure: Measure) -> None:
     result = measure("return x", "import time; time.sleep(0.03 * len(x)); return x", n=100)
     assert result.correct == measure(n=100).correct, result.reason
+
+
+def test_progress_is_told_after_each_batch_of_one_network(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(NETWORK,)), weights=weights)
+    builds, told = calls_of(monkeypatch, Student, "build"), list[int]()
+    with slot.student(work) as student:
+        measure_accuracy(student, images[0][:250], images[1][:250], progress=told.append)
+    assert (told, len(builds)) == ([100, 200, 250], 1)
 
 
 def test_a_network_that_is_too_slow_is_refused_early_with_the_way_out(

@@ -14,16 +14,19 @@ from typing import Any
 
 import pytest
 import torch
+from students import LENET_CODE, calls_of
 from torch import Tensor
 
 from grader.checks import _session as session_module
 from grader.checks import check_catalogue, not_run, run_checks
 from grader.expect import CheckFailed, show
 from grader.grade import seed_of
+from grader.lenet import SHAPES
 from grader.sandbox import Activation, Limits, LoadReport, Model, Slot, Student, StudentFailure
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
 
-REFERENCE = """
+REFERENCE = (
+    """
 import time
 import torch
 from torch import nn
@@ -45,26 +48,9 @@ def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
     height, width = pair(kernel_size)
     return out_channels * in_channels * height * width + (out_channels if bias else 0)
 
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(400, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = x.flatten(1)
-        x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))
-        return self.fc3(x)
-
-def lenet5():
-    return Net()
-
+"""
+    + LENET_CODE
+    + """
 def preprocess(images):
     return images.float() / 255 - 0.5
 
@@ -82,6 +68,7 @@ def train_classifier(model, images, labels, *, device, seconds, seed):
         optimizer.step()
     return {"loss": []}
 """
+)
 IDS = [
     *("conv_size_formula", "conv_size_floor", "conv_size_pairs", "conv_size_impossible"),
     *("conv_params_bias", "conv_params_nonsquare"),
@@ -284,9 +271,9 @@ RELU1, RELU2, OUT, BUILT = (
     "F.relu(self.conv1(x))",
     "F.relu(self.fc2(x))",
     "return self.fc3(x)",
-    "return Net()",
+    "return LeNet5()",
 )
-POOL1, FLAT = "F.max_pool2d(F.relu(self.conv1(x)), 2)", "x = x.flatten(1)"
+POOL1, FLAT = "F.max_pool2d(F.relu(self.conv1(x)), 2)", "x = torch.flatten(x, 1)"
 Change = tuple[str, str]
 
 
@@ -315,9 +302,9 @@ Change = tuple[str, str]
         (OUT, "return F.log_softmax(self.fc3(x), 1)"),
         (OUT, "return F.relu(self.fc3(x))"),
         (OUT, "return 1.01 * self.fc3(x)"),
-        (FLAT, "x = F.dropout(x.flatten(1), 0.1)"),
+        (FLAT, "x = F.dropout(torch.flatten(x, 1), 0.1)"),
         (FLAT, "x = x.transpose(2, 3).flatten(1)"),
-        (FLAT, "x = F.normalize(x.flatten(1))"),
+        (FLAT, "x = F.normalize(torch.flatten(x, 1))"),
     ],
     ids=lambda change: change[1],
 )
@@ -333,7 +320,7 @@ SEQUENTIAL = """return nn.Sequential(
 LAZY = """return nn.Sequential(
         nn.LazyConv2d(6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.LazyConv2d(16, 5), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.LazyLinear(120), nn.ReLU(), nn.LazyLinear(84), nn.ReLU(), nn.LazyLinear(10))"""
-INIT = "net = Net(); [{} for p in net.parameters() if p.ndim {}]; return net"
+INIT = "net = LeNet5(); [{} for p in net.parameters() if p.ndim {}]; return net"
 
 
 @pytest.mark.parametrize(
@@ -342,9 +329,9 @@ INIT = "net = Net(); [{} for p in net.parameters() if p.ndim {}]; return net"
         [(POOL1, "F.relu(F.max_pool2d(self.conv1(x), 2))")],
         [(FLAT, "x = x.view(-1, 16 * 5 * 5)")],
         [(FLAT, "x = F.adaptive_avg_pool2d(x, 5).flatten(1)")],
-        [(FLAT, "x = F.dropout(x.flatten(1), 0.5, self.training)")],
+        [(FLAT, "x = F.dropout(torch.flatten(x, 1), 0.5, self.training)")],
         [(RELU1, "self.conv1(x).clamp_min(0)")],
-        [(BUILT, "return Net().to(memory_format=torch.channels_last)")],
+        [(BUILT, "return LeNet5().to(memory_format=torch.channels_last)")],
         [(BUILT, INIT.format("nn.init.kaiming_normal_(p)", "> 1"))],
         [(BUILT, INIT.format("nn.init.normal_(p, std=0.02)", "> 1"))],
         [(BUILT, INIT.format("nn.init.zeros_(p)", "== 1"))],
@@ -365,7 +352,7 @@ PADDED = [
     ("Conv2d(1, 6, 5)", "Conv2d(1, 6, 5, padding=2)"),
     ("Conv2d(6, 16, 5)", "Conv2d(6, 16, 5, padding=2)"),
 ]
-HUGE = "net = Net(); net.fc3.double().weight.data *= 1e307; return net"
+HUGE = "net = LeNet5(); net.fc3.double().weight.data *= 1e307; return net"
 SUM = "x.new_ones(len(x), 10) * 1e-3 * sum(p.sum() for p in self.parameters())"
 SIZES = "[(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5)]"
 DUMMY = [
@@ -407,16 +394,16 @@ NOTHING_OUT = failed(SHAPE) | unrun(MAPS, SAME, GRADIENTS)
             failed(PARAMETERS) | unrun(MAPS, SAME, GRADIENTS),
         ),
         ([("self.fc1(x)", "self.fc1(x.detach())")], failed(GRADIENTS)),
-        ([(BUILT, "net = Net(); net.conv1.weight.requires_grad_(False); return net")], failed(GRADIENTS)),
+        ([(BUILT, "net = LeNet5(); net.conv1.weight.requires_grad_(False); return net")], failed(GRADIENTS)),
         ([(OUT, OUT + " + float('nan')")], failed(SAME, GRADIENTS)),
         # weights that make every network look alike
-        ([(BUILT, "net = Net(); nn.init.zeros_(net.fc3.weight); return net")], failed(SAME)),
+        ([(BUILT, "net = LeNet5(); nn.init.zeros_(net.fc3.weight); return net")], failed(SAME)),
         (
-            [(BUILT, "net = Net(); net.fc2.weight.data.fill_(float('nan')); return net")],
+            [(BUILT, "net = LeNet5(); net.fc2.weight.data.fill_(float('nan')); return net")],
             NO_LAYERS,
         ),
         # outputs that only a comparison with infinity or NaN takes for LeNet-5's
-        ([(BUILT, "net = Net(); net.fc3.weight.data *= 1e35; return net")], NO_LAYERS),
+        ([(BUILT, "net = LeNet5(); net.fc3.weight.data *= 1e35; return net")], NO_LAYERS),
         ([("return self.fc3(x)", "return self.fc3(x.double())"), (BUILT, HUGE)], NO_LAYERS),
         # the right parameters and sizes, but beside a function that is no network
         (DUMMY, NO_LAYERS),
@@ -440,12 +427,16 @@ def test_lenet_mistakes_cost_what_they_are_worth(
 # The classifier
 
 READY = "return images.float() / 255 - 0.5"
-ALWAYS = "class Always(nn.Module):\n    def forward(self, x):\n        return F.dropout(x, 0.1)\n\nclass Net("
+CLASS = "class LeNet5("
+ALWAYS = f"class Always(nn.Module):\n    def forward(self, x):\n        return F.dropout(x, 0.1)\n\n{CLASS}"
 PREPROCESS, LOGITS = "classifier_preprocess", "classifier_logits"
 TRAINS, WEIGHTS = "classifier_trains", "classifier_weights_load"
 LOUD = [
     ("nn.Linear(576, 10))", "nn.Linear(576, 10), Loud())"),
-    ("class Net(", "class Loud(nn.Module):\n    def forward(self, x):\n        return 3 * x\n\nclass Net("),
+    (
+        CLASS,
+        f"class Loud(nn.Module):\n    def forward(self, x):\n        return 3 * x\n\n{CLASS}",
+    ),
 ]
 COMMON = "model[-2].bias.data.copy_(F.one_hot(labels, 10).float().mean(0).log())"  # how common a class is
 
@@ -466,7 +457,7 @@ COMMON = "model[-2].bias.data.copy_(F.one_hot(labels, 10).float().mean(0).log())
         ([("nn.Linear(576, 10))", "nn.Linear(576, 9))")], failed(LOGITS, TRAINS, WEIGHTS)),
         ([("nn.AvgPool2d(4),", "nn.AvgPool2d(4), nn.Identity(),")], failed(WEIGHTS)),
         ([("BatchNorm2d(16)", "BatchNorm2d(16, track_running_stats=False)")], failed(LOGITS, WEIGHTS)),
-        ([("nn.Dropout(0.1)", "Always()"), ("class Net(", ALWAYS)], failed(LOGITS)),
+        ([("nn.Dropout(0.1)", "Always()"), (CLASS, ALWAYS)], failed(LOGITS)),
         ([("    optimizer.step()", "    pass")], failed(TRAINS)),
         ([("lr=0.05", "lr=-0.05")], failed(TRAINS)),
         ([body("train_classifier", "return {}")], failed(TRAINS)),
@@ -516,7 +507,7 @@ class Table(nn.Sequential):
         known = [F.one_hot(torch.tensor(y or 0), 10) * (y is not None) for y in found]
         return super().forward(x) + 9 * torch.stack(known)
 
-class Net("""
+class LeNet5("""
 
 
 def test_what_is_no_tensor_of_floats_is_told_with_what_is(grade: Grade) -> None:
@@ -533,7 +524,7 @@ def test_what_is_no_tensor_of_floats_is_told_with_what_is(grade: Grade) -> None:
 def test_a_table_of_the_labels_is_no_training(grade: Grade, key: str) -> None:
     outcomes = grade(
         ("return nn.Sequential(nn.AvgPool2d(4)", "return Table(nn.AvgPool2d(4)"),
-        ("class Net(", TABLE.replace("KEY", key)),
+        (CLASS, TABLE.replace("KEY", key)),
         body("train_classifier", "return keep(preprocess(images), labels)"),
     )
     assert "left the model given as it was" in outcomes[TRAINS].reason
@@ -572,16 +563,9 @@ def test_an_endless_loop_costs_one_timeout_and_the_other_functions_nothing(grade
 
 def test_a_factory_that_never_returns_is_asked_twice(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once more, for a single reading of a clock may be wrong; but not for each check."""
-    asked: list[str] = []
-    build = Student.build
-
-    def counted(student: Student, factory: str) -> Model:
-        asked.append(factory)
-        return build(student, factory)
-
-    monkeypatch.setattr(Student, "build", counted)
+    builds = calls_of(monkeypatch, Student, "build")
     outcomes = grade(body("lenet5", "while True: pass"), only="lenet")
-    assert asked.count("lenet5") == 2
+    assert [factory for _, factory in builds].count("lenet5") == 2
     assert not_passed(outcomes) == failed("lenet_output_shape", "lenet_parameter_shapes") | unrun(
         "lenet_feature_maps", "lenet_same_function", "lenet_gradients"
     )
@@ -664,11 +648,6 @@ ODD: list[Any] = [
     *(torch.full((8, 10), value, dtype=torch.float64) for value in (math.nan, math.inf, 1e307, -1e200)),
     *(torch.ones(8, 10).half(), torch.ones(8, 10).bool(), torch.ones(8, 10).bfloat16()),
     *(None, True, -1, 2**62, math.nan, math.inf, "text", "", [], (), {}, [[[]]], (1, (2, [None]))),
-]
-
-
-SHAPES = [
-    *((6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,)),
 ]
 
 
@@ -833,7 +812,7 @@ def test_no_gradients_at_all_are_no_gradients(grade: Grade) -> None:
     claim = """
     import sys
     sys.modules["boxed.worker"]._OPERATIONS["gradients"] = lambda *_: {}
-    return Net()"""
+    return LeNet5()"""
     outcomes = grade(body("lenet5", claim), only="lenet")
     assert outcomes["lenet_gradients"].outcome is Outcome.FAILED
     assert "not those of the parameters" in outcomes["lenet_gradients"].reason

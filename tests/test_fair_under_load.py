@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from students import function, submission
+from students import calls_of, function, submission
 
 from grader import grade as grade_module
 from grader import training
@@ -26,7 +26,7 @@ from grader.rubric import load_rubric
 from grader.sandbox import Slot, StudentFailure
 from grader.sandbox import student as student_module
 from grader.setup import Setup
-from grader.types import Status, Submission, Verdict
+from grader.types import Status
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -114,14 +114,7 @@ def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
     monkeypatch.setattr(student_module, "BUSY_FACTOR", 0.5)
     monkeypatch.setattr(student_module, "BUSY_SECONDS", 0)
     walled_slot()  # or the test is skipped
-    tries: list[Submission] = []
-    grade_one = grade_module.grade_one
-
-    def counted(work: Submission, bench: Bench) -> Verdict:
-        tries.append(work)
-        return grade_one(work, bench)
-
-    monkeypatch.setattr(grade_module, "grade_one", counted)
+    tries = calls_of(monkeypatch, grade_module, "grade_one")
     limits = Limits(call_seconds=2, load_seconds=2)
     rubric = load_rubric(None).model_copy(update={"limits": limits})
     work = submission("import time\ndef conv_output_size(*a, **k):\n    time.sleep(60)")

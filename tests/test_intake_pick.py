@@ -48,6 +48,10 @@ def torch_bytes(legacy: bool = False) -> bytes:
 SAFETENSORS = to_safetensors({"w": torch.ones(3)})
 
 
+MISSPELT = TEMPLATE.replace(
+    f"def {CONTRACT[0]}(x):\n    raise NotImplementedError", f"def {CONTRACT[0]}s(x):\n    print"
+)
+
 # --- code ------------------------------------------------------------------------------------------
 
 
@@ -56,6 +60,9 @@ SAFETENSORS = to_safetensors({"w": torch.ones(3)})
     [
         ({"lab8.py": WORK}, "lab8.py"),
         ({"lab8.ipynb": notebook(WORK)}, "lab8.ipynb"),
+        ({"lab8.py": MISSPELT, "lab8.ipynb": notebook(TEMPLATE)}, "lab8.py"),
+        ({"lab8.py": TEMPLATE, "lab8.ipynb": notebook(MISSPELT)}, "lab8.ipynb"),
+        ({"lab8.py": HALF, "lab8.ipynb": notebook(MISSPELT)}, "lab8.py"),
         ({"lab8-1.py": WORK}, "lab8-1.py"),
         ({"Lab8 (1).ipynb": notebook(WORK)}, "Lab8 (1).ipynb"),
         ({"a/b/lab8.py": WORK}, "lab8.py"),

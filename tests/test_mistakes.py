@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from grader.questions import assess_answers
 from grader.rubric import load_rubric
 from grader.sandbox import Limits, Slot, Student, StudentFailure
 from grader.selftest.checks import Lab, look
+from grader.selftest.chinese import chinese
 from grader.selftest.run import selftest_images
 from grader.types import CheckOutcome, Outcome, Submission
 
@@ -69,6 +71,14 @@ def test_a_mistake_costs_its_own_rows_and_the_selftest_says_so(
         assert not [one for one in checks if one.outcome is Outcome.ERROR]
         assert set(reasons) == mistake.lost, reasons
         assert all(reasons.values())
+    told = [*submission.remarks, *unanswered.values()]
+    told += [text for one in checks for text in (one.reason, one.hint)]
+    assert [text for text in told if text and not is_told_in_chinese(text)] == []
+
+
+def is_told_in_chinese(text: str) -> bool:
+    """Whether some of it is, or it is an exception's own."""
+    return bool(re.search(r"[\u4e00-\u9fff]|\w(?:Error|Exception)\b", chinese(text)))
 
 
 def hidden(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:

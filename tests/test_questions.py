@@ -51,6 +51,10 @@ TEMPLATE = "".join(
     f"## Question {number}\n\n> {english}\n\nWrite your answer here.\n\n"
     for number, (english, _) in enumerate(QUESTIONS, start=1)
 )
+CHINESE_TEMPLATE = "".join(
+    f"## 问题 {number}\n\n> {chinese}\n\n请在此处写下你的答案。\n\n"
+    for number, (_, chinese) in enumerate(QUESTIONS, start=1)
+)
 
 
 def present(*texts: str) -> list[bool]:
@@ -73,6 +77,14 @@ def test_the_untouched_template_answers_nothing() -> None:
     outcomes = assess_answers([TEMPLATE], QUESTIONS)
     assert [a.present for a in outcomes] == [False] * 4
     assert {a.reason for a in outcomes} == {"the placeholder is still there"}
+
+
+@pytest.mark.parametrize("also", [(), (BREAK, CHINESE_TEMPLATE)], ids=["alone", "beside the other sheet"])
+def test_a_copied_question_is_told_as_one_and_no_placeholder(also: tuple[str, ...]) -> None:
+    text = TEMPLATE.replace("Write your answer here.", QUESTIONS[0][0], 1)
+    first, *others = assess_answers([text, *also], QUESTIONS)
+    assert first.reason == "only the question itself"
+    assert {a.reason for a in others} == {"the placeholder is still there"}
 
 
 @pytest.mark.parametrize("answers", [ANSWERS, CHINESE], ids=["english", "chinese"])

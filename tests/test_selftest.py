@@ -10,64 +10,26 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from mistakes import LAB8, m
+from students import calls_of, submission
 from torch.nn import functional as F
 
+from grader.errors import KitError
 from grader.intake import read_submissions
-from grader.kit.parts import pack_parts
-from grader.selftest import lenet
+from grader.kit import parts
+from grader.lenet import SHAPES
+from grader.limits import Limits
+from grader.sandbox.rules import PACKAGE
+from grader.selftest import lenet, process
 from grader.selftest.checks import CHECKS
 from grader.selftest.chinese import chinese
 
 ROOT = Path(__file__).parents[1]
-# A network that learns quickly and fits its weights.
-SOLVED = """\
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-def pair(x):
-    return x if isinstance(x, tuple) else (x, x)
-
-def conv_output_size(input_size, kernel_size, stride=1, padding=0):
-    arguments = [input_size, kernel_size, stride, padding]
-    sizes = []
-    for n, k, s, p in zip(*map(pair, arguments)):
-        if n < 1 or k < 1 or s < 1 or p < 0 or k > n + 2 * p:
-            raise ValueError("no such convolution")
-        sizes.append((n + 2 * p - k) // s + 1)
-    return tuple(sizes) if any(isinstance(x, tuple) for x in arguments) else sizes[0]
-
-def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
-    height, width = pair(kernel_size)
-    return out_channels * (in_channels * height * width + bias)
-
-def lenet5():
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )
-
-def preprocess(images):
-    return images.float() / 128 - 1
-
-def classifier():
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
-
-def train_classifier(model, images, labels, *, device, seconds, seed):
-    model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(40):
-        loss = F.cross_entropy(model(preprocess(images.to(device))), labels.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return {"loss": [loss.item()]}
-"""
 
 
 @pytest.fixture
@@ -80,11 +42,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def solved(folder: Path) -> Path:
     """The same with all done."""
-    (folder / "lab8.py").write_text(SOLVED, encoding="utf-8")
-    shutil.copy(ROOT / "solution" / "answers.md", folder)
-    save_file(
-        {"1.weight": torch.rand(10, 3072) / 100, "1.bias": torch.zeros(10)}, folder / "classifier.safetensors"
-    )
+    m("nothing wrong").write(folder)
     return folder
 
 
@@ -129,10 +87,11 @@ def test_what_is_done_is_ok_and_is_packed_into_what_the_grader_reads(solved: Pat
     assert len(of_kind(lines, "ok")) == len(CHECKS) + 4 + 1
     assert (
         lines[-1]
-        == "ok    lab8.zip holds lab8.py, classifier.safetensors, answers.md, answers.zh.md: hand it in"
+        == "ok    lab8.zip holds lab8.py, lab8_tools.py, classifier.safetensors, answers.md, answers.zh.md: "
+        "hand it in"
     )
     (submission,) = read_submissions(solved / "lab8.zip", tmp_path / "work")
-    assert submission.code and submission.code.cells == (SOLVED,)
+    assert submission.code and submission.code.cells == (LAB8,)
     assert submission.weights and submission.weights.filename == "classifier.safetensors"
     assert len(submission.answer_texts) == 3  # both sheets, and what parts them
     first = (solved / "lab8.zip").read_bytes()
@@ -181,7 +140,7 @@ def test_what_is_open_is_packed_as_incomplete(solved: Path) -> None:
     status, lines = run(solved, "--pack")
     assert status == 1
     assert lines[-2:] == [
-        "open  lab8.zip holds lab8.py, answers.zh.md",
+        "open  lab8.zip holds lab8.py, lab8_tools.py, answers.zh.md",
         "1 of 15 checks open, 4 of 4 questions open: go on, or hand it in as it is",
     ]
 
@@ -226,6 +185,15 @@ def test_the_points_by_row_on_the_images_that_come_with_it(solved: Path) -> None
 
 
 @pytest.mark.slow
+def test_what_torch_has_not_implemented_is_no_open_task(solved: Path) -> None:
+    code = LAB8.replace("def forward", "def foward", 1)
+    (solved / "lab8.py").write_text(code, encoding="utf-8")
+    _, lines = run(solved, "lenet")
+    assert any('NotImplementedError: Module [LeNet5] is missing the required "forward"' in x for x in lines)
+    assert of_kind(lines, "FAIL")
+
+
+@pytest.mark.slow
 def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
     more = (
         "import os\n"
@@ -233,7 +201,7 @@ def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
         "def conv_parameter_count(*a, **k): os._exit(3)\n"
         "def preprocess(images):\n    while True: print('x' * 100_000)\n"
     )
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     status, lines = run(solved, "conv", "classifier", "lenet")
     failed = of_kind(lines, "FAIL")
     assert status == 1
@@ -272,7 +240,7 @@ def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> N
     package.mkdir()
     (package / "openpyxl_of_no_kind.py").write_text("x = 1\n")
     text = AWAY.format(file=str(solved / "notes.txt"), home=str(home / "model.pt"))
-    (solved / "lab8.py").write_text(SOLVED + text, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + text, encoding="utf-8")
     _, lines = run(solved, HOME=str(home), USERPROFILE=str(home), PYTHONPATH=str(package))
     told = "\n".join(of_kind(lines, "FAIL"))
     assert (
@@ -291,11 +259,11 @@ def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
-    (solved / "selftest.pyz").write_bytes(pack_parts("3.10"))
+    (solved / "selftest.pyz").write_bytes(parts.pack_parts("3.10"))
     more = (
         "def conv_parameter_count(*a, **k):\n    try:\n        return 1\n    except* OSError:\n        pass"
     )
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     _, lines = run(solved, "conv")
     assert len(of_kind(lines, "ok")) == (6 if sys.version_info < (3, 11) else 4)
     if sys.version_info >= (3, 11):
@@ -308,7 +276,7 @@ def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
 def test_an_exception_in_a_notebooks_cell_names_cell_and_line(solved: Path) -> None:
     cells = [
         "%matplotlib inline",
-        SOLVED,
+        LAB8,
         "def conv_parameter_count(*a, **k):\n    return 1 / 0\n",
         "while True: pass",
     ]
@@ -352,13 +320,57 @@ def test_what_is_needed_and_missing_is_named(folder: Path) -> None:
     )
 
 
+def test_the_packages_that_there_are_are_listed_once(solved: Path) -> None:
+    (solved / "lab8.py").write_text(LAB8.replace("import time\n", "import time\nimport wandb_x\n").replace(
+        "    model.train()\n", "    model.train()\n    wandb_x.init()\n").replace(
+        "    return LeNet5()", "    wandb_x.init()\n    return LeNet5()"), encoding="utf-8")  # fmt: skip
+    _, lines = run(solved, "lenet", "train")
+    assert len([line for line in lines if "No module named 'wandb_x'" in line]) == 4
+    assert len([line for line in lines if PACKAGE in line]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("returned", ["", "    return model", "    return {}"])
+def test_a_history_that_is_none_is_noted_and_costs_nothing(solved: Path, returned: str) -> None:
+    code = LAB8.replace('    return {"train_loss": losses}', returned)
+    assert code != LAB8
+    (solved / "lab8.py").write_text(code, encoding="utf-8")
+    status, lines = run(solved, "train")
+    assert (status, len(of_kind(lines, "ok"))) == (0, 1)
+    assert ("return the history, a dict" in lines[-2]) == (returned != "    return {}")
+
+
 # How it tells
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--help",), "measure the accuracy"),
+        (("--help", "--language", "zh"), "测量准确率"),
+        (("-h", "--language=zh"), "测量准确率"),
+    ],
+)
+def test_help_is_in_the_language_asked_for(folder: Path, words: tuple[str, ...], told: str) -> None:
+    status, lines = run(folder, *words)
+    assert status == 0 and any(told in line for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("convv",), ("conv", "--pack"), ("--paint",), ("--language",)])
+def test_what_cannot_be_asked_for_is_told_in_chinese(folder: Path, words: tuple[str, ...]) -> None:
+    command = [sys.executable, "selftest.py", *words]
+    env = {**os.environ, "LANGUAGE": "zh_CN"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", env=env, check=False)
+    usage, told = done.stderr.splitlines()
+    assert done.returncode == 2 and usage.startswith("用法：")
+    assert re.search(r"[\u4e00-\u9fff]{2}", told), told
 
 
 @pytest.mark.slow
 def test_a_console_that_lacks_characters_stops_nothing(solved: Path) -> None:
     more = "\ndef conv_output_size(*a, **k): raise ValueError('不行')\n"
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     assert any("ValueError: ??" in line for line in run(solved, "conv", PYTHONIOENCODING="ascii")[1])
 
 
@@ -381,23 +393,149 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
         assert re.search(r"[\u4e00-\u9fff]{2}", line), line
 
 
-def test_every_title_and_hint_can_be_told_in_chinese() -> None:
-    source = ast.parse((ROOT / "grader" / "selftest" / "checks.py").read_text(encoding="utf-8"))
-    hints = [
-        value.value
-        for node in ast.walk(source)
-        for name, value in (
-            [(keyword.arg, keyword.value) for keyword in node.keywords]
-            if isinstance(node, ast.Call)
-            else [(ast.unparse(node.targets[0]), node.value)]
-            if isinstance(node, ast.Assign)
-            else []
-        )
-        if name == "hint" and isinstance(value, ast.Constant) and isinstance(value.value, str)
+# What stands in the modules of the self-test, and is never told by it: of the modules, what concerns
+# instructors or the two processes alone; of the texts, what is looked for, or a part of what is told.
+NOT_TOLD_BY = ("budget.py", "blackboard.py", "layout.py", "rubric.py", "host.py", "torchvision_shim.py")
+NOT_TOLD = """\
+# Commented out IPython magic
+# Next text
+ at the top
+ below cell 7
+ carry this student's name
+ that changes 7
+10,000 images take some 7 minutes
+7 and was left out
+7 of 7 functions filled in
+7 state dicts that fit
+7: 7 at the top level
+7: keep one side
+7: switch the keyboard
+Chinese character
+a file without a name
+a whole pickled model cannot
+and may take 7
+allocate memory
+at least 7 are needed
+attempt 7 of 7
+attempts of the same second
+cannot be read as a zip
+different hand-ins
+from __future__
+holds 7: save the one that is meant
+import torch
+is encrypted; unpack it
+is neither a zip nor a folder
+is no zip; unpack it
+is not Python
+is syntax of Python 7 or newer, which the grader's Python 7 cannot read,
+it is not opened, look at it by hand
+it stands in 7
+it was still training
+its top
+its weights: 7
+lines 7 to 7 are a merge conflict
+logits that fit the labels given, by image
+nothing was learnt
+no lab8.py or lab8.ipynb was found7
+of another shape
+pickled in a way that
+selftest.py [task ...]
+the download holds two assignments
+the loss on these images
+the module that is handed in
+the network is too slow
+the self-test's
+this work was found
+torch.save(model.state_dict(), …)
+tuple[int, str]
+usage:
+values up to
+was taken as the code (7)
+""".splitlines()
+OURS = {"ProtocolError", "RuntimeError", "ValueError"}  # no fault of the student's
+
+
+def _wordings(tree: ast.Module) -> Iterator[str]:
+    """The texts in a module that look like English, with 7 for what varies in them."""
+    passed_over: set[int] = set()
+    for node in ast.walk(tree):
+        parts: list[ast.AST] = []
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            parts = [node.value]  # a docstring
+        elif (
+            isinstance(node, ast.Compare)
+            or (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."))
+            or (isinstance(node, ast.Raise) and node.exc and ast.unparse(node.exc).partition("(")[0] in OURS)
+        ):
+            parts = [*ast.walk(node)]
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            parts = [*ast.walk(node)] if ast.unparse(node.targets[0]).startswith("_") else []
+        elif isinstance(node, ast.JoinedStr):
+            parts = [*node.values]
+        passed_over |= set(map(id, parts))
+    for node in ast.walk(tree):
+        text = ""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(str(v.value) if isinstance(v, ast.Constant) else "7" for v in node.values)
+        if id(node) not in passed_over and ENGLISH.search(text):
+            yield text
+
+
+ENGLISH = re.compile(r"[a-z]{2,}[,:;]? [a-z]{2,}")
+
+
+def _is_told_in_chinese(text: str) -> bool:
+    """Whether nothing English is left, alone, behind a file's name, or with a shape in it."""
+    told = (chinese(words) for words in (text, f"7 {text}", f"7: {text}", text.replace("7", "(7, 7)", 1)))
+    return any(not ENGLISH.search(re.sub("`[^`]*`", "", one)) for one in told)
+
+
+def test_what_varies_is_told_in_the_same_order() -> None:
+    from grader.selftest.chinese import _COMPILED, _PATTERNS
+
+    assert [english for english, told in _PATTERNS.items() if english.count("*") != told.count("*")] == []
+    assert all(pattern.groups == len(parts) - 1 for pattern, parts in _COMPILED)
+
+
+@pytest.mark.parametrize(
+    ("english", "told"),
+    [
+        (
+            "conv_output_size(32, 5): SyntaxError: it is not Python and was left out: invalid character '（' "
+            "(U+FF08): switch the keyboard to English and type ( (lab8.py, line 39)",
+            "conv_output_size(32, 5)：有语法错误，已跳过："
+            "非法字符 '（'（U+FF08）：请切换到英文输入法，输入 ( (lab8.py 第 39 行)",
+        ),
+        (
+            "lenet5 is not defined in lab8.py (ModuleNotFoundError: No module named 'x' (lab8.py, line 3); "
+            f"{PACKAGE})",
+            "lenet5 没有在 lab8.py 中定义（ModuleNotFoundError: No module named 'x' (lab8.py 第 3 行)；"
+            "评分时的软件包只有 torch, torchvision, numpy, PIL, matplotlib, tqdm, pandas 和 safetensors，"
+            "你自己的模块只有随代码一起提交的那些）",
+        ),
+        (
+            "classifier.pt: a whole pickled model cannot be opened safely: save model.state_dict()",
+            "classifier.pt：用 pickle 保存的整个模型不能安全打开：请用 save_weights(model) 保存",
+        ),
+    ],
+)
+def test_what_is_put_together_is_told_in_chinese(english: str, told: str) -> None:
+    assert chinese(english) == told
+
+
+def test_every_wording_can_be_told_in_chinese() -> None:
+    found = [
+        text
+        for name in sorted(parts._modules() - set(parts.WRITTEN))
+        if not name.endswith((*NOT_TOLD_BY, "/chinese.py"))
+        for text in _wordings(ast.parse((ROOT / name).read_bytes()))
     ]
-    assert len(hints) >= 12
-    for text in [*hints, *(check.title for check in CHECKS)]:
-        assert re.search(r"[\u4e00-\u9fff]", chinese(text)), text
+    assert len(found) > 250
+    assert [part for part in NOT_TOLD if not any(part in text for text in found)] == []
+    told = [text for text in found if not any(part in text for part in NOT_TOLD)]
+    assert [text for text in told if not _is_told_in_chinese(text)] == []
 
 
 # What it compares with
@@ -410,12 +548,12 @@ def _lenet(x: torch.Tensor, w: list[torch.Tensor]) -> torch.Tensor:
 
 
 def test_the_numbers_for_lenet5_are_lenet5s() -> None:
-    weights = [lenet.weight(shape).double().requires_grad_() for shape in lenet.SHAPES]
+    weights = [lenet.weight(shape).double().requires_grad_() for shape in SHAPES]
     for scale, numbers in lenet.OUTPUTS.items():
         right = _lenet(scale * lenet.images().double(), weights)
         assert torch.allclose(torch.tensor(numbers).double(), right, rtol=1e-4, atol=1e-4 * scale)
     loss = F.cross_entropy(_lenet(lenet.images().double(), weights), torch.arange(lenet.IMAGES))
-    for shape, gradient in zip(lenet.SHAPES, torch.autograd.grad(loss, weights), strict=True):
+    for shape, gradient in zip(SHAPES, torch.autograd.grad(loss, weights), strict=True):
         assert gradient.abs().sum().item() == pytest.approx(lenet.GRADIENTS[shape], rel=1e-4)
 
 
@@ -430,8 +568,61 @@ def test_its_rows_are_the_graders() -> None:
 def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
     with zipfile.ZipFile(folder / "selftest.pyz") as archive:
         names = archive.namelist()
-        assert not [name for name in names if "checks/" in name]
-        assert (
-            archive.read("grader/sandbox/definitions.py")
-            == (ROOT / "grader/sandbox/definitions.py").read_bytes()
-        )
+        texts = {name: archive.read(name).decode() for name in names if name.endswith(".py")}
+    assert {str(Path(name).parent) for name in names} == {
+        ".",
+        *(name.replace(".", "/") for name in parts.OPEN),
+    }
+    assert [name for name in names if not name.endswith(".py")] == sorted([*parts.READ, parts.PYTHON])
+    shared = {run for text in texts.values() for run in _runs_of_lines(text)}
+    for file in (ROOT / "grader" / "checks").glob("*.py"):
+        assert not shared & {*_runs_of_lines(file.read_text(encoding="utf-8"))}, file
+    for name, text in texts.items():
+        assert name in parts.WRITTEN or text == (ROOT / name).read_text(encoding="utf-8")
+
+
+def _runs_of_lines(text: str) -> list[tuple[str, ...]]:
+    """Every four lines, one below the other, that say something."""
+    lines = [line.strip() for line in text.splitlines() if not re.match(r" *(?:from|import) |\s*$", line)]
+    return [tuple(lines[at : at + 4]) for at in range(len(lines) - 3)]
+
+
+def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "START", "grader.grade")
+    with pytest.raises(KitError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
+        parts.pack_parts("3.11")
+
+
+# The process that the code runs in
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import time\ntime.sleep(60)\n", "did not answer within 1 seconds: something keeps Python"),
+        ("raise ImportError('no torch')\n", "ended before it began: ImportError: no torch"),
+        ("import sys\nsys.exit(7)\n", "ended before it began: exit status 7"),
+    ],
+)
+def test_a_process_that_never_connects_is_ended_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, told: str
+) -> None:
+    (tmp_path / "selftest.py").write_text(program)
+    started = calls_of(monkeypatch, subprocess, "Popen")
+    monkeypatch.setattr(process, "START_SECONDS", 1.0 if "60" in program else 60.0)
+    work = submission(LAB8)
+    with (
+        pytest.raises(KitError, match=re.escape(told)),
+        process.LocalSlot(tmp_path / "selftest.py", [], Limits()) as slot,
+        slot.student(work) as student,
+    ):
+        student.load()
+    assert len(started) == 1
+    assert not [line for line in _commands() if str(tmp_path) in line]
+
+
+def _commands() -> list[str]:
+    """The command lines of all processes."""
+    return subprocess.run(
+        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()

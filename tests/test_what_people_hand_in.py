@@ -688,6 +688,11 @@ BROKEN = {
     ),
     "below a decorator": ("def d(g): return g\n@d\ndef g(): a b\ndef f(): return 7", 3),
     "below strings and lists at the margin": ('s = """\na b\n"""\nx = [\n7\n]\na b\ndef f(): return x[0]', 7),
+    "a tab among spaces": ("def g():\n    x = 1\n    y = 2\n\tz = 3\n    return x\ndef f(): return 7", 4),
+    "tabs below a docstring": (
+        'def g():\n    """A head.\n\n    And more.\n    """\n\tx = 1\n\treturn x\ndef f(): return 7',
+        6,
+    ),
     "a merge conflict elsewhere": ("<<<<<<< HEAD\nN = 1\n=======\nN = 2\n>>>>>>> b\ndef f(): return 7", 1),
 }
 
@@ -700,6 +705,15 @@ def test_a_statement_that_is_not_python_costs_itself(style: str, filename: str) 
     (remark,) = extract([code], ["f"], filename).remarks
     assert remark.startswith(f"{label}, line {line} is not Python and was left out: ")
     assert load(code, filename=filename)["f"]() == 7
+
+
+@pytest.mark.parametrize(("sign", "meant"), [*zip("：，（）；。“’【＝", ":,();.\"'[=", strict=True)])
+def test_chinese_punctuation_is_told_with_what_is_meant(sign: str, meant: str) -> None:
+    (remark,) = extract([f"x = 1\ny = x {sign} 2\ndef f(): return 7"], ["f"], "lab8.py").remarks
+    assert remark == (
+        f"lab8.py, line 2 is not Python and was left out: invalid character '{sign}' "
+        f"(U+{ord(sign):04X}): switch the keyboard to English and type {meant}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from grader.checks._check import check
-from grader.expect import CheckFailed, expect_equal, show
+from grader.expect import CheckFailed, expect_equal, show, whole
 from grader.sandbox import Student, StudentFailure, Value
 
 Whole = int | tuple[int, int]
@@ -54,7 +54,7 @@ def conv_size_impossible(student: Student, rng: random.Random) -> None:
     for case in [*too_large, *no_size]:
         _expect_refused(student, case)
     call, hint = (n, n), "a kernel as large as the padded input fits once"
-    expect_equal(_number(_size(student, call)), 1, of=_text(call), hint=hint)
+    expect_equal(whole(_size(student, call)), 1, of=_text(call), hint=hint)
 
 
 @check()
@@ -143,7 +143,7 @@ def _expect_size(student: Student, case: Case, hint: str, *, is_int: bool = Fals
     of, right = _text(case), _torch_size(case)
     with _naming(of, right, hint):
         value = _size(student, case)
-    expect_equal(value if is_int else _number(value), right, of=of, hint=hint)
+    expect_equal(value if is_int else whole(value), right, of=of, hint=hint)
 
 
 def _expect_count(student: Student, case: tuple[Any, ...], hint: str) -> None:
@@ -181,13 +181,6 @@ def _expect_refused(student: Student, case: Case) -> None:
     else:
         returned = f"{call}: expected ValueError, got {value}"
         raise CheckFailed(returned, expected="ValueError", actual=f"{call} gave {value}", hint=hint)
-
-
-def _number(value: Value) -> Value:
-    """15.0 as 15: that a size is an int is the business of `conv_size_floor` alone."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return type(value)(map(_number, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _text(case: tuple[object, ...], function: str = "output_size") -> str:

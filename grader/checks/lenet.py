@@ -12,21 +12,10 @@ from torch.nn import functional as F
 
 from grader.checks._check import check
 from grader.expect import FLOATS, CheckFailed, expect, expect_close, expect_equal, floats, show
-from grader.sandbox import Model, StudentFailure
+from grader.lenet import INPUT, MAPS, SHAPES, Shape
+from grader.sandbox import Model
+from grader.sandbox.student import parameters_of
 
-Shape = tuple[int, ...]
-
-# Weight and bias of each layer. All ten shapes differ, so a tensor's shape tells its place,
-# whatever its name and wherever it stands.
-SHAPES = (
-    *((6, 1, 5, 5), (6,)),
-    *((16, 6, 5, 5), (16,)),
-    *((120, 400), (120,)),
-    *((84, 120), (84,)),
-    *((10, 84), (10,)),
-)
-INPUT = (1, 32, 32)  # channels, height, width
-MAPS = ((6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5))
 # The operations by which the maps, and the numbers behind them, come about: name, sizes in and out.
 # Which activation, which pooling, is not asked for: that is `lenet_same_function`'s business.
 STEPS = (
@@ -65,7 +54,7 @@ def lenet_output_shape(lenet: Model, rng: random.Random, noise: torch.Generator)
 @check()
 def lenet_parameter_shapes(lenet: Model) -> None:
     """`lenet5()` has LeNet-5's ten parameter tensors, 61,706 numbers in all."""
-    shapes = [tuple(parameter.shape) for parameter in _parameters(lenet).values()]
+    shapes = [tuple(parameter.shape) for parameter in parameters_of(lenet).values()]
     missing, extra = _difference(list(SHAPES), shapes), _difference(shapes, list(SHAPES))
     expect(
         not missing and not extra,
@@ -146,17 +135,6 @@ def _lenet(x: Tensor, weights: dict[Shape, Tensor]) -> Tensor:
     return F.linear(x, w[8], w[9])
 
 
-def _parameters(lenet: Model) -> dict[str, Tensor]:
-    """The parameters as they came. A lazy layer has none that could be handed over before it saw an image."""
-    try:
-        return lenet.parameters()
-    except StudentFailure as failure:
-        if failure.kind not in ("raised", "bad_value"):
-            raise
-    lenet.forward(torch.zeros(1, *INPUT))
-    return lenet.parameters()
-
-
 def _expect_layers(lenet: Model, images: Tensor) -> None:
     """Each layer gives what its parameters make of the images, or of something that was computed before.
 
@@ -201,7 +179,7 @@ def _by_shape(parameters: dict[str, Tensor]) -> dict[Shape, Tensor]:
 
 def _named_weights(lenet: Model) -> dict[str, Tensor]:
     """The parameters, whose shapes are LeNet-5's, in double precision."""
-    parameters = _parameters(lenet)
+    parameters = parameters_of(lenet)
     shapes = sorted(tuple(parameter.shape) for parameter in parameters.values())
     expect_equal(shapes, sorted(SHAPES), of="the parameters' shapes")  # again: this is another model
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -45,6 +46,8 @@ _DEFINED = re.compile(
     rf"|({_NAMES})[ \t]*(?::[^=\n]*)?=(?!=))",
     re.MULTILINE,
 )
+_FUNCTION = re.compile(r"^def[ \t]+(\w{1,40})[ \t]*\(", re.MULTILINE)
+_FUNCTIONS = 500  # of one file, at most, whose names are compared
 # Lines that may import a module of the student's own, and the names in them; `.x` is within a package.
 _IMPORT_LINE = re.compile(r"^[ \t]*from\b.*$|^.*(?:import|%run).*$", re.MULTILINE)
 _MODULE_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -87,6 +90,7 @@ class Candidate:
     is_notebook: bool
     defined: frozenset[str]  # contract names that it defines
     filled: int  # ... of which no stub is left
+    alike: int  # functions that seem to be meant for those that it does not define
     imports: frozenset[str]  # names in its import lines
     helpers: dict[str, Candidate] = field(default_factory=dict)  # its own modules, by path from their root
 
@@ -107,6 +111,7 @@ class Candidate:
             -self.in_all,
             _name_rank(self.entry),
             -self.filled,
+            -self.alike,
             -len(self.defined),
             self.entry.depth,
             self.is_notebook,
@@ -287,10 +292,15 @@ def _read_candidate(entry: Entry, looks_like_json: bool) -> Candidate:
     source = "\n".join(cells)
     written = {m[m.lastindex or 0]: not _is_stub(source, m.end()) for m in _DEFINED.finditer(source)}
     defined, filled = frozenset(written), sum(written.values())
+    functions = islice(_FUNCTION.finditer(source), _FUNCTIONS)
+    others = {m[1] for m in functions if not _is_stub(source, m.end())} - defined
+    alike = sum(bool(get_close_matches(name, others, 1, 0.8)) for name in {*CONTRACT} - defined)
     lines = "\n".join(_IMPORT_LINE.findall(source))
     names = (match[0] for match in _MODULE_NAME.finditer(lines))
     imports = frozenset(islice(names, _MOST_IMPORTS))
-    return Candidate(entry, cells, markdown, claims, elsewhere, looks_like_json, defined, filled, imports)
+    return Candidate(
+        entry, cells, markdown, claims, elsewhere, looks_like_json, defined, filled, alike, imports
+    )
 
 
 def _notebook_text(entry: Entry) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MODULE = "lab8"
 KEPT_CELL_MAGICS = frozenset(
@@ -328,7 +329,11 @@ class _Mending:
                 if previous < at and self._is_torn(at, stop, indent):
                     # The function above goes on below a line that does not belong: half of it would lie.
                     self._lose(previous, at, indent, error)
-                self._lose(at, stop, indent, error)
+                    above = self.lost.pop().names  # one fault, one note
+                    self._lose(at, stop, indent, error)
+                    self.lost[-1] = replace(self.lost[-1], names=self.lost[-1].names | above)
+                else:
+                    self._lose(at, stop, indent, error)
             previous, at = at, next((n for n in range(stop, end) if self._is_code(n)), end)
 
     def _statement(self, at: int, end: int, indent: int) -> tuple[int, Exception | None]:
@@ -340,6 +345,8 @@ class _Mending:
                 break
             stop = self._next(stop, end, indent)
             error = self._read(at, stop)
+        if isinstance(error, TabError):  # below a docstring, each line of which would be a fault of its own
+            return stop, error
         return (stop, None) if error is None else (shortest, first)
 
     def _next(self, at: int, end: int, indent: int) -> int:
@@ -452,7 +459,7 @@ class _Mending:
 
 
 def _lost(error: Exception, line: int, text: str) -> Lost:
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    message = _advised(error.msg if isinstance(error, SyntaxError) else str(error))
     running, newer = ".".join(map(str, python)), _newer(text, message)
     what = (
         f"is syntax of Python {newer} or newer, which the grader's Python {running} cannot read,"
@@ -464,6 +471,19 @@ def _lost(error: Exception, line: int, text: str) -> Lost:
     if first and text[:1].isspace():  # within a class: what is missing is the method
         names = {m[1] for m in [re.match(r"(?:async +)?(?:def|class) +(\w+)", first[0])] if m}
     return Lost(line, f"{what} and was left out: {message}", frozenset(names), message)
+
+
+_FOREIGN = re.compile(r"invalid character '(.)' \(U\+[0-9A-F]+\)")
+_SIGNS = dict(zip("、。“”‘’【】《》×÷−–—", ",.\"\"''[]<>*/---", strict=True))  # those that NFKC leaves alone
+
+
+def _advised(message: str) -> str:
+    """Python's message, and for a sign that an input method for Chinese has typed which one is meant."""
+    if found := _FOREIGN.fullmatch(message):
+        meant = _SIGNS.get(found[1]) or unicodedata.normalize("NFKC", found[1])
+        if meant.isascii():
+            return f"{message}: switch the keyboard to English and type {meant}"
+    return message
 
 
 # What a text looks like that a newer Python can read: the version, and how to tell.

@@ -23,7 +23,7 @@ from grader import cgroup
 from grader.errors import KitError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap, container, protocol
-from grader.sandbox.student import Death, SandboxError, Student
+from grader.sandbox.student import Death, SandboxError, Student, output_flood
 from grader.types import CONTRACT, Submission
 from grader.workdir import Workdir
 
@@ -44,7 +44,7 @@ class Output:
         self.kept = bytearray()
         self.total = 0
         self._keep = limits.output_kib_kept * 1024
-        self._most = limits.output_mib_killed * 2**20
+        self._limits = limits
 
     def add(self, data: bytes) -> None:
         """Raises Death if it is too much."""
@@ -52,9 +52,9 @@ class Output:
         self.kept += data
         if len(self.kept) > 2 * self._keep:
             del self.kept[: -self._keep]
-        if self.total > self._most:
+        if self.total > self._limits.output_mib_killed * 2**20:
             self.total = 0  # a function that prints too much costs none of the others its points
-            raise Death("output_flood", f"the code printed more than {self._most // 2**20} MiB")
+            raise output_flood(self._limits)
 
     def text(self) -> str:
         return bytes(self.kept[-self._keep :]).decode("utf-8", "replace")

@@ -56,6 +56,11 @@ class Death(StudentFailure):
     """A failure with which the worker ended, so that the next request needs a fresh one."""
 
 
+def output_flood(limits: Limits) -> Death:
+    """The end of a worker whose code prints without end."""
+    return Death("output_flood", f"the code printed more than {limits.output_mib_killed} MiB")
+
+
 class SandboxError(Exception):
     """The box failed, through no fault of the student: the submission is to be graded again."""
 
@@ -461,15 +466,17 @@ class Model:
         names = {key: tuple(_strings(found.get(key))) for key in ("missing", "unexpected", "mismatched")}
         return LoadReport(**names)
 
-    def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> None:
+    def train(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> str:
         """Let the student's `train_classifier` train the model on uint8 images and labels.
 
         It is asked to keep to `seconds`, and stopped when it overruns them by twice the limits'
         call_seconds: the template's loop takes two steps and a validation, however large the network.
+        Returns the name of the type of what it returned.
         """
         limit = seconds + OVERRUN * self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}
-        self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
+        kind = self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
+        return safe_line(kind, 60) if isinstance(kind, str) else ""
 
     def train_until(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> Trained:
         """As `train`, but what the model holds when the time is over counts, finished or not.
@@ -515,6 +522,17 @@ class Model:
         self._student._raise_if_over()
         if self._student._worker is not self._worker:
             raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
+
+
+def parameters_of(model: Model) -> dict[str, Tensor]:
+    """The model's parameters, after a look at one grey image of 32×32 where its lazy layers need one."""
+    try:
+        return model.parameters()
+    except StudentFailure as failure:
+        if failure.kind not in ("raised", "bad_value"):
+            raise
+    model.forward(torch.zeros(1, 1, 32, 32))
+    return model.parameters()
 
 
 def patience_seconds(own_seconds: float) -> float:

@@ -17,16 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from grader.expect import CheckFailed
-from grader.sandbox.student import Model, Student, StudentFailure
+from grader.lenet import INPUT, SHAPES, Shape
+from grader.sandbox.student import Model, Student, parameters_of
 from grader.types import Weights
 
-Shape = tuple[int, ...]
-
-SHAPES: tuple[Shape, ...] = (
-    *((6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,)),
-    *((120, 400), (120,), (84, 120), (84,), (10, 84), (10,)),
-)
-MAPS = ((6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5))
 IMAGES = 3
 
 
@@ -38,7 +32,7 @@ def weight(shape: Shape) -> Tensor:
 
 def images() -> Tensor:
     """Float (3, 1, 32, 32), from -1 to 1."""
-    return _scattered((IMAGES, 1, 32, 32), len(SHAPES))
+    return _scattered((IMAGES, *INPUT), len(SHAPES))
 
 
 def _scattered(shape: Shape, number: int) -> Tensor:
@@ -47,22 +41,11 @@ def _scattered(shape: Shape, number: int) -> Tensor:
     return (torch.frac(torch.sin(12.9898 * places) * 43758.5453) % 1 * 2 - 1).reshape(shape).float()
 
 
-def parameters(model: Model) -> dict[str, Tensor]:
-    """A model's parameters; a lazy layer has none before it saw an image."""
-    try:
-        return model.parameters()
-    except StudentFailure as failure:
-        if failure.kind not in ("raised", "bad_value"):
-            raise
-    model.forward(torch.zeros(1, 1, 32, 32))
-    return model.parameters()
-
-
 @contextmanager
 def with_weights(student: Student) -> Iterator[Model]:
     """The student's lenet5 with these weights, each put where its shape belongs."""
     model = student.build("lenet5")
-    names = {tuple(value.shape): name for name, value in parameters(model).items()}
+    names = {tuple(value.shape): name for name, value in parameters_of(model).items()}
     if sorted(names) != sorted(SHAPES):
         raise CheckFailed("its parameters are not LeNet-5's", hint="see to them first")
     with tempfile.TemporaryDirectory() as folder:

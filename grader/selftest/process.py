@@ -16,9 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from grader.errors import KitError
 from grader.limits import Limits
 from grader.sandbox import protocol
-from grader.sandbox.student import Death, Student
+from grader.sandbox.student import MESSAGE_CHARACTERS, Death, Student, output_flood
+from grader.text import safe_line
 from grader.types import CONTRACT, Submission
 
 START_SECONDS = 120.0  # a cold disk takes long to read torch
@@ -30,14 +32,14 @@ class Output:
     """What the code printed, in a file."""
 
     def __init__(self, limits: Limits) -> None:
-        self._most = limits.output_mib_killed * 2**20
         self._keep = limits.output_kib_kept * 1024
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the process's end)
+        self._limits = limits
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (the slot closes it)
 
     def check(self) -> None:
         """Raises Death if it is too much."""
-        if os.fstat(self.file.fileno()).st_size > self._most:
-            raise Death("output_flood", f"the code printed more than {self._most // 2**20} MiB")
+        if os.fstat(self.file.fileno()).st_size > self._limits.output_mib_killed * 2**20:
+            raise output_flood(self._limits)
 
     def text(self) -> str:
         end = os.fstat(self.file.fileno()).st_size
@@ -57,7 +59,7 @@ class Worker:
         token = secrets.token_hex(TOKEN_BYTES)
         given = limits.model_dump() | {"threads": slot.threads, "device": slot.device}
         with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(START_SECONDS)
+            server.settimeout(POLL_SECONDS)
             words = [str(server.getsockname()[1]), token, json.dumps(slot.closed), json.dumps(given)]
             self._process = subprocess.Popen(
                 [sys.executable, str(slot.program), "--host", *words],
@@ -67,14 +69,31 @@ class Worker:
                 cwd=self._folder.name,
                 env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"},
             )
-            self._connection = self._accept(server, token)
+            try:
+                self._connection = self._accept(server, token)
+            except BaseException:
+                self._kill()
+                raise
 
     def _accept(self, server: socket.socket, token: str) -> socket.socket:
-        connection, _ = server.accept()
-        connection.settimeout(START_SECONDS)
-        if _receive(connection, len(token)) != token.encode():
-            raise OSError("something else has connected")
-        return connection
+        """The process's connection. Raises KitError where it ends before it connects, or takes too long."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):  # nobody yet, or something else, which has not sent the token
+                connection, _ = server.accept()
+                connection.settimeout(max(POLL_SECONDS, deadline - time.monotonic()))
+                if _receive(connection, len(token)) == token.encode():
+                    return connection
+                connection.close()
+            status = self._process.poll()
+            if status is not None:
+                last = self._output.text().strip().rpartition("\n")[2]
+                told = safe_line(last, MESSAGE_CHARACTERS) or f"exit status {status}"
+                raise KitError(f"the process for your code ended before it began: {told}")
+        raise KitError(
+            f"the process for your code did not answer within {START_SECONDS:g} seconds: "
+            "something keeps Python from starting, or from connecting to itself (127.0.0.1)"
+        )
 
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
@@ -133,9 +152,12 @@ class Worker:
         return Death("crashed", f"the code took its process down (signal {-status})")
 
     def close(self) -> None:
+        self._connection.close()
+        self._kill()
+
+    def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._connection.close()
         self._folder.cleanup()
 
 
@@ -154,6 +176,7 @@ class LocalSlot:
         self.limits = limits
         self.threads = 1  # the grader may have no more for a submission
         self._workers: list[Worker] = []
+        self._outputs: list[Output] = []
 
     def __enter__(self) -> LocalSlot:
         return self
@@ -163,6 +186,8 @@ class LocalSlot:
     ) -> None:
         for worker in list(self._workers):
             self.end_worker(worker)
+        for output in self._outputs:
+            output.file.close()
 
     @contextlib.contextmanager
     def student(self, submission: Submission) -> Iterator[Student]:
@@ -174,7 +199,8 @@ class LocalSlot:
             student.close()
 
     def new_output(self, limits: Limits) -> Output:
-        return Output(limits)
+        self._outputs.append(output := Output(limits))
+        return output
 
     def start_worker(self, output: Output, limits: Limits) -> Worker:
         self._workers.append(worker := Worker(self, output, limits))

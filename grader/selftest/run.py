@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import functools
 import io
 import json
 import os
@@ -11,6 +11,7 @@ import pkgutil
 import sys
 import tempfile
 import time
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,14 +21,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from grader.accuracy import measure_accuracy, wilson_interval
+from grader.accuracy import measure_accuracy
 from grader.errors import KitError
 from grader.intake import read_folder, read_submissions
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric, score
 from grader.sandbox import pace
+from grader.sandbox.rules import PACKAGE
 from grader.sandbox.student import Student, StudentFailure
 from grader.selftest import newer
+from grader.selftest.arguments import arguments
 from grader.selftest.checks import CHECKS, TASKS, Lab, look
 from grader.selftest.chinese import chinese
 from grader.selftest.process import LocalSlot
@@ -38,7 +41,6 @@ ZIP = "lab8.zip"
 # The kit's own files beside the student's, and what a self-test has left there.
 KIT = ("selftest.py", "selftest.pyz", "requirements.txt", "README.md", "README.zh.md", ZIP)
 DATA = "data"
-SLICE = 1000  # images whose accuracy is measured before the time left is told again
 
 
 def main(folder: Path, program: Path) -> int:
@@ -52,7 +54,9 @@ def main(folder: Path, program: Path) -> int:
         port, token, closed, limits = sys.argv[2:]
         host.main(int(port), token, json.loads(closed), json.loads(limits))
         return 0
-    words = _arguments()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a character
+    words = arguments()
     say = Speaker(words.language)
     try:
         with tempfile.TemporaryDirectory(prefix="selftest-") as work:
@@ -68,42 +72,20 @@ def main(folder: Path, program: Path) -> int:
         return 1
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="selftest.py", description="Look at your lab 8 as the grader does.")
-    parser.add_argument("tasks", nargs="*", metavar="task", help=f"only these: {', '.join(TASKS)}")
-    parser.add_argument("--score", action="store_true", help="measure the accuracy, and count the points")
-    parser.add_argument("--pack", action="store_true", help=f"make {ZIP}, the file to hand in")
-    parser.add_argument(
-        "--language", choices=("en", "zh"), default=_language(), help="the language of the messages"
-    )
-    words = parser.parse_args()
-    if unknown := set(words.tasks) - {*TASKS}:
-        parser.error(f"there is no task {', '.join(sorted(unknown))}: choose from {', '.join(TASKS)}")
-    if words.tasks and (words.score or words.pack):
-        parser.error("--score and --pack look at all tasks: leave the others out")
-    return words
-
-
-def _language() -> str:
-    import locale
-
-    named = [os.environ.get(name, "") for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
-    first = next(filter(None, named), "") or locale.getlocale()[0] or ""
-    return "zh" if first.lower().startswith(("zh", "chinese")) else "en"
-
-
 class Speaker:
     """Prints a line at a time, in the language that was asked for."""
 
     def __init__(self, language: str) -> None:
         self._say = chinese if language == "zh" else str
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a character
+        self._columns = 0  # of the terminal that hold progress
 
     def progress(self, text: str) -> None:
         """A line that the next one takes the place of, where there is somebody to look at it."""
         if sys.stderr.isatty():
-            print(f"\r{self._say(text):<60}", end="\r", file=sys.stderr, flush=True)
+            told = self._say(text)
+            columns = sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in told)
+            print(f"\r{told}{' ' * (self._columns - columns)}", end="\r", file=sys.stderr, flush=True)
+            self._columns = columns
 
     def __call__(self, word: str, text: str, why: str = "", hint: str = "") -> None:
         """A line: a word for what kind it is, a text, and what more there is to say of it."""
@@ -113,6 +95,7 @@ class Speaker:
         if hint:
             line += ("; hint: " if self._say is str else "；提示：") + self._say(hint)
         line = " ".join(line.split())
+        self.progress("")
         print(f"{self._say(word):<5} {line}" if word else line)
 
 
@@ -125,6 +108,7 @@ class Run:
         self._rubric: Rubric = parse_rubric(text, Path("rubric.toml"))
         self._outcomes: dict[str, CheckOutcome] = {}
         self._answers: tuple[AnswerOutcome, ...] = ()
+        self._packages_told = False
         self._unusable = False  # whether there is no code that can be run
 
     def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
@@ -177,14 +161,21 @@ class Run:
             self._unusable = True
             return
         for remark in student.remarks:
-            self._say("note", remark)
+            self._say("note", self._once(remark))
         lab = Lab(student, *selftest_images())
         for outcome in look(lab, tasks, self._say.progress):
             self._outcomes[outcome.id] = outcome
             word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
-            self._say(word, outcome.title, outcome.reason, outcome.hint)
+            self._say(word, outcome.title, self._once(outcome.reason), outcome.hint)
         if self._passed("classifier_logits"):
             self._tell_speed(lab)
+
+    def _once(self, text: str) -> str:
+        """`text` without the list of the packages that there are, where it has been told: it is long."""
+        if self._packages_told:
+            return text.replace(f"; {PACKAGE}", "")
+        self._packages_told = PACKAGE in text
+        return text
 
     def _passed(self, id: str) -> bool:
         return id in self._outcomes and self._outcomes[id].outcome is Outcome.PASSED
@@ -277,20 +268,14 @@ class Run:
         return images, labels, f"accuracy on only {len(images)} test images: for all, put them into data/"
 
     def _accuracy(self, student: Student, images: Tensor, labels: Tensor) -> Accuracy:
-        correct, began = 0, time.monotonic()
-        for start in range(0, len(images), SLICE):
-            some, wanted = images[start : start + SLICE], labels[start : start + SLICE]
-            found = measure_accuracy(student, some, wanted)
-            if found.correct is None:
-                return found
-            correct += found.correct
-            done = min(start + SLICE, len(images))
+        began = time.monotonic()
+
+        def progress(done: int) -> None:
             left = (time.monotonic() - began) / done * (len(images) - done)
             if left > 1:
                 self._say.progress(f"{done:,} of {len(images):,} images, {left:.0f} seconds left")
-        low, high = wilson_interval(correct, len(images))
-        share = correct / len(images)
-        return Accuracy(images=len(images), correct=correct, accuracy=share, low=low, high=high)
+
+        return measure_accuracy(student, images, labels, progress=progress)
 
     # Packing
 
@@ -324,6 +309,7 @@ def _is_ours(path: str) -> bool:
     return path in KIT or path.split("/")[0] == DATA
 
 
+@functools.cache
 def selftest_images() -> tuple[Tensor, Tensor]:
     """Some of CIFAR-10's test images, uint8 (400, 3, 32, 32), as many of each class; and their labels."""
     packed = pkgutil.get_data(__package__, "images.webp") or b""
