@@ -26,7 +26,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from . import relay, waiting
 
@@ -44,7 +44,6 @@ MAPPING_BYTES = KIB  # 230 for itself, 104 for its pages' owner, 64 for each anc
 LOCK_BYTES = 256  # of a part of a file; 192 where it is one of many
 DESCRIPTOR_BYTES = 8 * KIB  # a pipe's, once the person's pipes have taken up their 64 MiB; others have less
 SOCKETS_FREE = 64  # more sockets than honest code has: what waits in the others counts as memory
-LOOK_AWAY = 10  # times as long as a close look took: what has many mappings is slow to look at
 XCPU_SECONDS = 5  # after the signal that says that the processor time is used up comes the end
 # The watching process comes before the students' code. Where a box has its own share of the processors
 # that costs the code nothing; where it has not, more than this would put it behind all else on the machine.
@@ -142,6 +141,15 @@ class Control:
         self._connection.close()
 
 
+class Look(NamedTuple):
+    """What was seen of a process's memory that is in no account of its own."""
+
+    at: float
+    refused: bool  # whether it keeps its mappings from us
+    shared: dict[str, int]  # bytes of shared memory without a file, by inode, since processes share it
+    kernel_bytes: int
+
+
 class Box:
     """The state of one box: how it is commanded, and the worker that is running, if any."""
 
@@ -158,8 +166,7 @@ class Box:
         self.own_bytes = _status_bytes("self", RESIDENT)
         self.waiting = waiting.Waiting(walled=walled)  # of the running submission
         self.machine_bytes = (0, 0)  # the machine's, as below, at its lowest since the submission began
-        self.unseen = 0  # at the latest close look
-        self.next_close_look = 0.0
+        self.looks: dict[str, Look] = {}  # the latest at each process's mappings and locks
         self.socket_bytes = _socket_bytes()
         if not walled:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -195,7 +202,7 @@ class Box:
         self.files = limits["files"]
         self.cpu_seconds = limits["cpu_seconds"]
         self.machine_bytes = _machine_bytes()
-        self.next_close_look = 0.0
+        self.looks = {}
         self.oom_kills = _oom_kills()
         nice = os.getpriority(os.PRIO_PROCESS, 0) + _niceness(limits)
         self.waiting = waiting.Waiting(nice=min(nice, 19), walled=self.walled)
@@ -276,36 +283,30 @@ class Box:
         The machine's totals say cheaply whether there may be any. What is resident as well
         counts twice, which costs an honest submission little.
         """
-        shared, kernel = machine = _machine_bytes()
+        shared, kernel = _machine_bytes()
         self.machine_bytes = min(self.machine_bytes[0], shared), min(self.machine_bytes[1], kernel)
-        grown = [now - before for now, before in zip(machine, self.machine_bytes, strict=True)]
+        grown = shared - self.machine_bytes[0], kernel - self.machine_bytes[1]
         if max(grown) < UNSEEN_BYTES:
             return 0
-        began = time.monotonic()
-        if began >= self.next_close_look:
-            self.unseen = self.look_closely(pids, *grown)
-            ended = time.monotonic()
-            self.next_close_look = ended + LOOK_AWAY * (ended - began)
-        return self.unseen
+        self.look_closely(pids)
+        if any(look.refused for look in self.looks.values()):  # all that there can be, then
+            return sum(grown)
+        sizes: dict[str, int] = {}
+        for look in self.looks.values():
+            sizes |= {inode: max(sizes.get(inode, 0), size) for inode, size in look.shared.items()}
+        return sum(sizes.values()) + sum(look.kernel_bytes for look in self.looks.values())
 
-    def look_closely(self, pids: list[str], shared_grown: int, kernel_grown: int) -> int:
-        """The unseen bytes of these processes, which are no more than what the machine's have grown by."""
-        sizes: dict[str, int] = {}  # by inode, since processes share it
-        kernel = 0
-        for pid in pids:
-            try:
-                maps = Path("/proc", pid, "maps").read_bytes()
-                kernel += MAPPING_BYTES * maps.count(b"\n") + _lock_bytes(pid)
-            except PermissionError:  # it keeps its maps from us: all that there can be, then
-                return shared_grown + kernel_grown
-            except OSError:  # it has ended
-                continue
-            for line in maps.splitlines() if b"/dev/zero (deleted)" in maps else ():
-                if line.endswith(b"/dev/zero (deleted)"):
-                    span, _, _, _, inode, _ = line.decode().split(maxsplit=5)
-                    start, end = (int(address, 16) for address in span.split("-"))
-                    sizes[inode] = max(sizes.get(inode, 0), end - start)
-        return min(sum(sizes.values()), shared_grown) + min(kernel, kernel_grown)
+    def look_closely(self, pids: list[str]) -> None:
+        """Look at the processes' mappings and locks, those first that were not looked at for longest.
+
+        Some have so many that to look at all would take seconds; the others' turn comes the next time.
+        """
+        began = time.monotonic()
+        self.looks = {pid: look for pid, look in self.looks.items() if pid in pids}
+        for pid in sorted(pids, key=lambda pid: self.looks[pid].at if pid in self.looks else 0.0):
+            self.looks[pid] = _look_at(pid)
+            if time.monotonic() > began + WATCH_SECONDS:
+                break
 
     def processes(self) -> list[str]:
         """Process ids of everything that this box has started."""
@@ -543,6 +544,25 @@ def _socket_bytes() -> int:
     """What can wait in one socket: Linux lets a last message be as large as all that may wait before it."""
     with socket.socket(socket.AF_UNIX) as new:
         return 2 * new.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) + 32 * KIB
+
+
+def _look_at(pid: str) -> Look:
+    """Nothing, for a process that has ended."""
+    shared: dict[str, int] = {}
+    kernel = 0
+    try:
+        maps = Path("/proc", pid, "maps").read_bytes()
+        kernel = MAPPING_BYTES * maps.count(b"\n") + _lock_bytes(pid)
+    except PermissionError:
+        return Look(time.monotonic(), True, {}, 0)
+    except OSError:
+        return Look(time.monotonic(), False, {}, 0)
+    for line in maps.splitlines() if b"/dev/zero (deleted)" in maps else ():
+        if line.endswith(b"/dev/zero (deleted)"):
+            span, _, _, _, inode, _ = line.decode().split(maxsplit=5)
+            start, end = (int(address, 16) for address in span.split("-"))
+            shared[inode] = max(shared.get(inode, 0), end - start)
+    return Look(time.monotonic(), False, shared, kernel)
 
 
 def _lock_bytes(pid: str) -> int:
