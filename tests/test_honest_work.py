@@ -66,6 +66,70 @@ WORKS = {
         "net.load_state_dict(torch.load('best.pt', map_location='cpu')['net'])\nreturn 1",
         1,
     ),
+    "asyncio, with a program and a thread": (
+        "import asyncio\n"
+        "async def work():\n"
+        "    program = await asyncio.create_subprocess_exec('cat', stdin=-1, stdout=-1)\n"
+        "    said, _ = await program.communicate(b'hello')\n"
+        "    server = await asyncio.start_unix_server(lambda r, w: w.close(), 'socket')\n"
+        "    reader, writer = await asyncio.open_unix_connection('socket')\n"
+        "    end = await reader.read()\n    writer.close(); server.close()\n"
+        "    await asyncio.sleep(0.01)\n"
+        "    return [said.decode(), end.decode(), await asyncio.to_thread(abs, -3)]\n"
+        "return asyncio.run(work())",
+        ["hello", "", 3],
+    ),
+    "a database": (
+        "import sqlite3\n"
+        "with sqlite3.connect('runs.db') as base:\n"
+        "    base.execute('PRAGMA journal_mode=WAL'); base.execute('CREATE TABLE t (x)')\n"
+        "    base.execute('INSERT INTO t VALUES (7)')\n"
+        "return sqlite3.connect('runs.db').execute('SELECT x FROM t').fetchone()[0]",
+        7,
+    ),
+    "copies and locks of files": (
+        "import fcntl, shutil\n"
+        "os.mkdir('a'); open('a/b', 'w').write('x' * 100_000); os.utime('a/b', (9, 9))\n"
+        "shutil.copytree('a', 'c'); shutil.copy2('a/b', 'd'); os.sync()\n"
+        "with open('d', 'r+') as file:\n"
+        "    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB); fcntl.lockf(file, fcntl.LOCK_EX)\n"
+        "    os.fsync(file.fileno())\n"
+        "return [os.path.getsize('c/b'), os.stat('d').st_mtime, shutil.disk_usage('.').total > 0]",
+        [100_000, 9.0, True],
+    ),
+    "programs in a pipe, with a limit in time": (
+        "import subprocess\n"
+        "said = subprocess.run('ls -l / | wc -l; timeout 9 sort --version | head -1', shell=True,\n"
+        "                      capture_output=True, text=True, check=True, timeout=9)\n"
+        "return [said.stderr, len(said.stdout.splitlines())]",
+        ["", 2],
+    ),
+    "signals, timers and affinity": (
+        "import faulthandler, signal\nfaulthandler.enable(); os.nice(1); came = []\n"
+        "for pid in (0, os.getpid()): os.sched_setaffinity(pid, os.sched_getaffinity(0))\n"
+        "signal.signal(signal.SIGALRM, lambda *_: came.append(1))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.1); signal.pause()\nreturn came",
+        [1],
+    ),
+    "tensors for other processes, each way": (
+        "import torch.multiprocessing as mp\ngot = []\n"
+        "for way in ('file_descriptor', 'file_system'):\n"
+        "    mp.set_sharing_strategy(way)\n    queue, back = mp.Queue(), mp.Queue()\n"
+        "    work = mp.get_context('fork').Process(target=lambda: back.put(float(queue.get().sum())))\n"
+        "    work.start(); queue.put(torch.ones(3)); got.append(back.get(timeout=9)); work.join()\n"
+        "return got",
+        [3.0, 3.0],
+    ),
+    "memory with a name, and a file in memory": (
+        "import mmap\nfrom multiprocessing import shared_memory\n"
+        "one = shared_memory.SharedMemory(create=True, size=9); one.buf[0] = 5\n"
+        "two = shared_memory.SharedMemory(one.name); got = two.buf[0]\n"
+        "two.close(); one.close(); one.unlink()\n"
+        "with open('m', 'wb+') as file:\n    file.truncate(8192)\n"
+        "    with mmap.mmap(file.fileno(), 8192) as m:\n"
+        "        m.madvise(mmap.MADV_SEQUENTIAL); m[0] = 3; m.flush(); return [got, m[0]]",
+        [5, 3],
+    ),
     "warnings and stderr": (
         "import warnings, logging\nwarnings.warn('old'); print('epoch 1', file=sys.stderr)\n"
         "logging.basicConfig(level='INFO', force=True); logging.info('损失 %s', 0.1)\nreturn 1",
@@ -143,10 +207,11 @@ def test_it_works(slot: Slot, case: str) -> None:
     assert answer(slot, body, f"{textwrap.dedent(TOPS.get(case, ''))}\n{HEAD}") == expected
 
 
-def test_a_process_that_is_started_afresh_finds_the_module(slot: Slot) -> None:
+@pytest.mark.parametrize("way", ["spawn", "forkserver"])
+def test_a_process_that_is_started_afresh_finds_the_module(slot: Slot, way: str) -> None:
     """It imports what it is to run by the module's name, and hung when there was none."""
     top = "import multiprocessing\ndef square(x): return x * x\nraise SystemExit('of no use to the contract')"
-    body = "with multiprocessing.get_context('spawn').Pool(1) as pool: return pool.map(square, [2, 3])"
+    body = f"with multiprocessing.get_context('{way}').Pool(1) as pool: return pool.map(square, [2, 3])"
     assert answer(slot, body, f"{top}\n{HEAD}") == [4, 9]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import mmap
+import os
 import platform
 import textwrap
 import time
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 from students import answer, function
 
-from grader.sandbox import Limits, Slot, StudentFailure
+from grader.sandbox import Limits, Slot, StudentFailure, zygote
 from grader.types import Code, Submission
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
@@ -108,6 +111,58 @@ def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -
     return 1
     """
     assert end(slot, body) == ("out_of_memory", "the code used more than 250 MiB of memory")
+
+
+def test_mappings_count_with_what_the_kernel_keeps_for_each(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousands of them in each of many processes are gigabytes that are in no process's memory."""
+    monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"memory_mib": 500, "processes": 30}))
+    body = """
+    import ctypes
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype, pages = ctypes.c_void_p, 60_000
+    start = libc.mmap(None, ctypes.c_size_t(4096 * pages), 3, 0x22, -1, ctypes.c_long(0))
+    for page in range(0, pages, 2):
+        libc.mprotect(ctypes.c_void_p(start + 4096 * page), ctypes.c_size_t(4096), 1)
+        ctypes.memset(start + 4096 * (page + 1), 1, 1)
+    for _ in range(20):  # in each generation a mapping's pages have one ancestor more
+        if os.fork():
+            break
+    time.sleep(25)
+    return 1
+    """
+    assert end(slot, body) == ("out_of_memory", "the code used more than 500 MiB of memory")
+
+
+def test_locks_on_parts_of_files_count(tmp_path: Path) -> None:
+    before = zygote._lock_bytes(str(os.getpid()))
+    with (tmp_path / "file").open("w") as file:
+        for start in range(100):
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 2 * start)
+        assert zygote._lock_bytes(str(os.getpid())) == before + 100 * zygote.LOCK_BYTES
+
+
+def test_page_tables_and_descriptors_count() -> None:
+    """Pages that were only read are not resident, and what finds them is the kernel's memory."""
+    pid = str(os.getpid())
+    before = zygote._resident_bytes(pid)[1]
+    with mmap.mmap(-1, 2 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as area:
+        area.madvise(mmap.MADV_NOHUGEPAGE)
+        for start in range(0, len(area), 2 << 20):
+            assert area[start] == 0
+        assert zygote._resident_bytes(pid)[1] > before + 3 * 2**20
+    read, write = os.pipe()
+    high = fcntl.fcntl(read, fcntl.F_DUPFD, 900)
+    assert zygote._resident_bytes(pid)[1] > before + 600 * zygote.DESCRIPTOR_BYTES
+    for descriptor in (read, write, high):
+        os.close(descriptor)
+
+
+def test_signals_that_wait_are_few(slot: Slot) -> None:
+    """They are a person's: with all of them taken, nobody's else's would come."""
+    body = "import resource\nreturn list(resource.getrlimit(resource.RLIMIT_SIGPENDING))"
+    assert answer(slot, body) == [zygote.SIGNALS] * 2
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,28 @@ BODIES = {
             os._exit(got or libc.ptrace(0, 0, 0, 0) == 0)
         return 'it got one' if os.wait()[1] else ''
     """,
+    "make system calls that are on no list": """
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        def answered(number):
+            return libc.syscall(number, -1, -1, -1, -1, -1, -1) >= 0 or ctypes.get_errno() not in (1, 38)
+        got = [number for number in (*range(425, 434), *range(442, 500)) if answered(number)]
+        return f'the kernel answered {got}' if got else ''
+    """,
+    "take memory that the kernel keeps for files": """
+        import fcntl, select
+        one, other = socket.socketpair()
+        for what, action in (
+            ('wider sockets', lambda: one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)),
+            ('datagrams', lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)),
+            ('wider pipes', lambda: fcntl.fcntl(os.pipe()[0], 1031, 1 << 20)),
+            ('watches', select.epoll),
+        ):
+            try:
+                action()
+                return 'it got ' + what
+            except OSError: pass
+    """,
 }
 # What cannot be tried where nothing bounds it, and ends the process: how it has to end.
 ENDS = {

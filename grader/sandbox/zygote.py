@@ -26,7 +26,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from . import counters, relay, waiting
 
@@ -36,15 +36,22 @@ SECCOMP_MODE_FILTER = 2
 PR_SET_CHILD_SUBREAPER = 36
 CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWUSER = 0x10000000
-MIB = 2**20
-UNSEEN_BYTES = 64 * MIB  # less shared memory than this is not looked for
+KIB, MIB = 2**10, 2**20
+SIGNALS = 1024  # that may wait for all processes together
+# The kernel's memory for a submission is in no process's, and is counted by what it is for.
+UNSEEN_BYTES = 64 * MIB  # where the machine has less more of it than before, it is not looked for
+MAPPING_BYTES = KIB  # 230 for itself, 104 for its pages' owner, 64 for each ancestor that shares these
+LOCK_BYTES = 256  # of a part of a file; 192 where it is one of many
+DESCRIPTOR_BYTES = 8 * KIB  # a pipe's, once the person's pipes have taken up their 64 MiB; others have less
 SOCKETS_FREE = 64  # more sockets than honest code has: what waits in the others counts as memory
-SOCKET_BYTES = 208 * 1024  # Linux's bound on what waits in one socket; it is in no process's memory
 XCPU_SECONDS = 5  # after the signal that says that the processor time is used up comes the end
 # The watching process comes before the students' code. Where a box has its own share of the processors
 # that costs the code nothing; where it has not, more than this would put it behind all else on the machine.
 NICE, NICE_IN_A_SHARE = 5, 19
-RESIDENT = ("RssAnon:", "RssShmem:")
+# Fields of /proc/PID/status, with the bytes of one: its memory, in the swap as well, and the kernel's for it.
+OVERHEAD = {"VmPTE:": KIB, "FDSize:": DESCRIPTOR_BYTES}
+RESIDENT = {"RssAnon:": KIB, "RssShmem:": KIB, "VmSwap:": KIB} | OVERHEAD
+PROPORTIONAL = {"Pss_Anon:": KIB, "Pss_Shmem:": KIB, "SwapPss:": KIB}
 WATCH_SECONDS = 0.05  # how often the memory of a running submission is added up
 KILL_SECONDS = 2.0
 LINUX = sys.platform == "linux"
@@ -136,6 +143,15 @@ class Control:
         self._connection.close()
 
 
+class Look(NamedTuple):
+    """What was seen of a process's memory that is in no account of its own."""
+
+    at: float
+    refused: bool  # whether it keeps its mappings from us
+    shared: dict[str, int]  # bytes of shared memory without a file, by inode, since processes share it
+    kernel_bytes: int
+
+
 class Box:
     """The state of one box: how it is commanded, and the worker that is running, if any."""
 
@@ -149,10 +165,12 @@ class Box:
         self.oom_kills = 0  # on the whole machine, when the submission began
         self.memory_bytes = 0  # of the running submission at most
         self.files = 0  # likewise
-        self.own_bytes = _status_bytes("self", *RESIDENT)
+        self.own_bytes = _status_bytes("self", RESIDENT)
         self.waiting = waiting.Waiting(walled=walled)  # of the running submission
         self.counters: counters.Counters | None = None
-        self.machine_bytes = 0  # the machine's shared memory, at its lowest since the submission began
+        self.machine_bytes = (0, 0)  # the machine's, as below, at its lowest since the submission began
+        self.looks: dict[str, Look] = {}  # the latest at each process's mappings and locks
+        self.socket_bytes = _socket_bytes()
         if not walled:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
@@ -187,7 +205,8 @@ class Box:
         self.memory_bytes = limits["memory_mib"] * MIB
         self.files = limits["files"]
         self.cpu_seconds = limits["cpu_seconds"]
-        self.machine_bytes = _machine_shared_bytes()
+        self.machine_bytes = _machine_bytes()
+        self.looks = {}
         self.oom_kills = _oom_kills()
         nice = os.getpriority(os.PRIO_PROCESS, 0) + _niceness(limits)
         self.waiting = waiting.Waiting(nice=min(nice, 19), walled=self.walled)
@@ -255,36 +274,43 @@ class Box:
         that way counts in full.
         """
         rough = dict(map(_resident_bytes, self.processes()))
-        unseen = self.unseen_bytes(list(rough)) + (_socket_bytes() if self.walled else 0)
+        unseen = self.unseen_bytes(list(rough))
+        if self.walled:
+            unseen += max(0, _sockets() - SOCKETS_FREE) * self.socket_bytes
         if sum(rough.values()) + unseen <= self.memory_bytes + self.own_bytes:
             return 0
         return sum(_proportional_bytes(pid, full) for pid, full in rough.items()) + unseen
 
     def unseen_bytes(self, pids: list[str]) -> int:
-        """Size of the shared memory without a file, which lasts while no process has it resident.
+        """Shared memory without a file, which lasts while no process has it resident; mappings and locks.
 
-        The machine's total says cheaply whether there may be any. What is resident as well
+        The machine's totals say cheaply whether there may be any. What is resident as well
         counts twice, which costs an honest submission little.
         """
-        machine = _machine_shared_bytes()
-        self.machine_bytes = min(self.machine_bytes, machine)
-        grown = machine - self.machine_bytes
-        if grown < UNSEEN_BYTES:
+        shared, kernel = _machine_bytes()
+        self.machine_bytes = min(self.machine_bytes[0], shared), min(self.machine_bytes[1], kernel)
+        grown = shared - self.machine_bytes[0], kernel - self.machine_bytes[1]
+        if max(grown) < UNSEEN_BYTES:
             return 0
-        sizes: dict[str, int] = {}  # by inode, since processes share it
-        for pid in pids:
-            try:
-                lines = Path("/proc", pid, "maps").read_text(errors="replace").splitlines()
-            except PermissionError:  # it keeps its maps from us: all that there can be, then
-                return grown
-            except OSError:  # it has ended
-                continue
-            for line in lines:
-                if line.endswith("/dev/zero (deleted)"):
-                    span, _, _, _, inode, _ = line.split(maxsplit=5)
-                    start, end = (int(address, 16) for address in span.split("-"))
-                    sizes[inode] = max(sizes.get(inode, 0), end - start)
-        return sum(sizes.values())
+        self.look_closely(pids)
+        if any(look.refused for look in self.looks.values()):  # all that there can be, then
+            return sum(grown)
+        sizes: dict[str, int] = {}
+        for look in self.looks.values():
+            sizes |= {inode: max(sizes.get(inode, 0), size) for inode, size in look.shared.items()}
+        return sum(sizes.values()) + sum(look.kernel_bytes for look in self.looks.values())
+
+    def look_closely(self, pids: list[str]) -> None:
+        """Look at the processes' mappings and locks, those first that were not looked at for longest.
+
+        Some have so many that to look at all would take seconds; the others' turn comes the next time.
+        """
+        began = time.monotonic()
+        self.looks = {pid: look for pid, look in self.looks.items() if pid in pids}
+        for pid in sorted(pids, key=lambda pid: self.looks[pid].at if pid in self.looks else 0.0):
+            self.looks[pid] = _look_at(pid)
+            if time.monotonic() > began + WATCH_SECONDS:
+                break
 
     def processes(self) -> list[str]:
         """Process ids of everything that this box has started."""
@@ -369,11 +395,12 @@ def _limit(limits: dict[str, Any]) -> None:
         "RLIMIT_FSIZE": limits["file_mib"] * MIB,
         "RLIMIT_NOFILE": limits["open_files"],
         "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_SIGPENDING": SIGNALS,
     }
     if limits["processes"]:  # without a wall it would count all that the person at the keyboard runs
         bounds["RLIMIT_NPROC"] = limits["processes"]
     if LINUX and limits["device"] == "cpu":  # CUDA reserves address space far beyond what it uses
-        bounds["RLIMIT_AS"] = _status_bytes("self", "VmSize:") + limits["memory_mib"] * MIB
+        bounds["RLIMIT_AS"] = _status_bytes("self", {"VmSize:": KIB}) + limits["memory_mib"] * MIB
     for name, bound in bounds.items():
         number = getattr(resource, name, None)  # macOS has fewer
         if number is not None:
@@ -501,7 +528,7 @@ def _descendants(ancestor: int) -> list[str]:
     return found
 
 
-def _status_bytes(pid: str, *fields: str) -> int:
+def _status_bytes(pid: str, fields: dict[str, int]) -> int:
     """The sum of some fields of /proc/PID/status, in bytes; 0 for a process that has ended."""
     return _sum_of_fields(Path("/proc", pid, "status"), fields, 0)
 
@@ -511,11 +538,11 @@ def _resident_bytes(pid: str) -> tuple[str, int]:
 
     That is its own id, unless its first thread has ended: then it is that of another thread.
     """
-    found = _status_bytes(pid, *RESIDENT)
+    found = _status_bytes(pid, RESIDENT)
     if not found:
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-                if found := _status_bytes(thread, *RESIDENT):
+                if found := _status_bytes(thread, RESIDENT):
                     return thread, found
     return pid, found
 
@@ -527,14 +554,47 @@ def _full_share() -> bool:
     return True
 
 
-def _socket_bytes() -> int:
-    """What may wait in the sockets of this box's network, which is the kernel's memory."""
+def _sockets() -> int:
+    """How many sockets there are in this box, be they in no process's hands."""
     try:
         with open("/proc/self/net/unix", "rb") as file:  # noqa: PTH123
-            sockets = sum(1 for _ in file) - 1
+            return sum(1 for _ in file) - 1
     except OSError:
         return 0
-    return max(0, sockets - SOCKETS_FREE) * SOCKET_BYTES
+
+
+def _socket_bytes() -> int:
+    """What can wait in one socket: Linux lets a last message be as large as all that may wait before it."""
+    with socket.socket(socket.AF_UNIX) as new:
+        return 2 * new.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) + 32 * KIB
+
+
+def _look_at(pid: str) -> Look:
+    """Nothing, for a process that has ended."""
+    shared: dict[str, int] = {}
+    kernel = 0
+    try:
+        maps = Path("/proc", pid, "maps").read_bytes()
+        kernel = MAPPING_BYTES * maps.count(b"\n") + _lock_bytes(pid)
+    except PermissionError:
+        return Look(time.monotonic(), True, {}, 0)
+    except OSError:
+        return Look(time.monotonic(), False, {}, 0)
+    for line in maps.splitlines() if b"/dev/zero (deleted)" in maps else ():
+        if line.endswith(b"/dev/zero (deleted)"):
+            span, _, _, _, inode, _ = line.decode().split(maxsplit=5)
+            start, end = (int(address, 16) for address in span.split("-"))
+            shared[inode] = max(shared.get(inode, 0), end - start)
+    return Look(time.monotonic(), False, shared, kernel)
+
+
+def _lock_bytes(pid: str) -> int:
+    """What a process's locks on parts of files take; /proc has a line for each. Raises OSError."""
+    locks = 0
+    for path in Path("/proc", pid, "fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed just now
+            locks += path.read_bytes().count(b"\nlock:")
+    return LOCK_BYTES * locks
 
 
 def _oom_kills() -> int:
@@ -546,24 +606,30 @@ def _oom_kills() -> int:
     return 0
 
 
-def _machine_shared_bytes() -> int:
-    """The memory that files in memory and shared memory take on the whole machine."""
-    return _sum_of_fields(Path("/proc/meminfo"), ("Shmem:",), 0)
+def _machine_bytes() -> tuple[int, int]:
+    """The machine's memory for shared memory and files in memory, and the kernel's in small pieces."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return kib["Shmem"] * KIB, kib["SUnreclaim"] * KIB
+    return 0, 0
 
 
 def _proportional_bytes(pid: str, full: int) -> int:
     """A process's own memory and its share of what it shares; `full` where that may not be read."""
-    return _sum_of_fields(Path("/proc", pid, "smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"), full)
+    shares = _sum_of_fields(Path("/proc", pid, "smaps_rollup"), PROPORTIONAL, -1)
+    return full if shares < 0 else shares + _status_bytes(pid, OVERHEAD)
 
 
-def _sum_of_fields(path: Path, fields: tuple[str, ...], refused: int) -> int:
+def _sum_of_fields(path: Path, fields: dict[str, int], refused: int) -> int:
     try:
         lines = path.read_text(errors="replace").splitlines()
     except PermissionError:
         return refused
     except OSError:  # it has ended
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(fields))
+    words = (line.split(maxsplit=2) for line in lines)
+    return sum(fields[found[0]] * int(found[1]) for found in words if found and found[0] in fields)
 
 
 def _prctl(option: int, value: int) -> None:
