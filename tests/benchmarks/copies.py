@@ -5,6 +5,9 @@ python tests/benchmarks/copies.py train FOLDER [NET …]    an hour of one core,
 
 from __future__ import annotations
 
+import copy
+import itertools
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from grader import datasets
+from grader.integrity import copies
+from grader.sandbox.checkpoints import Contents
+from grader.sandbox.sketch import sketch
+from grader.types import Fingerprint, Verdict
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "solution"), str(ROOT / "tests" / "submissions")]
@@ -140,9 +147,176 @@ def train(folder: Path, names: list[str]) -> None:
         print(f"{path.name}: {share:.1%} right, {time.monotonic() - began:.0f} s", flush=True)
 
 
+Answer = Callable[[Tensor], Tensor]
+State = dict[str, Tensor]
+
+
+def changed(net: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A copy whose kernels and matrices are changed so."""
+    found = copy.deepcopy(net)
+    with torch.no_grad():
+        for value in found.parameters():
+            if value.ndim > 1:
+                value.copy_(change(value))
+    return found
+
+
+def tuned(net: nn.Module, rate: float, images: Tensor, labels: Tensor) -> nn.Module:
+    found = copy.deepcopy(net)
+    torch.manual_seed(1)
+    fit(found, images, labels, rate, 30)
+    return found
+
+
+def views(answer: Answer) -> Answer:
+    def found(images: Tensor) -> Tensor:
+        padded = F.pad(images.float(), (1, 1, 1, 1), mode="reflect").to(torch.uint8)
+        moved = (images, padded[:, :, :32, :32], padded[:, :, 2:, 2:])
+        return torch.stack([answer(some) + answer(some.flip(3)) for some in moved]).mean(0)
+
+    return found
+
+
+def one_class(answer: Answer) -> Answer:
+    return lambda images: F.one_hot(answer(images).argmax(1), 10).float()
+
+
+def near_copies(net: nn.Module, other: nn.Module, prepare: Answer) -> dict[str, tuple[Answer, State]]:
+    """What may be made of `net`: a network, and its file. `other` is the copyist's own of the same kind."""
+    images, labels = datasets.load("cifar10", "train", "mini")
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(share: float) -> nn.Module:
+        return changed(net, lambda x: x + share * x.std() * torch.randn(x.shape, generator=generator))
+
+    def of(some: nn.Module) -> Answer:
+        return lambda images: some.eval()(prepare(images))
+
+    plain, no_file = of(net), State()
+    eighth = changed(net, lambda x: (127 * x / x.abs().max()).round() * x.abs().max() / 127)
+    pruned = changed(net, lambda x: torch.where(x.abs() < x.abs().flatten()[:100_000].quantile(0.1), 0, x))
+    fine, coarse = (tuned(net, rate, images, labels) for rate in (5e-4, 2e-3))
+    own = dict(other.named_parameters())
+    mixed = copy.deepcopy(net)
+    with torch.no_grad():
+        for name, value in mixed.named_parameters():
+            value.mul_(0.9).add_(0.1 * own[name])
+    found = {
+        "six views averaged": (views(plain), no_file),
+        "a bias in the head": (lambda images: plain(images) + torch.linspace(-1.5, 1.5, 10), no_file),
+        "one class": (one_class(plain), no_file),
+        "one class, six views": (one_class(views(plain)), no_file),
+        "averaged with an own network's logits": (lambda images: plain(images) + of(other)(images), no_file),
+        "noise 1 %": (of(noise(0.01)), noise(0.01).state_dict()),
+        "noise 5 %": (of(noise(0.05)), noise(0.05).state_dict()),
+        "8 bits": (of(eighth), eighth.state_dict()),
+        "pruned 10 %": (of(pruned), pruned.state_dict()),
+        "30 steps at a low rate": (of(fine), fine.state_dict()),
+        "30 steps at a high rate": (of(coarse), coarse.state_dict()),
+        "0.9 of it, 0.1 of an own": (of(mixed), mixed.state_dict()),
+    }
+    return found
+
+
+def printed(answer: Answer, state: State, test: tuple[Tensor, Tensor]) -> Fingerprint:
+    with torch.no_grad():
+        logits = torch.cat([answer(part) for part in test[0].split(100)]).double()
+        unlike = answer(copies.unlike_images()).double()
+    return Fingerprint(
+        ranks=copies.ranks_of(logits),
+        errors=copies.errors_of(logits, test[1]),
+        answers=copies.answers_of(unlike),
+        sketch=copies.sketch_of(sketch(Contents(state))) if state else "",
+    )
+
+
+def likeness(one: Fingerprint, other: Fingerprint) -> dict[str, float]:
+    return copies.alike([one, other], dict.fromkeys(copies.BOUNDS, -2.0))[0].get(1, {})
+
+
+def rates(folder: Path) -> None:
+    """Print how alike independent networks are, with the tail of a normal distribution beyond, and copies."""
+    torch.set_num_threads(1)
+    test = datasets.load("cifar10", "test", "mini")
+    networks: dict[str, nn.Module] = {}
+    for path in sorted(folder.glob("*-*.pt")):
+        networks[path.stem] = RECIPES[path.stem.split("-")[0]].make().eval()
+        networks[path.stem].load_state_dict(torch.load(path))
+    prepares = {name: scaled if RECIPES[name].rate else lab8.preprocess for name in RECIPES}
+    prints = {}
+    for key, net in networks.items():
+        prepare = prepares[key.split("-")[0]]
+        prints[key] = printed(lambda x, net=net, prepare=prepare: net(prepare(x)), net.state_dict(), test)  # type: ignore[misc]
+    pairs: dict[str, list[dict[str, float]]] = {}
+    for one, other in itertools.combinations(networks, 2):
+        (kind, run), (other_kind, other_run) = one.split("-"), other.split("-")
+        runs_ = {run.rstrip("0123456789"), other_run.rstrip("0123456789")}
+        if kind != other_kind:
+            group = "different networks"
+        elif runs_ == {"own"}:
+            group = f"{kind}, trained apart"
+        elif "own0" in (run, other_run):
+            group = f"{kind}, " + ("same first weights" if "start" in runs_ else "same seed, other roundings")
+        else:
+            continue
+        pairs.setdefault(group, []).append(likeness(prints[one], prints[other]))
+    for group, found in pairs.items():
+        show(group, found)
+        for what, bound in copies.BOUNDS.items():
+            values = [one[what] for one in found if what in one]
+            if len(values) > 2:
+                beyond = statistics.NormalDist(statistics.mean(values), statistics.stdev(values) + 1e-9)
+                print(f"{'':45}{what}: {1 - beyond.cdf(bound):.1e} of pairs, by a normal distribution")
+    table: dict[str, list[dict[str, float]]] = {}
+    for kind in RECIPES:
+        if {f"{kind}-own0", f"{kind}-own1"} <= networks.keys():
+            net, other_net = networks[f"{kind}-own0"], networks[f"{kind}-own1"]
+            for name, (answer, state) in near_copies(net, other_net, prepares[kind]).items():
+                near = printed(answer, state, test)
+                table.setdefault(name, []).append(likeness(prints[f"{kind}-own0"], near))
+    for name, found in table.items():
+        show(name, found)
+
+
+def show(group: str, found: list[dict[str, float]]) -> None:
+    flagged = sum(any(one[what] >= copies.BOUNDS[what] for what in one) for one in found)
+    print(f"{group:39} {flagged:3} of {len(found):3} flagged; least to most:", end="")
+    for what in copies.BOUNDS:
+        if values := [one[what] for one in found if what in one]:
+            print(f" {what} {min(values):.2f}-{max(values):.2f}", end="")
+    print(flush=True)
+
+
+def cost() -> None:
+    """Compare 1,000 made-up students with each other, as an export does."""
+    generator = torch.Generator().manual_seed(0)
+
+    def made_up(number: int) -> Verdict:
+        logits = torch.randn(1000, 10, generator=generator, dtype=torch.float64)
+        print_ = Fingerprint(
+            ranks=copies.ranks_of(logits),
+            errors=copies.errors_of(logits, torch.randint(10, (1000,), generator=generator)),
+            answers=copies.answers_of(logits[: copies.PROBES]),
+            sketch=copies.sketch_of(torch.randn(copies.WAVES, generator=generator)),
+        )
+        some = {"student_id": str(number), "status": "graded", "total": None, "out_of": 104}
+        return Verdict(**some, fingerprint=print_)  # type: ignore[arg-type]
+
+    verdicts = [made_up(number) for number in range(1000)]
+    size = len(verdicts[0].fingerprint.model_dump_json())
+    began = time.process_time()
+    flagged = sum(bool(verdict.flags) for verdict in copies.flag_copies(verdicts))
+    seconds = time.process_time() - began
+    print(f"{seconds:.1f} s of processor time, {flagged} flagged, {size:,} bytes a fingerprint")
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["train", folder, *names]:
             train(Path(folder), names)
+        case ["rates", folder]:
+            rates(Path(folder))
+        case ["cost"]:
+            cost()
         case _:
             sys.exit(__doc__)
