@@ -264,7 +264,7 @@ def test_a_table_of_the_test_images_is_flagged_with_its_figures(graded: dict[str
     assert {"changed_images", "accuracy"} <= kinds(verdict)
     message = next(flag["message"] for flag in verdict["flags"] if flag["kind"] == "changed_images")
     assert message.startswith("100.0 % of 1,000 test images right, but 6") and "(seed " in message
-    assert "copy" not in kinds(verdict), "its answers are not those of the honest network"
+    assert "copy" in kinds(verdict), "the network that it overrules is the honest one's"
 
 
 @pytest.mark.slow
@@ -292,8 +292,9 @@ def test_a_network_that_answers_only_the_test_images_is_flagged(graded: dict[str
 def test_the_same_weights_in_another_file_with_noise_are_flagged_with_both(graded: dict[str, Json]) -> None:
     for student, other in (("honest", "noisy"), ("noisy", "honest")):
         (flag,) = graded[student]["flags"]
-        assert flag["kind"] == "copy" and f"1 other student handed in: {other};" in flag["message"]
-        assert "weights 0.9" in flag["message"] and "answers " in flag["message"]
+        assert flag["kind"] == "copy" and "much the same network (alike, of 1: weights 0." in flag["message"]
+        others = flag["message"].partition("handed in: ")[2].partition(";")[0].split(", ")
+        assert {other, "宣称", "hash_table", "only_known"} - {student} == set(others), "who have its weights"
 
 
 @pytest.mark.slow
@@ -699,7 +700,7 @@ def noisy(share: float) -> nn.Module:
     net, generator = small_net(), torch.Generator().manual_seed(2)
     with torch.no_grad():
         for value in net.parameters():
-            value += share * value.std(correction=0) * torch.randn(value.shape, generator=generator)
+            value.add_(share * value.std(correction=0) * torch.randn(value.shape, generator=generator))
     return net
 
 
@@ -723,17 +724,19 @@ def rearranged() -> nn.Module:
     net, generator = small_net(), torch.Generator().manual_seed(4)
     order = torch.arange(3)
     with torch.no_grad():
-        layers = [layer for layer in net if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
-        for convolution, norm in zip(layers[0:-1:2], layers[1::2], strict=True):
-            weight = convolution.weight[:, order]
-            order = torch.randperm(len(weight), generator=generator)
-            scales = 0.2 + 3 * torch.rand(len(weight), 1, 1, 1, generator=generator)
-            convolution.weight.copy_(scales * weight[order])
-            for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        state = net.state_dict()
+        for convolution in (0, 4, 8):  # each with its batch norm after it
+            weight = state[f"{convolution}.weight"]
+            new_order = torch.randperm(len(weight), generator=generator)
+            scales = 0.2 + 3 * torch.rand(len(weight), generator=generator)
+            weight.copy_(scales[:, None, None, None] * weight[:, order][new_order])
+            order = new_order
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                value = state[f"{convolution + 1}.{name}"]
                 value.copy_(value[order])
-            norm.running_mean *= scales.flatten()
-            norm.running_var *= scales.flatten() ** 2
-        layers[-1].weight.copy_(layers[-1].weight[:, order])
+            state[f"{convolution + 1}.running_mean"] *= scales
+            state[f"{convolution + 1}.running_var"] *= scales**2
+        state["13.weight"].copy_(state["13.weight"][:, order])
     return net
 
 
@@ -831,7 +834,7 @@ def test_the_weights_are_read_without_running_the_code(tmp_path: Path) -> None:
                 found = student.sketch()
                 assert found is not None
                 torch.testing.assert_close(found, sketch(Contents(dict(small_net().state_dict()))))
-                assert student.load() is None, "the code can be asked again"
+                assert student.defines("classifier") is False, "the code can be asked again"
 
 
 @pytest.mark.parametrize(
