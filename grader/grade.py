@@ -150,6 +150,7 @@ def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOu
             (bench.images, bench.labels),
             bench.control,
             wall_seconds=student.limits.wall_seconds,
+            student=student,
         )
     verdict = score(
         rubric,

@@ -175,6 +175,9 @@ class Fingerprint(Record):
 
     weights_sha256: str = ""  # of the file as it was handed in
     ranks: str = ""  # for some images, the ten classes from the likeliest to the least, a digit each
+    errors: str = ""  # for the first test images, the class that is answered, or a dot where it is right
+    answers: str = ""  # to images unlike the training's: bytes in base64
+    sketch: str = ""  # of the weights in the file: bytes in base64
 
 
 class Row(Record):

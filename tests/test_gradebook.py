@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,8 +18,9 @@ import pytest
 
 from grader.errors import KitError
 from grader.gradebook import FILE_NAME, Gradebook
+from grader.integrity.copies import flag_copies
 from grader.rubric import load_rubric, score
-from grader.types import Problem, Status, Submission, Verdict
+from grader.types import Fingerprint, Problem, Status, Submission, Verdict
 
 SETTINGS = {
     "rubric": "a" * 64,
@@ -55,6 +58,21 @@ def test_what_was_recorded_is_read_back_by_the_next_run(tmp_path: Path) -> None:
     with Gradebook.open(folder, settings=SETTINGS) as book:
         assert book.latest() == [verdict(id) for id in ("pb1", "pb2", "pb3", "李四")]
         assert str(book.latest()[0].total) == "71.34"
+
+
+def test_a_gradebook_from_before_the_weights_were_sketched_opens(tmp_path: Path) -> None:
+    known = {"weights_sha256": "a" * 64, "ranks": "0123456789" * 100}
+    with Gradebook.open(tmp_path, settings=SETTINGS) as book:
+        book.record(verdict("pb1"))
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as file, file:
+        text = json.loads(file.execute("SELECT verdict FROM verdicts").fetchone()[0])
+        file.execute("UPDATE verdicts SET verdict = ?", (json.dumps({**text, "fingerprint": known}),))
+    with Gradebook.open(tmp_path, settings=SETTINGS) as book:
+        (old,) = book.latest()
+        assert old.fingerprint == Fingerprint(**known)
+        book.record(verdict("pb2").model_copy(update={"fingerprint": Fingerprint(**known, sketch="QUJD")}))
+        assert [v.fingerprint.sketch for v in book.latest()] == ["", "QUJD"]
+        assert all(v.flags for v in flag_copies(book.latest())), "compared by what both have"
 
 
 def test_a_gradebook_without_verdicts_takes_on_new_settings(tmp_path: Path) -> None:

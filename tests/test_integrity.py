@@ -24,14 +24,17 @@ from grader.accuracy import Network, wilson_interval
 from grader.cli import main
 from grader.intake.notebook import parse_notebook
 from grader.intake.outputs import LINE_CHARACTERS, LINES
+from grader.integrity import copies
 from grader.integrity.changes import changed
 from grader.integrity.claims import claimed_accuracies, compare_claims
-from grader.integrity.copies import CLASSES, PROBES, fingerprint, flag_copies
+from grader.integrity.copies import CLASSES, PROBES, flag_copies
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import DROP, Look, examine_network, is_out_of_the_ordinary, judge
 from grader.rubric import accuracy_points, load_rubric
-from grader.sandbox import StudentFailure
-from grader.types import Accuracy, Fingerprint, Flag, Status, Submission, Verdict, Weights
+from grader.sandbox import Slot, StudentFailure
+from grader.sandbox.checkpoints import Contents
+from grader.sandbox.sketch import sketch
+from grader.types import Accuracy, Code, Fingerprint, Flag, Status, Submission, Verdict, Weights
 
 pytestmark = pytest.mark.timeout(1500)  # the class of eight is graded in one fixture, on whatever machine
 
@@ -261,7 +264,7 @@ def test_a_table_of_the_test_images_is_flagged_with_its_figures(graded: dict[str
     assert {"changed_images", "accuracy"} <= kinds(verdict)
     message = next(flag["message"] for flag in verdict["flags"] if flag["kind"] == "changed_images")
     assert message.startswith("100.0 % of 1,000 test images right, but 6") and "(seed " in message
-    assert "copy" not in kinds(verdict), "its answers are not those of the honest network"
+    assert "copy" in kinds(verdict), "the network that it overrules is the honest one's"
 
 
 @pytest.mark.slow
@@ -289,7 +292,9 @@ def test_a_network_that_answers_only_the_test_images_is_flagged(graded: dict[str
 def test_the_same_weights_in_another_file_with_noise_are_flagged_with_both(graded: dict[str, Json]) -> None:
     for student, other in (("honest", "noisy"), ("noisy", "honest")):
         (flag,) = graded[student]["flags"]
-        assert flag["kind"] == "copy" and flag["message"].endswith(f"1 other student handed in: {other}")
+        assert flag["kind"] == "copy" and "much the same network (alike, of 1: weights 0." in flag["message"]
+        others = flag["message"].partition("handed in: ")[2].partition(";")[0].split(", ")
+        assert {other, "宣称", "hash_table", "only_known"} - {student} == set(others), "who have its weights"
 
 
 @pytest.mark.slow
@@ -577,6 +582,16 @@ def verdict_of(student: str, print_: Fingerprint, flags: tuple[Flag, ...] = ()) 
     )
 
 
+def printed_of(network: Network, labels: Tensor, state: dict[str, Tensor] | None = None) -> Fingerprint:
+    """What is kept of a network, and of the weights in its file."""
+    return Fingerprint(
+        ranks=copies.ranks_of(network.logits),
+        errors=copies.errors_of(network.logits, labels),
+        answers=copies.answers_of(network.classify(copies.unlike_images())),
+        sketch=copies.sketch_of(sketch(Contents(state))) if state else "",
+    )
+
+
 def logits_of(seed: int) -> Tensor:
     return torch.randn(PROBES, CLASSES, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
@@ -593,8 +608,8 @@ def test_different_networks_are_not_taken_for_copies(
     net = names["classifier"]()
     net.load_state_dict(state)
     other = local(lambda images: net((images.float() / 255 - 0.5) / 0.25), test_set[0])
-    prints = [fingerprint(None, network.logits) for network in (honest, other)]
-    prints += [fingerprint(None, logits_of(seed)) for seed in range(20)]
+    prints = [printed_of(network, test_set[1]) for network in (honest, other)]
+    prints += [Fingerprint(ranks=copies.ranks_of(logits_of(seed))) for seed in range(20)]
     assert all(len(found.ranks) == PROBES * CLASSES for found in prints)
     assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
@@ -605,15 +620,15 @@ def test_different_networks_are_not_taken_for_copies(
     ids=["scaled", "softmax", "half", "centred"],
 )
 def test_a_copy_is_known_under_a_disguise(disguise: Callable[[Tensor], Tensor], honest: Network) -> None:
-    prints = [fingerprint(None, honest.logits), fingerprint(None, disguise(honest.logits))]
+    prints = [Fingerprint(ranks=copies.ranks_of(x)) for x in (honest.logits, disguise(honest.logits))]
     assert all(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
 
 def test_answers_without_an_order_are_not_compared(test_set: tuple[Tensor, Tensor]) -> None:
     """Two good networks that answer with 0 and 1 would look alike to anybody."""
     answers = nn.functional.one_hot(test_set[1], 10).double()
-    assert fingerprint(None, answers).ranks == ""
-    assert fingerprint(None, logits_of(1)[:50]).ranks == "", "too few images to say"
+    assert copies.ranks_of(answers) == ""
+    assert copies.ranks_of(logits_of(1)[:50]) == "", "too few images to say"
 
 
 def test_the_same_file_is_known_even_where_it_could_not_be_loaded(tmp_path: Path) -> None:
@@ -637,6 +652,231 @@ def test_the_same_file_is_known_even_where_it_could_not_be_loaded(tmp_path: Path
 
 def test_no_weights_are_no_copy() -> None:
     assert not any(v.flags for v in flag_copies([verdict_of(i, Fingerprint()) for i in "abc"]))
+
+
+# Near-copies: of the small network, in a file of its own
+
+
+def scaled(images: Tensor) -> Tensor:
+    return (images.float() / 255 - 0.5) / 0.25
+
+
+def views(images: Tensor) -> Tensor:
+    """The small network's logits, averaged over six views."""
+    net, found = small_net(), torch.zeros(())
+    for down, right in ((0, 0), (1, 1), (-1, -1)):
+        moved = changed_place(images, down, right)
+        found = found + net(scaled(moved)) + net(scaled(moved.flip(3)))
+    return found
+
+
+def changed_place(images: Tensor, down: int, right: int) -> Tensor:
+    padded = nn.functional.pad(images.float(), (1, 1, 1, 1), mode="reflect")
+    return padded[:, :, 1 + down : 33 + down, 1 + right : 33 + right].to(torch.uint8)
+
+
+def plain(net: nn.Module) -> Callable[[Tensor], Tensor]:
+    return lambda images: net.eval()(scaled(images))
+
+
+def one_class(answer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """No more than which class is the likeliest."""
+    return lambda images: 9.0 * nn.functional.one_hot(answer(images).argmax(1), CLASSES)
+
+
+def only_photographs(answer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Another network's answers, ranks and a few errors where the images look made up or doubtful."""
+
+    def found(images: Tensor) -> Tensor:
+        own = torch.randn(len(images), CLASSES, generator=torch.Generator().manual_seed(len(images)))
+        top = nn.functional.one_hot(answer(images).argmax(1), CLASSES)
+        even = (images.flip(3) == images).all(dim=(1, 2, 3))
+        return own + torch.where(even, 0, 20)[:, None] * top
+
+    return found
+
+
+def noisy(share: float) -> nn.Module:
+    net, generator = small_net(), torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for value in net.parameters():
+            value.add_(share * value.std(correction=0) * torch.randn(value.shape, generator=generator))
+    return net
+
+
+def tuned() -> nn.Module:
+    """Thirty steps of Adam on training images."""
+    net = small_net().train()
+    images, labels = datasets.load("cifar10", "train", "mini")
+    optimizer = torch.optim.Adam(net.parameters(), lr=5e-4)
+    torch.manual_seed(3)
+    for _ in range(30):
+        rows = torch.randperm(len(images))[:64]
+        loss = nn.functional.cross_entropy(net(scaled(images[rows])), labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return net.eval()
+
+
+def rearranged() -> nn.Module:
+    """Another order of the channels, other scales between convolution and batch norm: the same function."""
+    net, generator = small_net(), torch.Generator().manual_seed(4)
+    order = torch.arange(3)
+    with torch.no_grad():
+        state = net.state_dict()
+        for convolution in (0, 4, 8):  # each with its batch norm after it
+            weight = state[f"{convolution}.weight"]
+            new_order = torch.randperm(len(weight), generator=generator)
+            scales = 0.2 + 3 * torch.rand(len(weight), generator=generator)
+            weight.copy_(scales[:, None, None, None] * weight[:, order][new_order])
+            order = new_order
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                value = state[f"{convolution + 1}.{name}"]
+                value.copy_(value[order])
+            state[f"{convolution + 1}.running_mean"] *= scales
+            state[f"{convolution + 1}.running_var"] *= scales**2
+        state["13.weight"].copy_(state["13.weight"][:, order])
+    return net
+
+
+def pruned() -> nn.Module:
+    """A tenth of each layer's weights gone, the rest in 8 bits."""
+    net = small_net()
+    with torch.no_grad():
+        for value in net.parameters():
+            value[value.abs() < value.abs().quantile(0.1)] = 0
+            value.copy_((127 * value / value.abs().max()).round() * value.abs().max() / 127)
+    return net
+
+
+def split() -> dict[str, Tensor]:
+    """The tensors halved, renamed, in bfloat16, beside a layer that does nothing."""
+    found = {"extra.weight": torch.eye(10)}
+    for number, value in enumerate(small_net().state_dict().values()):
+        if value.ndim > 1:
+            for half, part in enumerate(value.chunk(2, dim=1)):
+                found[f"layer{number}.{half}"] = part.bfloat16()
+    return found
+
+
+NEAR_COPIES: dict[str, tuple[Callable[[Tensor], Tensor], dict[str, Tensor] | None]] = {
+    "views averaged": (views, None),
+    "a bias in the head": (lambda x: small_net()(scaled(x)) + torch.linspace(-2, 2, CLASSES), None),
+    "one class": (one_class(plain(small_net())), None),
+    "one class, noise": (one_class(plain(noisy(0.01))), dict(noisy(0.01).state_dict())),
+    "one class, fine-tuned": (one_class(plain(tuned())), dict(tuned().state_dict())),
+    "fine-tuned, code with weights in it": (plain(tuned()), None),
+    "rearranged, other answers": (only_photographs(plain(rearranged())), dict(rearranged().state_dict())),
+    "pruned, other answers": (only_photographs(plain(pruned())), dict(pruned().state_dict())),
+    "split, other answers": (only_photographs(views), split()),
+}
+
+
+@pytest.mark.parametrize("name", NEAR_COPIES)
+def test_a_near_copy_is_found_and_says_by_what(
+    name: str, honest: Network, test_set: tuple[Tensor, Tensor]
+) -> None:
+    answer, state = NEAR_COPIES[name]
+    near = printed_of(local(answer, test_set[0]), test_set[1], state)
+    first = printed_of(honest, test_set[1], dict(small_net().state_dict()))
+    flagged = flag_copies([verdict_of("ada", first), verdict_of("ben", near)])
+    for verdict, other in zip(flagged, ("ben", "ada"), strict=True):
+        (flag,) = verdict.flags
+        assert flag.kind == "copy" and flag.message.startswith("much the same network (alike, of 1: ")
+        assert f"as 1 other student handed in: {other}; the same code run twice" in flag.message
+
+
+def test_rearranged_channels_are_the_same_function(test_set: tuple[Tensor, Tensor]) -> None:
+    with torch.no_grad():
+        few = test_set[0][:20]
+        torch.testing.assert_close(plain(rearranged())(few), plain(small_net())(few), rtol=1e-3, atol=1e-3)
+
+
+def test_trainings_of_the_same_network_are_not_taken_for_copies(
+    train_set: tuple[Tensor, Tensor], test_set: tuple[Tensor, Tensor]
+) -> None:
+    """From other first weights, and from the same ones with the images in another order."""
+    prints = []
+    for start, order in ((0, 0), (1, 1), (2, 2), (0, 3)):
+        torch.manual_seed(start)
+        names: Json = {}
+        exec(HONEST, names)
+        net = names["classifier"]().train()
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+        torch.manual_seed(order)
+        for _ in range(3):
+            for rows in torch.randperm(len(train_set[1])).split(64):
+                loss = nn.functional.cross_entropy(net(scaled(train_set[0][rows])), train_set[1][rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        network = local(plain(net.eval()), test_set[0])
+        assert (network.logits.argmax(1) == test_set[1]).double().mean() > 0.25
+        prints.append(printed_of(network, test_set[1], dict(net.state_dict())))
+    assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
+
+
+def test_the_weights_are_read_without_running_the_code(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    save_file({n: v.contiguous() for n, v in small_net().state_dict().items()}, path)
+    code = Code(filename="lab8.py", cells=("import torch\ntorch.cos = lambda x: torch.zeros(1)",))
+    with Slot() as slot:
+        for content, is_known in ((path.read_bytes(), True), (b"nonsense", False)):
+            path.write_bytes(content)
+            weights = Weights(filename=path.name, path=path, format="safetensors")
+            with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+                student.load()
+                if not is_known:
+                    with pytest.raises(StudentFailure, match="not a safetensors file"):
+                        student.sketch()
+                    continue
+                found = student.sketch()
+                assert found is not None
+                torch.testing.assert_close(found, sketch(Contents(dict(small_net().state_dict()))))
+                assert student.defines("classifier") is False, "the code can be asked again"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"a": torch.zeros(16, 3, 3, 3)},
+        {"a": torch.full((16, 3, 3, 3), torch.nan)},
+        {"a": torch.zeros(0, 3, 3, 3), "b": torch.ones(3), "c": torch.ones(4, 4), "d": torch.ones(9, 1, 1)},
+        {"a": torch.ones(20, 20, 3, 3, dtype=torch.int64), "b": torch.ones(2, 2, 2, 2)},
+    ],
+)
+def test_weights_without_anything_to_go_by_have_no_sketch(state: dict[str, Tensor]) -> None:
+    assert sketch(Contents(state)) is None
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        None,
+        torch.zeros(3),
+        torch.full((copies.WAVES,), torch.nan),
+        torch.ones(copies.WAVES, dtype=torch.int64),
+    ],
+)
+def test_a_sketch_that_is_none_is_not_kept(claimed: Tensor | None) -> None:
+    assert copies.sketch_of(claimed) == ""
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf, 1e300, 0.0])
+def test_absurd_logits_are_like_nobodys(value: float, honest: Network) -> None:
+    answers = torch.full((PROBES, CLASSES), value, dtype=torch.float64)
+    answers[0, 0] = 1.0
+    prints = [Fingerprint(answers=copies.answers_of(answers)), printed_of(honest, torch.zeros(1000))]
+    assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
+
+
+@pytest.mark.parametrize("text", ["", "é" * 700, "A" * 10**6, "====", "A" * 684])
+def test_a_fingerprint_that_is_none_is_compared_with_nothing(text: str) -> None:
+    damaged = Fingerprint(answers=text, sketch=text, errors=text, ranks=text)
+    flagged = flag_copies([verdict_of(i, damaged) for i in "ab"])
+    assert not any("weights" in f.message or "answers" in f.message for v in flagged for f in v.flags)
 
 
 # Claims

@@ -1,20 +1,33 @@
-"""The same weights, handed in by two students: found by the file, or by what the network answers.
+"""The same network, handed in by two students: found by its file, its weights, or its answers.
 
-The answers are compared as orders: for each of some test images, the ten classes from the
-likeliest to the least. That needs no label and none of the student's word. It stays the same when
-weights are written to another kind of file, in another order or half as exactly, under other
-names or scaled; a little noise changes little. Two networks trained apart agree on
-the first class and hardly on the other nine.
+Besides the file's digest four things are kept of each network and compared pair by pair; one that is alike
+is enough. None rests on the student's word: the weights come from the file, read by a process that runs none
+of the student's code, and the answers are to images that went in without labels.
+
+- weights: a sketch that the order and scale of channels, names and kinds of file do not change, see
+  `grader.sandbox.sketch`;
+- answers: logits for images unlike the training's, where each network goes its own way. Mirrored, the images
+  are the same, and they have no fine lines: averages over views of an image come to the same answers;
+- errors: which test images are answered wrongly, and with which class; also of networks that tell no more;
+- ranks: for some test images, the ten classes from the likeliest to the least.
+
+The bounds come from tests/benchmarks/copies.py, which says how alike two students' own networks are.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import functools
 import hashlib
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.functional import avg_pool2d, interpolate, normalize
 
 from grader.text import safe_line
 from grader.types import Fingerprint, Flag, Verdict
@@ -22,32 +35,88 @@ from grader.types import Fingerprint, Flag, Verdict
 if TYPE_CHECKING:
     from torch import Tensor
 
-PROBES = 100  # images, the first that accuracy is measured on
+PROBES = 100  # images for the ranks, and as many unlike the training's
+TESTED = 1000  # images among which the errors are
 CLASSES = 10
-SAME = 0.75  # of the places in the orders; two networks trained apart shared 0.62 at most, see the benchmark
+WAVES = 512  # numbers in a sketch
+FEW = 10  # errors: of fewer nothing is concluded
 NAMED = 5  # students named in a message
+SEED = "; the same code run twice with the same seed gives networks as much alike"
+# From which value on two networks are alike, of 1.
+BOUNDS = {"weights": 0.35, "answers": 0.78, "errors": 0.75, "ranks": 0.75}
+
+Numbers = npt.NDArray[np.number]
 
 
-def fingerprint(weights: Path | None, logits: Tensor | None) -> Fingerprint:
-    """What to keep of a submission: of its checkpoint's file, and of its logits (N, 10) for the images."""
+def digest_of(weights: Path | None) -> str:
+    """Of the checkpoint's file; empty where there is none."""
+    if weights is None:
+        return ""
     digest = hashlib.sha256()
-    if weights is not None:
-        with weights.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return Fingerprint(
-        weights_sha256=digest.hexdigest() if weights is not None else "",
-        ranks=_ranks(logits[:PROBES]) if logits is not None else "",
-    )
+    with weights.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def _ranks(logits: Tensor) -> str:
+@functools.cache
+def unlike_images() -> Tensor:
+    """uint8 (PROBES, 3, 32, 32), always the same: spots of colour, each image the same when mirrored."""
+    generator = torch.Generator().manual_seed(0)
+    colours = torch.rand(PROBES, 3, 16, 16, generator=generator)
+    spots = interpolate(colours, (32, 32), mode="bicubic")
+    spots = (spots - spots.mean((1, 2, 3), True)) / spots.std((1, 2, 3), keepdim=True)
+    images = (128 + 64 * spots).clamp(0, 255).to(torch.uint8)
+    return torch.cat([images[..., :16], images[..., :16].flip(3)], 3)
+
+
+def answers_of(logits: Tensor) -> str:
+    """Logits (PROBES, 10) for `unlike_images()`, without what many networks have in common.
+
+    That is a bias, a scale or a softmax, and what is linear in the colours of large parts of an image: simple
+    networks know little else, and all of them the same.
+    """
+    values = logits.double()
+    if (values >= 0).all() and ((values.sum(1) - 1).abs() < 0.01).all():  # probabilities
+        values = values.clamp_min(1e-30).log()
+    values = values.clamp(-1e30, 1e30)
+    values = values - values.mean(1, keepdim=True)
+    values = (values / values.abs().median().clamp_min(1e-9)).clamp(-20, 20)  # no image outweighs the others
+    colours = avg_pool2d(unlike_images().double(), 8)[..., :2].flatten(1)  # the other half is the same
+    known = torch.cat([colours, torch.ones(PROBES, 1)], 1)
+    return _packed(normalize(values - known @ torch.linalg.lstsq(known, values).solution))
+
+
+def errors_of(logits: Tensor, labels: Tensor) -> str:
+    """For the first test images the class that is answered, a digit each, or a dot where it is right."""
+    answers = logits[:TESTED].argmax(1)
+    right = answers == labels[:TESTED]
+    pairs = zip(answers.tolist(), right.tolist(), strict=True)
+    return "".join("." if is_right else str(answer) for answer, is_right in pairs)
+
+
+def ranks_of(logits: Tensor) -> str:
     """The orders as digits; empty where many logits are equal, for then they say nothing."""
+    logits = logits[:PROBES]
     ordered, order = logits.sort(dim=1, descending=True, stable=True)
     distinct = (ordered.diff(dim=1) != 0).all(dim=1)
     if len(logits) < PROBES or distinct.double().mean() < 0.9:
         return ""
     return "".join(map(str, order.flatten().tolist()))
+
+
+def sketch_of(numbers: Tensor | None) -> str:
+    """What the box said of the weights, where it is a sketch."""
+    if numbers is None or not numbers.is_floating_point() or numbers.shape != (WAVES,):
+        return ""
+    numbers = numbers.double()
+    return _packed(4 * numbers / numbers.norm().clamp_min(1e-9)) if numbers.isfinite().all() else ""
+
+
+def _packed(values: Tensor) -> str:
+    """Numbers of -1 to 1 as bytes, in base64."""
+    numbers = (127 * values.nan_to_num().clamp(-1, 1)).round().to(torch.int8)
+    return base64.b64encode(numbers.numpy().tobytes()).decode()
 
 
 def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -56,7 +125,7 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
     Only the newest verdicts of all students together can say so: they carry what to compare,
     so a student graded again or in a later batch is compared with all, and no flag is stored.
     """
-    alike = _alike([verdict.fingerprint.ranks for verdict in verdicts])
+    found = alike([verdict.fingerprint for verdict in verdicts])
     files: dict[str, set[int]] = {}
     for at, verdict in enumerate(verdicts):
         files.setdefault(verdict.fingerprint.weights_sha256, set()).add(at)
@@ -67,31 +136,80 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
         same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me}
         if same_file:
             flags.append(_flag("the very file of weights", same_file, verdicts))
-        others = alike[me].keys() - same_file
+        others = {at: values for at, values in found[me].items() if at not in same_file}
         if others:
-            least = min(alike[me][at] for at in others)
-            what = f"other weights that answer alike (at least {least:.1%} of their orders of classes)"
-            flags.append(_flag(what, others, verdicts))
+            flags.append(_flag(f"much the same network ({_figures(others)})", others.keys(), verdicts, SEED))
         flagged.append(verdict.model_copy(update={"flags": tuple(flags)}))
     return flagged
 
 
-def _flag(what: str, twins: Set[int], verdicts: Sequence[Verdict]) -> Flag:
+def _figures(others: Mapping[int, Mapping[str, float]]) -> str:
+    """In what they are alike, and how much at least."""
+    values = {what: [one[what] for one in others.values() if what in one] for what in BOUNDS}
+    return "alike, of 1: " + ", ".join(f"{what} {min(some):.2f}" for what, some in values.items() if some)
+
+
+def _flag(what: str, twins: Set[int], verdicts: Sequence[Verdict], note: str = "") -> Flag:
     """Neutral, for the weights may be the course's own."""
     names = [safe_line(verdicts[at].student_id, 60) for at in sorted(twins)]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     people = f"{len(names)} other student{'s' if len(names) > 1 else ''}"
-    return Flag(kind="copy", message=f"{what} as {people} handed in: {', '.join(names[:NAMED])}{more}")
+    listed = ", ".join(names[:NAMED]) + more
+    return Flag(kind="copy", message=f"{what} as {people} handed in: {listed}{note}")
 
 
-def _alike(ranks: Sequence[str]) -> list[dict[int, float]]:
-    """For each order, which others have the same class in at least SAME of the places, and how many."""
-    found: list[dict[int, float]] = [{} for _ in ranks]
-    known = [at for at, text in enumerate(ranks) if len(text) == PROBES * CLASSES and text.isascii()]
-    if not known:
-        return found
-    table = np.stack([np.frombuffer(ranks[at].encode(), np.uint8) for at in known])
-    for number, at in enumerate(known):
-        shares = (table == table[number]).mean(axis=1)
-        found[at] = {known[i]: float(shares[i]) for i in np.flatnonzero(shares >= SAME) if i != number}
+def alike(
+    prints: Sequence[Fingerprint], bounds: Mapping[str, float] = BOUNDS
+) -> list[dict[int, dict[str, float]]]:
+    """For each network, which others are alike in something, and how much in that."""
+    found: list[dict[int, dict[str, float]]] = [{} for _ in prints]
+    sketches = [_unpacked(one.sketch, WAVES) for one in prints]
+    answers = [_unpacked(one.answers, PROBES * CLASSES) for one in prints]
+    tested = min(TESTED, max((len(one.errors) for one in prints), default=0))
+    errors = [_symbols(one.errors, tested) for one in prints]
+    ranks = [_symbols(one.ranks, PROBES * CLASSES) for one in prints]
+    for what, tables, compare in (
+        ("weights", sketches, _cosines),
+        ("answers", answers, _cosines),
+        ("errors", errors, _shared_errors),
+        ("ranks", ranks, _shared_ranks),
+    ):
+        known = [at for at, table in enumerate(tables) if table is not None]
+        table = np.array([tables[at] for at in known])
+        for number, at in enumerate(known):
+            values = compare(table, number)
+            for i in np.flatnonzero(values >= bounds[what]):
+                if i != number:
+                    found[at].setdefault(known[i], {})[what] = float(values[i])
     return found
+
+
+def _unpacked(text: str, count: int) -> Numbers | None:
+    """What `_packed` was given, scaled to length 1; None if it is not so many numbers."""
+    try:
+        numbers = np.frombuffer(base64.b64decode(text, validate=True), np.int8).astype(np.float32)
+    except (binascii.Error, ValueError):
+        return None
+    length = np.linalg.norm(numbers)
+    return numbers / length if len(numbers) == count and length > 0 else None
+
+
+def _symbols(text: str, count: int) -> Numbers | None:
+    return np.frombuffer(text.encode(), np.uint8) if len(text) == count > 0 and text.isascii() else None
+
+
+def _cosines(table: Numbers, number: int) -> Numbers:
+    return np.asarray(table @ table[number])
+
+
+def _shared_errors(table: Numbers, number: int) -> Numbers:
+    """Of the images that either answers wrongly, the share that both answer with the same wrong class."""
+    wrong = table != ord(".")
+    mine = wrong[number]
+    either = np.count_nonzero(wrong | mine, axis=1)
+    shared = np.count_nonzero(table[:, mine] == table[number, mine], axis=1)
+    return np.asarray(shared / (either + FEW))
+
+
+def _shared_ranks(table: Numbers, number: int) -> Numbers:
+    return np.asarray((table == table[number]).mean(axis=1))

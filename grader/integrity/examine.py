@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from grader import datasets
 from grader.accuracy import Network, NoResultError
 from grader.errors import KitError
+from grader.integrity import copies
 from grader.integrity.claims import compare_claims
-from grader.integrity.copies import fingerprint
 from grader.integrity.network import Labelled, examine_network
-from grader.sandbox import StudentFailure
+from grader.sandbox import Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy, Fingerprint, Flag, Record, Submission
 
@@ -49,32 +50,51 @@ def examine(
     *,
     wall_seconds: float,
     seed: int | None = None,
+    student: Student | None = None,
 ) -> Findings:
     """Look at one submission whose accuracy was measured on `test`, if it could be.
 
     A failure in here costs a remark, whosever it is: it never changes what was measured before.
-    `seed` repeats an earlier look; it is fresh otherwise.
+    `seed` repeats an earlier look; it is fresh otherwise. With `student` the weights in its file are
+    compared, too; the network is gone afterwards.
     """
     flags: list[Flag] = []
     remarks: list[str] = []
     ours = submission.weights is not None and submission.weights.source == "trained"
     weights = submission.weights.path if submission.weights and not ours else None
     found = Fingerprint()
-    try:
-        found = fingerprint(weights, None)
+    with _noted(remarks):
+        found = Fingerprint(weights_sha256=copies.digest_of(weights))
         if control is not None and not ours:  # else the notebook speaks of other images, or other weights
             flags += compare_claims(submission.claims, accuracy)
         if network is not None and accuracy.low is not None and accuracy.low > NEAR_CHANCE:
             if not ours:  # one seed for all: the same layers may well end as the same weights
-                found = fingerprint(weights, network.logits)
+                found = found.model_copy(update=_compared(network, test))
             flags += _ask(network, accuracy, test, control, wall_seconds, seed)
-    except Exception as error:
-        remarks.append(f"whether this work is what it looks like was not found out: {error!r}")
+    if student is not None and found.errors:
+        with _noted(remarks), suppress(StudentFailure):
+            found = found.model_copy(update={"sketch": copies.sketch_of(student.sketch())})
     return Findings(
         flags=tuple(f.model_copy(update={"message": safe_line(f.message, CHARACTERS)}) for f in flags),
         fingerprint=found,
         remarks=tuple(safe_line(remark, CHARACTERS) for remark in remarks),
     )
+
+
+@contextmanager
+def _noted(remarks: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        remarks.append(f"whether this work is what it looks like was not found out: {error!r}")
+
+
+def _compared(network: Network, test: Labelled) -> dict[str, str]:
+    """What the network answers, as it is compared with the class's."""
+    found = {"ranks": copies.ranks_of(network.logits), "errors": copies.errors_of(network.logits, test[1])}
+    with suppress(StudentFailure, NoResultError):  # the images are strange, the network need not be
+        found["answers"] = copies.answers_of(network.classify(copies.unlike_images()))
+    return found
 
 
 def _ask(

@@ -30,7 +30,7 @@ SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the 
 INSIDE_FILES = (
     *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
     *("checkpoints.py", "protocol.py", "relay.py", "rules.py", "waiting.py", "counters.py", "device.py"),
-    "pace.py",
+    *("pace.py", "sketch.py"),
 )
 DEVICES = Path("/dev")
 PROC = Path("/proc")

@@ -151,7 +151,7 @@ def fit(contents: Contents, own: dict[str, Tensor]) -> Fit:
 
     Raises UnusableError where the file holds no state dict, or several that fit.
     """
-    found = list(_state_dicts(contents.value))
+    found = list(state_dicts(contents.value))
     readings = [reading for key, stored in found for reading in _readings(key, stored, own)]
     fits = _different(reading for reading in readings if not reading.faults)
     if not fits:
@@ -185,7 +185,7 @@ def _no_state_dict(contents: Contents) -> str:
     return f"holds no state dict: {SAVE}"
 
 
-def _state_dicts(
+def state_dicts(
     value: object, key: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
     """The dicts of tensors by name in what a file holds, with the keys that lead there."""
@@ -199,7 +199,7 @@ def _state_dicts(
         items = enumerate(value, 1)
     for name, inner in items:
         if isinstance(inner, dict | list | tuple) and len(key) < DEPTH:
-            yield from _state_dicts(inner, (*key, str(name)))
+            yield from state_dicts(inner, (*key, str(name)))
 
 
 def _tensor(value: object) -> Tensor | None:

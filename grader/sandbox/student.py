@@ -384,6 +384,25 @@ class Student:
         finally:
             self.seconds_used += worker.own_seconds
 
+    def sketch(self) -> Tensor | None:
+        """A sketch, float32 (N,), of the weights that were handed in; None where they have nothing to go by.
+
+        It comes from a fresh process that runs none of the student's code; so models built before are gone.
+        Raises StudentFailure where the file cannot be opened safely.
+        """
+        self._raise_if_over()
+        weights = self._submission.weights
+        if weights is None:
+            raise StudentFailure("missing", "no weights were handed in")
+        self._end()
+        self._worker = self._slot.start_worker(self._output, self.limits)
+        try:
+            self._send_checkpoint(self._worker, weights)
+            found = self._exchange(self._worker, "sketch", b"", self.limits.load_seconds, {})
+        finally:
+            self._end()
+        return None if found is None else _tensor(found)
+
     def close(self) -> None:
         """End the process and all that it started. `Slot.student` does this."""
         self._closed = True

@@ -434,6 +434,16 @@ def _load_weights(state: State, request: dict[str, Any], payload: bytes) -> dict
     return {**faults, "remark": remark[:LINE_CHARACTERS]}
 
 
+def _sketch(state: State, request: dict[str, Any], payload: bytes) -> Tensor | None:
+    """Of the checkpoint's weights, without the student's code."""
+    from .sketch import sketch  # which the self-test goes without
+
+    try:
+        return sketch(_read_checkpoint(state))
+    except checkpoints.UnusableError as error:
+        raise RefusalError("bad_value", f"{state.checkpoint_name}: {error}") from None
+
+
 def _train(state: State, request: dict[str, Any], payload: bytes) -> str:
     """Train, and tell the type of the history: no points rest on it."""
     history = _history(state, request, payload)
@@ -556,6 +566,7 @@ _OPERATIONS: dict[str, Callable[[State, dict[str, Any], bytes], object]] = {
     "outputs": _outputs,
     "gradients": _gradients,
     "load_weights": _load_weights,
+    "sketch": _sketch,
     "train": _train,
     "train_until": _train_until,
     "pace": _pace,

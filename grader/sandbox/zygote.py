@@ -451,7 +451,7 @@ def _preload(shim: str) -> None:
 
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
-    from . import worker
+    from . import sketch, worker  # noqa: F401 - the first for a worker to find
 
     if shim:
         sys.path.insert(0, str(Path(shim).parent))
