@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +25,7 @@ Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 BATCH = {"cpu": 100, "cuda": 1000}
 SMALLEST_BATCH = 4  # where memory is short
 FORESEEN = 0.1  # of the images: then it shows when the time will not do by far
+SLACK = 2.0  # so many times their share of the time may the images in between take
 
 
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
@@ -44,17 +44,11 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Network:
-    """The submitted network in the worker, its weights loaded, and what it answered."""
+    """What the submitted network answered."""
 
-    model: Model
-    batch: int  # images at a time, as its memory allows
-    seconds: float  # a batch's
     logits: Tensor  # float64 (N, 10), for the images that were measured; no NaN
-    elapsed: float  # seconds of its own that these took
-
-    def classify(self, images: Tensor) -> Tensor:
-        """Logits (N, 10) for uint8 images (N, 3, 32, 32). Raises StudentFailure, NoResultError."""
-        return torch.cat(list(_classify(self.model, images, self.batch, self.seconds)))
+    between: Tensor | None = None  # float64 (M, 10), likewise for the images in between; None where it failed
+    failure: str = ""  # how it did, in one line
 
 
 def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
@@ -66,6 +60,11 @@ def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
     share = max(images, 1000) / 10_000
     small = pace.small_seconds() if device == "cpu" else pace.SMALL_SECONDS
     return share * pace.allowed_seconds(small, limits.accuracy_seconds)
+
+
+def between_seconds(seconds: float, images: int, between: int) -> float:
+    """How long `between` images more may take where `images` may take `seconds`."""
+    return SLACK * seconds * between / images
 
 
 def measure_accuracy(
@@ -81,16 +80,27 @@ def measure_accuracy(
 
 
 def measure(
-    student: Student, images: Tensor, labels: Tensor, *, seconds: float = math.inf
+    student: Student,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    seconds: float = math.inf,
+    between: Tensor | None = None,
 ) -> tuple[Accuracy, Network | None]:
-    """As `measure_accuracy`, and the network that was measured, where there is a result."""
+    """As `measure_accuracy`, and what the network answered, where there is a result.
+
+    `between` are more images, uint8 (M, 3, 32, 32), asked for in batches of their own among the others,
+    so that a network has no time of its own left for them, and none after them. They may take
+    `between_seconds`. However the network fails on them, the accuracy stays what it is without them.
+    """
+    between = images[:0] if between is None else between
     size = BATCH[student.device]
     student.reserve(0)
     while True:
         try:
-            network = _answers(student, images, size, seconds)
+            network = _answers(student, images, between, size, seconds)
         except StudentFailure as failure:
-            if failure.kind == "out_of_memory" and size > SMALLEST_BATCH:
+            if _lacks_memory(failure) and size > SMALLEST_BATCH:
                 size = max(size // 8, SMALLEST_BATCH)
                 continue
             return Accuracy(images=len(images), reason=failure.message), None
@@ -113,33 +123,66 @@ class NoResultError(Exception):
     """Why there is no result, in one line."""
 
 
-def _answers(student: Student, images: Tensor, size: int, allowed: float) -> Network:
-    model = student.build("classifier")
-    _load_weights(model)
-    seconds, began = student.limits.batch_seconds, student.seconds_used
+def _answers(student: Student, images: Tensor, between: Tensor, size: int, allowed: float) -> Network:
+    """What the network says of both, in batches of `size`.
+
+    The batches of `images` are the same, whatever is asked between them: what a network answers may
+    depend on the other images of a batch.
+    """
+    model: Model | None = _loaded(student)
+    parts, others = images.split(size), between.split(size) if len(between) else ()
     logits: list[Tensor] = []
-    for part in _classify(model, images, size, seconds):
-        logits.append(part)
-        took, done = student.seconds_used - began, sum(map(len, logits))
-        needed = pace.needed_seconds(took, done, len(images))
-        if took > allowed or (done >= FORESEEN * len(images) and needed > 2 * allowed):
-            raise NoResultError(
-                f"the network is too slow: {done:,} images took {took:.0f} seconds, all {len(images):,} take"
-                f" {needed / 60:.0f} minutes or so, where {allowed / 60:.1f} are allowed on this machine. A"
-                " smaller network is faster, and so are smaller images than preprocess now makes"
-                " (instructor: accuracy_seconds under [limits] in the rubric, or a GPU)"
-            )
-    return Network(model, size, seconds, torch.cat(logits), student.seconds_used - began)
+    looked: list[Tensor] = []
+    took = looking = 0.0
+    failure = ""
+    for part in parts:
+        model = model or _loaded(student)
+        began = student.seconds_used
+        logits.append(_classify(student, model, part))
+        took += student.seconds_used - began
+        _expect_in_time(took, sum(map(len, logits)), len(images), allowed)
+        while not failure and len(looked) < len(others) * len(logits) // len(parts):
+            began = student.seconds_used
+            try:
+                looked.append(_classify(student, model, others[len(looked)]))
+                looking += student.seconds_used - began
+                if looking > between_seconds(allowed, len(images), len(between)):
+                    raise NoResultError(f"they took {looking:.0f} seconds, the others {took:.0f} until then")
+            except (StudentFailure, NoResultError) as problem:
+                if _lacks_memory(problem) and size > SMALLEST_BATCH:
+                    raise
+                failure = str(problem)
+                model = None  # whatever became of it, the next images need a sound one
+                break
+    return Network(torch.cat(logits), None if failure else torch.cat([*looked, logits[0][:0]]), failure)
 
 
-def _classify(model: Model, images: Tensor, size: int, seconds: float) -> Iterator[Tensor]:
-    for part in torch.split(images, size):
-        yield _usable(model.classify(part, seconds=seconds), len(part))
+def _expect_in_time(took: float, done: int, images: int, allowed: float) -> None:
+    """Raise NoResultError where `done` of the images took too long, or all are going to by far."""
+    needed = pace.needed_seconds(took, done, images)
+    if took > allowed or (done >= FORESEEN * images and needed > 2 * allowed):
+        raise NoResultError(
+            f"the network is too slow: {done:,} images took {took:.0f} seconds, all {images:,} take"
+            f" {needed / 60:.0f} minutes or so, where {allowed / 60:.1f} are allowed on this machine. A"
+            " smaller network is faster, and so are smaller images than preprocess now makes"
+            " (instructor: accuracy_seconds under [limits] in the rubric, or a GPU)"
+        )
 
 
-def _load_weights(model: Model) -> None:
+def _lacks_memory(problem: Exception) -> bool:
+    return isinstance(problem, StudentFailure) and problem.kind == "out_of_memory"
+
+
+def _classify(student: Student, model: Model, images: Tensor) -> Tensor:
+    return _usable(model.classify(images, seconds=student.limits.batch_seconds), len(images))
+
+
+def _loaded(student: Student) -> Model:
+    """The submission's network with its weights."""
+    model = student.build("classifier")
     if differences := model.load_weights().differences:
         raise NoResultError(f"the weights do not fit classifier(): {', '.join(differences)}")
+    return model
 
 
 def _usable(logits: Tensor, n: int) -> Tensor:

@@ -7,7 +7,6 @@ state dict and then measured like weights that were handed in, in a fresh proces
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -23,7 +22,7 @@ PACE_SECONDS = 3.0
 PACE_BATCH = {"cpu": 128, "cuda": 1024}  # images
 NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
 FILENAME = "the trained weights"  # no code names a file so
-CODE_BYTES = 32 * 1024  # of code, compressed; the reference has 6,000
+KNOWS_MUCH, LEAST_IMAGES = 0.45, 1000  # an accuracy that nobody reaches by seeing so few images
 
 
 def measure_pace(slot: Slot) -> float:
@@ -81,13 +80,18 @@ def summary(training: Training) -> str:
     return told + (f"; it did not end by itself: {training.reason}" if training.reason else "")
 
 
-def carries(code: Code) -> Flag | None:
-    """A flag where there is more in the code than people write: weights, for its training to unpack."""
-    size = len(zlib.compress("\n".join(code.texts).encode("utf-8", "replace")))
-    if size <= CODE_BYTES:
+def instant(training: Training, accuracy: Accuracy | None) -> Flag | None:
+    """A flag where a training that was over at once left a network that knows much."""
+    if training.seconds is None or accuracy is None or accuracy.low is None:
         return None
-    message = f"the code has {size // 1024:,} KiB even when compressed, more than people write: it may carry"
-    return Flag(kind="code_size", message=f"{message} weights that its training only unpacks")
+    if accuracy.low <= KNOWS_MUCH or training.seconds * training.pace >= LEAST_IMAGES:
+        return None
+    message = (
+        f"the training took {training.seconds:.3f} seconds, in which a small network is trained on"
+        f" {training.seconds * training.pace:,.0f} images on this machine, and left {accuracy.accuracy:.1%}:"
+        " it may have unpacked what the code carries"
+    )
+    return Flag(kind="training_time", message=message)
 
 
 def compare(submitted: Accuracy, training: Training, budget: Budget) -> Flag | None:

@@ -24,10 +24,11 @@ from grader import training as training_module
 from grader.accuracy import measure_accuracy
 from grader.budget import Budget
 from grader.grade import Bench
+from grader.integrity.code import carries
 from grader.rubric import load_rubric
 from grader.sandbox import Limits, Slot, StudentFailure
 from grader.setup import Setup
-from grader.training import carries, compare, measure_pace, seconds_here, train
+from grader.training import compare, measure_pace, seconds_here, train
 from grader.types import Accuracy, Code, Submission, Training, Weights
 
 torch.set_num_threads(1)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from torch import Tensor
+
 from grader import datasets
-from grader.accuracy import Network, NoResultError
+from grader.accuracy import Network
 from grader.errors import KitError
 from grader.integrity.claims import compare_claims
 from grader.integrity.copies import fingerprint
-from grader.integrity.network import Labelled, examine_network
-from grader.sandbox import StudentFailure
+from grader.integrity.network import Draw, Labelled, is_too_good, judge_network
 from grader.text import safe_line
 from grader.types import Accuracy, Fingerprint, Flag, Record, Submission
 
 CHARACTERS = 500  # of a message
 NEAR_CHANCE = 0.15  # who knows this little has nothing to hide; chance is 0.10
-MOST_TIME = 0.5  # of a submission's time; whose accuracy took more cannot be asked much else
 
 
 class Findings(Record):
@@ -41,19 +41,12 @@ def control_images(images: str) -> Labelled | None:
 
 
 def examine(
-    submission: Submission,
-    accuracy: Accuracy,
-    network: Network | None,
-    test: Labelled,
-    control: Labelled | None,
-    *,
-    wall_seconds: float,
-    seed: int | None = None,
+    submission: Submission, accuracy: Accuracy, network: Network | None, labels: Tensor, drawn: Draw
 ) -> Findings:
-    """Look at one submission whose accuracy was measured on `test`, if it could be.
+    """Look at one submission whose accuracy was measured on images with `labels`, if it could be.
 
-    A failure in here costs a remark, whosever it is: it never changes what was measured before.
-    `seed` repeats an earlier look; it is fresh otherwise.
+    `drawn` is what was asked between them. A failure in here costs a remark, whosever it is: it never
+    changes what was measured before.
     """
     flags: list[Flag] = []
     remarks: list[str] = []
@@ -62,12 +55,15 @@ def examine(
     found = Fingerprint()
     try:
         found = fingerprint(weights, None)
-        if control is not None and not ours:  # else the notebook speaks of other images, or other weights
-            flags += compare_claims(submission.claims, accuracy)
-        if network is not None and accuracy.low is not None and accuracy.low > NEAR_CHANCE:
-            if not ours:  # one seed for all: the same layers may well end as the same weights
+        if len(drawn.control):  # else the images are the instructor's own, and nothing is known of them
+            flags += is_too_good(accuracy)
+            if not ours:  # else the notebook speaks of other weights
+                flags += compare_claims(submission.claims, accuracy)
+        if network is not None and accuracy.low is not None:
+            if not ours and accuracy.low > NEAR_CHANCE:  # one seed for all: the same layers may end alike
                 found = fingerprint(weights, network.logits)
-            flags += _ask(network, accuracy, test, control, wall_seconds, seed)
+            if accuracy.low > NEAR_CHANCE or network.failure:
+                flags += judge_network(network, accuracy, labels, drawn)
     except Exception as error:
         remarks.append(f"whether this work is what it looks like was not found out: {error!r}")
     return Findings(
@@ -75,24 +71,3 @@ def examine(
         fingerprint=found,
         remarks=tuple(safe_line(remark, CHARACTERS) for remark in remarks),
     )
-
-
-def _ask(
-    network: Network,
-    accuracy: Accuracy,
-    test: Labelled,
-    control: Labelled | None,
-    wall_seconds: float,
-    seed: int | None,
-) -> list[Flag]:
-    """As `examine_network`; a network that answers all images but the changed ones is flagged for it."""
-    try:
-        return examine_network(network, accuracy, test, control, seed=seed)
-    except (StudentFailure, NoResultError) as failure:
-        if network.elapsed > MOST_TIME * wall_seconds:
-            raise
-        message = (
-            f"the network answered all {accuracy.images:,} images, but failed on the same images changed a"
-            f" little: {failure}"
-        )
-        return [Flag(kind="changed_images", message=message)]
