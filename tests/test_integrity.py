@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import json
+import random
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -25,11 +28,12 @@ from grader.intake.notebook import parse_notebook
 from grader.intake.outputs import LINE_CHARACTERS, LINES
 from grader.integrity.changes import changed, changed_strongly
 from grader.integrity.claims import claimed_accuracies, compare_claims
+from grader.integrity.code import carries
 from grader.integrity.copies import CLASSES, PROBES, fingerprint, flag_copies
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import DROP, Counts, Draw, Gap, Loss, draw, judge, judge_network
 from grader.rubric import accuracy_points, load_rubric
-from grader.types import Accuracy, Fingerprint, Flag, Status, Submission, Verdict, Weights
+from grader.types import Accuracy, Code, Fingerprint, Flag, Status, Submission, Verdict, Weights
 
 pytestmark = pytest.mark.timeout(1500)  # the class of eight is graded in one fixture, on whatever machine
 
@@ -753,3 +757,77 @@ def test_of_endless_outputs_the_end_is_kept() -> None:
 def test_the_bound_says_what_the_message_says() -> None:
     (flag,) = judge(Counts(Loss(1000, 1000, 900, 0), STRONG, NOTHING, NOTHING), 1)
     assert f"{100 * DROP:.0f} points" in flag.message
+
+
+# Code that carries data
+
+REPOSITORY = Path(__file__).parents[1]
+LABELS = random.Random(0).choices("0123456789", k=10_000)
+BYTES = random.Random(0).randbytes(4_153)  # as many as 10,000 labels need
+LETTERS = [chr(0x4E00 + number) for number in random.Random(0).choices(range(2**14), k=2_373)]
+PACKED = {
+    "digits": f"LABELS = '{''.join(LABELS)}'",
+    "a number": f"LABELS = {''.join(LABELS)}",
+    "a list": f"LABELS = [{', '.join(LABELS)}]",
+    "base64": f"LABELS = '{base64.b64encode(BYTES).decode()}'",
+    "base85": f"LABELS = {base64.b85encode(zlib.compress(BYTES)).decode()!r}",
+    "bytes": f"LABELS = {BYTES!r}",
+    "hexadecimal": f"LABELS = 0x{BYTES.hex()}",
+    "Chinese characters": f"LABELS = '{''.join(LETTERS)}'",
+    "symbols": f"LABELS = '{''.join(chr(0x2800 + byte) for byte in BYTES)}'",
+    "letters": f"LABELS = '{''.join('abcdefghij'[int(label)] for label in LABELS)}'",
+    "names": f"LABELS = [{','.join('abcdefghij'[int(label)] for label in LABELS)}]",
+    "a comment": f"# {' '.join(LABELS)}",
+    "a docstring": f'def f():\n    """Of {base64.b64encode(BYTES).decode()}."""\n',
+    "short lines": "\n".join(
+        f"# {base64.b64encode(BYTES)[at : at + 60].decode()}" for at in range(0, 5538, 60)
+    ),
+}
+
+
+@pytest.mark.parametrize("packed", PACKED.values(), ids=PACKED)
+def test_the_labels_of_all_test_images_in_the_code_are_flagged(packed: str) -> None:
+    flag = carries(Code(filename="lab8.py", cells=(HONEST, packed)))
+    assert flag is not None and flag.kind == "code_size"
+    assert "numbers and strings that are no words" in flag.message
+
+
+AUGMENTS = "\n".join(
+    f"    SubPolicy(0.{n % 10}, 'shearX', {n % 9}, 0.{n % 7}, 'autocontrast', {n % 5}, (128, 128, 128)),"
+    for n in range(75)
+)
+LOG = "\n".join(f"# Epoch {n}/100 loss {1 / n:.4f} train acc {90 - 50 / n:.2f}" for n in range(1, 101))
+TALK = "# 这里先把图片归一化，再做随机裁剪和翻转；学习率从零升到最高点，然后线性降到零，见讲义第八章。\n" * 5
+PLOTS = "\n".join(
+    f"plt.plot(history['train_loss_{n}'], label='Training loss of run {n}', color='#1f77b4', linewidth=1.5)"
+    for n in range(40)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            (REPOSITORY / "solution" / name).read_text("utf-8")
+            for name in ("lab8.py", "lab8_tools.py", "train.py")
+        ),
+        (REPOSITORY / "solution" / "student_readme.zh.md").read_text("utf-8"),
+        (REPOSITORY / "tests" / "mistakes.py").read_text("utf-8"),
+        f"POLICIES = [\n{AUGMENTS}\n]",
+        LOG,
+        TALK,
+        PLOTS,
+        "# " + "=" * 4000,
+        "# ✓ → ≥ ── 🎉 " * 200,
+        f"URL = '{'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz ' * 9}'",
+    ],
+    ids=lambda text: "",
+)
+def test_what_people_write_is_no_data(text: str) -> None:
+    assert carries(Code(filename="lab8.py", cells=(HONEST, text))) is None
+
+
+def test_hostile_text_is_measured_in_a_moment() -> None:
+    """No way through it is tried twice."""
+    for piece in ("a", "aA", "1", "'", " ", "\\", "字", "字，", "A.b(", "\ud800", "#"):
+        carries(Code(filename="lab8.py", cells=(piece * (2**20 // len(piece)),)))

@@ -34,7 +34,7 @@ CONTROL_CHANGED = 0.10, 200  # others changed a little
 DROP = 0.04  # what small changes may cost an honest network
 STRONG_DROP = 0.20  # what strong ones may
 ABOVE = 0.01  # by which the test images may be the easier ones
-Z = 3.1  # standard errors beyond that: 1 in 1,000
+Z = 3.3  # standard errors beyond that: 1 in 2,000
 TOO_GOOD = 0.97  # small networks trained from nothing on the training images end near 0.96
 
 
