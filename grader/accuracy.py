@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,7 @@ Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 BATCH = {"cpu": 100, "cuda": 1000}
 SMALLEST_BATCH = 4  # where memory is short
 FORESEEN = 3  # batches, after which the fastest of them shows when the time will not do by far
+SLACK = 1.5  # so many times their share of the time may the images in between take
 
 
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
@@ -44,17 +45,11 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Network:
-    """The submitted network in the worker, its weights loaded, and what it answered."""
+    """What the submitted network answered."""
 
-    model: Model
-    batch: int  # images at a time, as its memory allows
-    seconds: float  # a batch's
     logits: Tensor  # float64 (N, 10), for the images that were measured; no NaN
-    elapsed: float  # seconds of its own that these took
-
-    def classify(self, images: Tensor) -> Tensor:
-        """Logits (N, 10) for uint8 images (N, 3, 32, 32). Raises StudentFailure, NoResultError."""
-        return torch.cat(list(_classify(self.model, images, self.batch, self.seconds)))
+    between: Tensor | None = None  # float64 (M, 10), likewise for the images in between; None where it failed
+    failure: str = ""  # how it did, in one line
 
 
 def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
@@ -66,6 +61,11 @@ def accuracy_seconds(limits: Limits, device: str, images: int) -> float:
     share = max(images, 1000) / 10_000
     small = pace.small_seconds() if device == "cpu" else pace.SMALL_SECONDS
     return share * pace.allowed_seconds(small, limits.accuracy_seconds)
+
+
+def between_seconds(seconds: float, images: int, between: int) -> float:
+    """How long `between` images more may take where `images` may take `seconds`."""
+    return SLACK * seconds * between / images
 
 
 def measure_accuracy(
@@ -92,24 +92,30 @@ def measure(
     labels: Tensor,
     *,
     seconds: float = math.inf,
+    between: Tensor | None = None,
     again: Callable[[], float] = lambda: 0.0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Accuracy, Network | None]:
-    """As `measure_accuracy`, and the network that was measured, where there is a result.
+    """As `measure_accuracy`, and what the network answered, where there is a result.
 
+    `between` are more images, uint8 (M, 3, 32, 32), asked for in batches of their own among the others,
+    so that a network has no time of its own left for them, and none after them. They may take
+    `between_seconds`. However the network fails on them, the accuracy stays what it is without them.
     `again` finds out once more how many seconds there are, before a network is refused for its slowness.
     """
+    between = images[:0] if between is None else between
     size, late = BATCH[student.device], False
     student.reserve(0)
     began = student.seconds_used
     while True:
         try:
-            network = _answers(student, images, size, seconds, began, again, progress)
+            clock = _Clock(student.seconds_used - began, seconds, again)
+            network = _answers(student, images, between, size, clock, progress)
         except StudentFailure as failure:
-            is_memory, is_time = failure.kind == "out_of_memory", failure.kind == "timeout"
-            if (is_memory and size > SMALLEST_BATCH) or (is_time and not late):
+            is_time = failure.kind == "timeout"
+            if (_lacks_memory(failure) and size > SMALLEST_BATCH) or (is_time and not late):
                 student.renew()  # nothing of this look is there for the next
-                size = max(size // 8, SMALLEST_BATCH) if is_memory else size
+                size = size if is_time else max(size // 8, SMALLEST_BATCH)
                 late = late or is_time  # no single reading of a clock decides
                 continue
             return Accuracy(images=len(images), reason=failure.message), None
@@ -132,48 +138,91 @@ class NoResultError(Exception):
     """Why there is no result, in one line."""
 
 
+@dataclass
+class _Clock:
+    """The time that all `images` may take."""
+
+    spent: float  # seconds, by earlier looks at the same images as well
+    allowed: float
+    again: Callable[[], float]  # what may be allowed now
+    fastest: float = math.inf
+    batches: int = 0
+
+    def add(self, batch: float, size: int, done: int, images: int) -> None:
+        """A batch took so long. Raises NoResultError where `done` took too long, or all will by far."""
+        self.spent += batch
+        self.batches += 1
+        self.fastest = min(self.fastest, batch)
+        needed = pace.needed_seconds(self.fastest, size, images)
+        least = max(self.spent, needed / 2 if self.batches >= FORESEEN else 0.0)
+        if least > self.allowed:  # the machine may have been a faster one when its pace was measured
+            self.allowed = max(self.allowed, self.again())
+        if least > self.allowed:
+            raise NoResultError(
+                f"the network is too slow: {done:,} images took {self.spent:.0f} seconds, all {images:,} take"
+                f" {needed / 60:.0f} minutes or so, where {self.allowed / 60:.1f} are allowed on this"
+                " machine. A smaller network is faster, and so are smaller images than preprocess now makes"
+                " (instructor: accuracy_seconds under [limits] in the rubric, or a GPU)"
+            )
+
+
 def _answers(
     student: Student,
     images: Tensor,
+    between: Tensor,
     size: int,
-    allowed: float,
-    began: float,
-    again: Callable[[], float],
+    clock: _Clock,
     progress: Callable[[int], None],
 ) -> Network:
-    """`began`: what the submission had used before any look at these images, for all looks count."""
-    model = student.build("classifier")
-    _load_weights(model)
-    seconds, start = student.limits.batch_seconds, student.seconds_used
+    """What the network says of both, in batches of `size`.
+
+    The batches of `images` are the same, whatever is asked between them: what a network answers may
+    depend on the other images of a batch.
+    """
+    model: Model | None = _loaded(student)
+    parts, others = images.split(size), between.split(size) if len(between) else ()
     logits: list[Tensor] = []
-    batches: list[float] = []  # the seconds of each
-    for part in _classify(model, images, size, seconds):
-        logits.append(part)
-        took, done = student.seconds_used - began, sum(map(len, logits))
+    looked: list[Tensor] = []
+    looking = 0.0
+    failure = ""
+    for part in parts:
+        model = model or _loaded(student)
+        began = student.seconds_used
+        logits.append(_classify(student, model, part))
+        done = sum(map(len, logits))
+        clock.add(student.seconds_used - began, size, done, len(images))
         progress(done)
-        batches.append(student.seconds_used - start - sum(batches))
-        needed = pace.needed_seconds(min(batches), size, len(images))
-        least = max(took, needed / 2 if len(batches) >= FORESEEN else 0.0)
-        if least > allowed:  # the machine may have been a faster one when its pace was measured
-            allowed = max(allowed, again())
-        if least > allowed:
-            raise NoResultError(
-                f"the network is too slow: {done:,} images took {took:.0f} seconds, all {len(images):,} take"
-                f" {needed / 60:.0f} minutes or so, where {allowed / 60:.1f} are allowed on this machine. A"
-                " smaller network is faster, and so are smaller images than preprocess now makes"
-                " (instructor: accuracy_seconds under [limits] in the rubric, or a GPU)"
-            )
-    return Network(model, size, seconds, torch.cat(logits), student.seconds_used - start)
+        while not failure and len(looked) < len(others) * len(logits) // len(parts):
+            began = student.seconds_used
+            try:
+                looked.append(_classify(student, model, others[len(looked)]))
+                looking += student.seconds_used - began
+                if looking > between_seconds(clock.allowed, len(images), len(between)):
+                    took = f"they took {looking:.0f} seconds, the others {clock.spent:.0f} until then"
+                    raise NoResultError(took)
+            except (StudentFailure, NoResultError) as problem:
+                if _lacks_memory(problem) and size > SMALLEST_BATCH:
+                    raise
+                failure = str(problem)
+                model = None  # whatever became of it, the next images need a sound one
+                break
+    return Network(torch.cat(logits), None if failure else torch.cat([*looked, logits[0][:0]]), failure)
 
 
-def _classify(model: Model, images: Tensor, size: int, seconds: float) -> Iterator[Tensor]:
-    for part in torch.split(images, size):
-        yield _usable(model.classify(part, seconds=seconds), len(part))
+def _lacks_memory(problem: Exception) -> bool:
+    return isinstance(problem, StudentFailure) and problem.kind == "out_of_memory"
 
 
-def _load_weights(model: Model) -> None:
+def _classify(student: Student, model: Model, images: Tensor) -> Tensor:
+    return _usable(model.classify(images, seconds=student.limits.batch_seconds), len(images))
+
+
+def _loaded(student: Student) -> Model:
+    """The submission's network with its weights."""
+    model = student.build("classifier")
     if differences := model.load_weights().differences:
         raise NoResultError(f"the weights do not fit classifier(): {', '.join(differences)}")
+    return model
 
 
 def _usable(logits: Tensor, n: int) -> Tensor:

@@ -11,10 +11,12 @@ from types import TracebackType
 import torch
 
 from grader import datasets, training
-from grader.accuracy import Network, accuracy_seconds, measure, measure_accuracy
+from grader.accuracy import Network, accuracy_seconds, between_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
+from grader.integrity.code import carries
 from grader.integrity.examine import control_images, examine
+from grader.integrity.network import Draw, draw
 from grader.longest import few_seconds, longest
 from grader.questions import assess_answers
 from grader.rubric import score
@@ -40,7 +42,10 @@ class Bench:
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
         self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))
-        self.longest = longest(limits, setup.rubric.training, setup.weights, self.accuracy_seconds)
+        between = len(draw((self.images, self.labels), self.control).labels)
+        self.between_seconds = between_seconds(self.accuracy_seconds, len(self.labels), between)
+        seconds = self.accuracy_seconds, self.between_seconds
+        self.longest = longest(limits, setup.rubric.training, setup.weights, *seconds)
 
     def __enter__(self) -> Bench:
         return self
@@ -105,18 +110,24 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
             accuracy=Accuracy(images=len(bench.labels), reason=reason),
             answers=answers,
         )
+    verdict = _grade_work(submission, bench, answers)
+    flag = carries(submission.code)
+    return verdict.model_copy(update={"flags": (*verdict.flags, flag)}) if flag else verdict
+
+
+def _grade_work(submission: Submission, bench: Bench, answers: tuple[AnswerOutcome, ...]) -> Verdict:
+    """The verdict on the weights that were handed in, or on what training gives, as is asked for."""
     if bench.setup.weights == "submitted":
         return _grade_weights(submission, bench, answers)
     with Workdir() as folder:
-        if bench.setup.weights == "train":
-            trained, record = bench.train(submission, folder)
-            verdict = _grade_weights(trained, bench, answers)
-            remarks = (*verdict.remarks, training.summary(record))
-            verdict = verdict.model_copy(update={"training": record, "remarks": remarks})
-        else:
-            verdict = _verify(_grade_weights(submission, bench, answers), submission, bench, folder)
-    flag = training.carries(submission.code)
-    return verdict.model_copy(update={"flags": (*verdict.flags, flag)}) if flag else verdict
+        if bench.setup.weights == "verify":
+            return _verify(_grade_weights(submission, bench, answers), submission, bench, folder)
+        trained, record = bench.train(submission, folder)
+        verdict = _grade_weights(trained, bench, answers)
+    flag = training.instant(record, verdict.accuracy)
+    flags = (*verdict.flags, flag) if flag else verdict.flags
+    remarks = (*verdict.remarks, training.summary(record))
+    return verdict.model_copy(update={"training": record, "remarks": remarks, "flags": flags})
 
 
 def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path) -> Verdict:
@@ -131,8 +142,11 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
             raise student.box_failure
     source = {"source": "trained" if accuracy.correct is not None else ""}
     record = record.model_copy(update={"accuracy": accuracy.model_copy(update=source)})
-    flag = training.compare(verdict.accuracy, record, bench.setup.rubric.training)
-    flags = (*verdict.flags, flag) if flag else verdict.flags
+    found = (
+        training.compare(verdict.accuracy, record, bench.setup.rubric.training),
+        training.instant(record, record.accuracy),
+    )
+    flags = (*verdict.flags, *filter(None, found))
     remarks = (*verdict.remarks, training.summary(record))
     return verdict.model_copy(update={"training": record, "remarks": remarks, "flags": flags})
 
@@ -140,18 +154,12 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
 def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOutcome, ...]) -> Verdict:
     """Check the code, and measure its network with the submission's weights, whoever trained them."""
     rubric = bench.setup.rubric
-    with bench.slot.student(submission, accuracy_seconds=bench.accuracy_seconds) as student:
-        checks, accuracy, network, problem = _examine(student, submission, bench)
-        log = student.log  # before it is asked for more, which differs from run to run
-        found = examine(
-            submission,
-            accuracy,
-            network,
-            (bench.images, bench.labels),
-            bench.control,
-            wall_seconds=student.limits.wall_seconds,
-            student=student,
-        )
+    drawn = draw((bench.images, bench.labels), bench.control)
+    seconds = bench.accuracy_seconds + bench.between_seconds
+    with bench.slot.student(submission, accuracy_seconds=seconds) as student:
+        checks, accuracy, network, problem = _examine(student, submission, bench, drawn)
+        log = student.log
+        found = examine(submission, accuracy, network, bench.labels, drawn, student=student)
     verdict = score(
         rubric,
         submission,
@@ -167,7 +175,7 @@ def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOu
 
 
 def _examine(
-    student: Student, submission: Submission, bench: Bench
+    student: Student, submission: Submission, bench: Bench, drawn: Draw
 ) -> tuple[tuple[CheckOutcome, ...], Accuracy, Network | None, Problem | None]:
     """Load the code, run the hidden checks, measure the accuracy."""
     try:
@@ -178,7 +186,9 @@ def _examine(
         return not_run(problem.reason), nothing, None, problem
     checks = run_checks(student, seed_of(submission))
     seconds, again = bench.accuracy_seconds, bench.measure_pace
-    accuracy, network = measure(student, bench.images, bench.labels, seconds=seconds, again=again)
+    accuracy, network = measure(
+        student, bench.images, bench.labels, seconds=seconds, between=drawn.images, again=again
+    )
     if student.box_failure:  # which the checks have taken for a fault of their own
         raise student.box_failure
     return checks, accuracy, network, _problem(student.exhausted) if student.exhausted else None

@@ -25,14 +25,17 @@ class Longest(NamedTuple):
     wall: float  # likewise, until the box is clean again, or a new one is there
 
 
-def longest(limits: Limits, budget: Budget, weights: str, accuracy_seconds: float) -> Longest:
-    """The most that a submission can take with `--weights` `weights` and so long for the accuracy's images.
+def longest(
+    limits: Limits, budget: Budget, weights: str, accuracy_seconds: float, between_seconds: float
+) -> Longest:
+    """The most that a submission can take with `--weights` `weights`.
 
-    What the grader computes on what came back is in it. The `budget` of a training counts with its
-    most_seconds. A try whose box failed is over; the next one has the same time again.
+    It has so long for the accuracy's images, and for those that are asked between them. What the grader
+    computes on what came back is in it. The `budget` of a training counts with its most_seconds. A try
+    whose box failed is over; the next one has the same time again.
     """
     training = 0.0 if weights == "submitted" else TRAININGS * budget.most_seconds
-    beside = limits.wall_seconds + accuracy_seconds
+    beside = limits.wall_seconds + accuracy_seconds + between_seconds
     if weights != "submitted":
         beside += TRAININGS * few_seconds(limits)
     if weights == "verify":

@@ -9,7 +9,6 @@ as a state dict and then measured like weights that were handed in, in a fresh p
 from __future__ import annotations
 
 import time
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +28,7 @@ MOST_BUSY = 10.0  # seconds by the clock for each of a training's own
 LEAST_HAD, MOST_HAD = 0.8, 1.25  # of its budget: then a training counts
 NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
 FILENAME = "the trained weights"  # no code names a file so
-CODE_BYTES = 32 * 1024  # of code, compressed; the reference has 6,000
+KNOWS_MUCH, LEAST_IMAGES = 0.45, 1000  # an accuracy that nobody reaches by seeing so few images
 
 
 class Pace(NamedTuple):
@@ -125,13 +124,18 @@ def summary(training: Training) -> str:
     return told + (f"; it did not end by itself: {training.reason}" if training.reason else "")
 
 
-def carries(code: Code) -> Flag | None:
-    """A flag where there is more in the code than people write: weights, for its training to unpack."""
-    size = len(zlib.compress("\n".join(code.texts).encode("utf-8", "replace")))
-    if size <= CODE_BYTES:
+def instant(training: Training, accuracy: Accuracy | None) -> Flag | None:
+    """A flag where a training that was over at once left a network that knows much."""
+    if training.seconds is None or accuracy is None or accuracy.low is None:
         return None
-    message = f"the code has {size // 1024:,} KiB even when compressed, more than people write: it may carry"
-    return Flag(kind="code_size", message=f"{message} weights that its training only unpacks")
+    if accuracy.low <= KNOWS_MUCH or training.seconds * training.pace >= LEAST_IMAGES:
+        return None
+    message = (
+        f"the training took {training.seconds:.3f} seconds, in which a small network is trained on"
+        f" {training.seconds * training.pace:,.0f} images on this machine, and left {accuracy.accuracy:.1%}:"
+        " it may have unpacked what the code carries"
+    )
+    return Flag(kind="training_time", message=message)
 
 
 def compare(submitted: Accuracy, training: Training, budget: Budget) -> Flag | None:

@@ -165,7 +165,14 @@ class Flag(Record):
     """Something that a person should look at, with its figures. It never changes points by itself."""
 
     kind: Literal[
-        "accuracy", "changed_images", "test_above_training", "copy", "claim", "retraining", "code_size"
+        "accuracy",
+        "changed_images",
+        "test_above_training",
+        "copy",
+        "claim",
+        "retraining",
+        "training_time",
+        "code_size",
     ]
     message: str
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from students import calls_of
 from torch import Tensor
 
-from grader import datasets
-from grader.accuracy import Z, accuracy_seconds, measure_accuracy, wilson_interval
-from grader.accuracy import measure as measure_with_network
+from grader import accuracy, datasets
+from grader.accuracy import Z, accuracy_seconds, between_seconds, measure_accuracy, wilson_interval
 from grader.sandbox import Limits, Slot, Student, pace
 from grader.types import Accuracy, Code, Submission, Weights
 
@@ -212,8 +211,8 @@ def test_a_slow_first_batch_alone_refuses_no_network(
     code = "SEEN = []\n" + NETWORK.replace("return x\n", slow, 1)
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
     with slot.student(work, accuracy_seconds=8.0) as student:
-        found, network = measure_with_network(student, *images, seconds=8.0)
-    assert found.correct is not None and network is not None and network.elapsed > 2, found.reason
+        found, network = accuracy.measure(student, *images, seconds=8.0)
+    assert found.correct is not None and network is not None, found.reason
 
 
 def test_the_pace_is_measured_again_before_a_network_is_refused(
@@ -228,7 +227,7 @@ def test_the_pace_is_measured_again_before_a_network_is_refused(
             return found
 
         with slot.student(work) as student:
-            found, _ = measure_with_network(student, *images, seconds=0.5, again=find_out)
+            found, _ = accuracy.measure(student, *images, seconds=0.5, again=find_out)
         assert (found.correct is not None) is has_result, found.reason
 
 
@@ -242,6 +241,55 @@ def test_what_is_looked_at_again_is_looked_at_by_a_fresh_process(
     with slot.student(work) as student:
         assert measure_accuracy(student, images[0][:100], images[1][:100]).correct is not None
         assert student.log.startswith("[12]")
+
+
+# Images asked for in between
+
+BLACK = torch.zeros(150, 3, 32, 32, dtype=torch.uint8)
+
+
+def test_what_is_asked_in_between_is_answered_and_changes_no_count(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+) -> None:
+    """Not even where an answer depends on the other images of the batch."""
+    code = NETWORK.replace("return x\n", "return x - x.mean(0)\n", 1)
+    for text in (NETWORK, code):
+        work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(text,)), weights=weights)
+        some, labels = images[0][:330], images[1][:330]
+        with slot.student(work) as student:
+            alone = measure_accuracy(student, some, labels)
+            for between in (BLACK, images[0][500:531], BLACK.repeat(4, 1, 1, 1), some[:0]):
+                found, network = accuracy.measure(student, some, labels, between=between)
+                assert found == alone and network is not None
+                assert network.between is not None and network.between.shape == (len(between), 10)
+                assert len(network.logits) == 330 and network.failure == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("raise ValueError('never seen')", "ValueError: never seen"),
+        ("x = x * float('nan')", "NaN"),
+        ("x = x[1:]", "logits of shape"),
+        ("import os; os._exit(1)", "exit status 1"),
+        pytest.param("any(iter(int, 1))", "6 seconds", marks=pytest.mark.slow),
+        ("raise MemoryError", "MemoryError"),
+        ("import time; time.sleep(2)", "they took 4 seconds"),
+    ],
+)
+def test_who_fails_on_what_is_asked_in_between_is_found_out_and_keeps_the_count(
+    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor], measure: Measure, fault: str, reason: str
+) -> None:
+    code = NETWORK.replace("x = self.linear", "black = not x.any(); x = self.linear", 1)
+    code = code.replace("        return x\n", f"        if black: {fault}\n        return x\n", 1)
+    work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
+    some, labels = images[0][:330], images[1][:330]
+    seconds = 4.0 if "sleep" in fault else 60.0
+    reserved = seconds + between_seconds(seconds, 330, len(BLACK))
+    with slot.student(work, accuracy_seconds=reserved) as student:
+        found, network = accuracy.measure(student, some, labels, seconds=seconds, between=BLACK)
+    assert found == measure(n=330) and network is not None
+    assert network.between is None and reason in network.failure and "\n" not in network.failure
 
 
 def test_a_slower_machine_gives_more_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,13 +22,14 @@ from safetensors.torch import save_file
 
 from grader import datasets
 from grader import training as training_module
-from grader.accuracy import measure_accuracy
+from grader.accuracy import measure_accuracy, wilson_interval
 from grader.budget import Budget
 from grader.grade import Bench
+from grader.integrity.code import carries
 from grader.rubric import load_rubric
 from grader.sandbox import Limits, Slot, StudentFailure
 from grader.setup import Setup
-from grader.training import carries, compare, measure_pace, seconds_here, train
+from grader.training import compare, instant, measure_pace, seconds_here, train
 from grader.types import Accuracy, Code, Submission, Training, Weights
 
 torch.set_num_threads(1)
@@ -394,6 +395,29 @@ def test_code_that_carries_weights_is_flagged_and_no_other() -> None:
     stash = base64.b85encode(random.Random(0).randbytes(60_000)).decode()
     flag = carries(Code(filename="lab8.py", cells=(solution, f"STASH = {stash!r}")))
     assert flag is not None and flag.kind == "code_size" and "KiB even when compressed" in flag.message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "correct", "is_flagged"),
+    [
+        (0.005, 950, True),
+        (0.9, 950, True),
+        (1.1, 950, False),  # as long as a small network takes for a thousand images
+        (0.005, 400, False),  # what a closed form finds at once
+        (None, 950, False),
+    ],
+)
+def test_a_training_that_is_over_at_once_cannot_have_taught_much(
+    seconds: float | None, correct: int, is_flagged: bool
+) -> None:
+    low, high = wilson_interval(correct, 1000)
+    accuracy = Accuracy(images=1000, correct=correct, accuracy=correct / 1000, low=low, high=high)
+    training = Training(budget_seconds=60, pace=1000, seed=8, seconds=seconds)
+    flag = instant(training, accuracy)
+    assert bool(flag) == is_flagged
+    assert flag is None or (flag.kind == "training_time" and f"{seconds:.3f} seconds" in flag.message)
+    assert instant(training, None) is None
+    assert instant(training, Accuracy(images=1000, reason="no weights")) is None
 
 
 @pytest.mark.parametrize("key", ["seconds", "images_per_second", "least_seconds", "most_seconds"])

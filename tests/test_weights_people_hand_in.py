@@ -34,10 +34,10 @@ from grader.intake.entries import Entry
 from grader.intake.notebook import parse_notebook
 from grader.intake.pick import find_code
 from grader.integrity.claims import claimed_accuracies
+from grader.integrity.code import carries
 from grader.sandbox import Slot, StudentFailure, checkpoints, helpers
 from grader.sandbox.checkpoints import Contents, Fit, UnusableError
 from grader.sandbox.definitions import extract
-from grader.training import carries
 from grader.types import CONTRACT, Code, Helper, Submission
 
 torch.set_num_threads(1)

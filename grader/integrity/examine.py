@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from torch import Tensor
+
 from grader import datasets
-from grader.accuracy import Network, NoResultError
+from grader.accuracy import Network
 from grader.errors import KitError
 from grader.integrity import copies
 from grader.integrity.claims import compare_claims
-from grader.integrity.network import Labelled, examine_network
+from grader.integrity.network import Draw, Labelled, is_too_good, judge_network
 from grader.sandbox import Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy, Fingerprint, Flag, Record, Submission
 
 CHARACTERS = 500  # of a message
 NEAR_CHANCE = 0.15  # who knows this little has nothing to hide; chance is 0.10
-MOST_TIME = 0.5  # of a submission's time; whose accuracy took more cannot be asked much else
 
 
 class Findings(Record):
@@ -45,18 +46,16 @@ def examine(
     submission: Submission,
     accuracy: Accuracy,
     network: Network | None,
-    test: Labelled,
-    control: Labelled | None,
+    labels: Tensor,
+    drawn: Draw,
     *,
-    wall_seconds: float,
-    seed: int | None = None,
     student: Student | None = None,
 ) -> Findings:
-    """Look at one submission whose accuracy was measured on `test`, if it could be.
+    """Look at one submission whose accuracy was measured on images with `labels`, if it could be.
 
-    A failure in here costs a remark, whosever it is: it never changes what was measured before.
-    `seed` repeats an earlier look; it is fresh otherwise. With `student` the weights in its file are
-    compared, too; the network is gone afterwards.
+    `drawn` is what was asked between them. A failure in here costs a remark, whosever it is: it never
+    changes what was measured before. With `student` the weights in its file are compared, too; the
+    network is gone afterwards.
     """
     flags: list[Flag] = []
     remarks: list[str] = []
@@ -65,12 +64,15 @@ def examine(
     found = Fingerprint()
     with _noted(remarks):
         found = Fingerprint(weights_sha256=copies.digest_of(weights))
-        if control is not None and not ours:  # else the notebook speaks of other images, or other weights
-            flags += compare_claims(submission.claims, accuracy)
-        if network is not None and accuracy.low is not None and accuracy.low > NEAR_CHANCE:
-            if not ours:  # one seed for all: the same layers may well end as the same weights
-                found = found.model_copy(update=_compared(network, test))
-            flags += _ask(network, accuracy, test, control, wall_seconds, seed)
+        if len(drawn.control):  # else the images are the instructor's own, and nothing is known of them
+            flags += is_too_good(accuracy)
+            if not ours:  # else the notebook speaks of other weights
+                flags += compare_claims(submission.claims, accuracy)
+        if network is not None and accuracy.low is not None:
+            if not ours and accuracy.low > NEAR_CHANCE:  # one seed for all: the same layers may end alike
+                found = found.model_copy(update=_compared(network, labels, drawn))
+            if accuracy.low > NEAR_CHANCE or network.failure:
+                flags += judge_network(network, accuracy, labels, drawn)
     if student is not None and found.errors:
         with _noted(remarks), suppress(StudentFailure):
             found = found.model_copy(update={"sketch": copies.sketch_of(student.sketch())})
@@ -89,30 +91,9 @@ def _noted(remarks: list[str]) -> Iterator[None]:
         remarks.append(f"whether this work is what it looks like was not found out: {error!r}")
 
 
-def _compared(network: Network, test: Labelled) -> dict[str, str]:
+def _compared(network: Network, labels: Tensor, drawn: Draw) -> dict[str, str]:
     """What the network answers, as it is compared with the class's."""
-    found = {"ranks": copies.ranks_of(network.logits), "errors": copies.errors_of(network.logits, test[1])}
-    with suppress(StudentFailure, NoResultError):  # the images are strange, the network need not be
-        found["answers"] = copies.answers_of(network.classify(copies.unlike_images()))
+    found = {"ranks": copies.ranks_of(network.logits), "errors": copies.errors_of(network.logits, labels)}
+    if network.between is not None:
+        found["answers"] = copies.answers_of(network.between[drawn.unlike])
     return found
-
-
-def _ask(
-    network: Network,
-    accuracy: Accuracy,
-    test: Labelled,
-    control: Labelled | None,
-    wall_seconds: float,
-    seed: int | None,
-) -> list[Flag]:
-    """As `examine_network`; a network that answers all images but the changed ones is flagged for it."""
-    try:
-        return examine_network(network, accuracy, test, control, seed=seed)
-    except (StudentFailure, NoResultError) as failure:
-        if network.elapsed > MOST_TIME * wall_seconds:
-            raise
-        message = (
-            f"the network answered all {accuracy.images:,} images, but failed on the same images changed a"
-            f" little: {failure}"
-        )
-        return [Flag(kind="changed_images", message=message)]

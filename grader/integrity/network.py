@@ -1,14 +1,14 @@
 """Does the network know images, or these images? Asked with images that it cannot have stored.
 
-Two things are measured on images changed a little (`changes`), drawn anew in every run:
-how many right answers the change costs, and whether test images are answered better than
-training images. A table from image to label loses its answers by the change; one that finds
-the nearest stored image, and weights trained on the test images, know those better than others.
-An honest network loses little and knows what it was trained on at least as well.
+Between the test images go others (`draw`): the same ones changed a little, some changed strongly, and
+training images as they are and changed, and images of nothing (see `copies`). Which and how is drawn anew in
+every run. Then it shows how many
+right answers a change costs, and whether test images are answered better than training images. A table
+from image to label loses its answers by a small change, one that finds the nearest stored image by a
+strong one, and weights trained on the test images know those better than others. An honest network
+loses little and knows what it was trained on at least as well.
 
-A first look is small. Only where it is out of the ordinary a second one, on other draws and
-ten times as large, decides alone; so honest work is held up little and flagged hardly ever.
-The bounds come from tests/benchmarks/integrity.py, which says how often that happens.
+The bounds come from tests/benchmarks/integrity.py, which says how often honest work is flagged.
 """
 
 from __future__ import annotations
@@ -21,135 +21,208 @@ import torch
 from torch import Tensor
 
 from grader.accuracy import Network
-from grader.integrity.changes import changed
+from grader.integrity import copies
+from grader.integrity.changes import changed, changed_strongly
 from grader.types import Accuracy, Flag
 
 Labelled = tuple[Tensor, Tensor]  # images uint8 (N, 3, 32, 32), labels int64 (N,)
 
-FIRST_SHARE, FIRST_LEAST = 0.035, 150  # of the images; the training images as many again
-SECOND_SHARE, SECOND_LEAST = 0.20, 1000
-DROP = 0.04  # what the changes may cost an honest network; the most that was seen is 0.017
-ABOVE = 0.01  # by which the test images may be the easier ones; 0.008 is the most that was seen
-Z_FIRST, Z_SECOND = 1.65, 2.6  # standard errors beyond that: 1 in 20, 1 in 215
+# How many images of each kind are asked for: a share of the test images, but at least so many if there are.
+SMALL = 0.10, 300  # test images changed a little
+STRONG = 0.05, 200  # test images changed strongly
+CONTROL = 0.20, 600  # training images as they are
+CONTROL_CHANGED = 0.10, 200  # others changed a little
+
+DROP = 0.04  # what small changes may cost an honest network
+STRONG_DROP = 0.20  # what strong ones may
+ABOVE = 0.01  # by which the test images may be the easier ones
+Z = 3.3  # standard errors beyond that: 1 in 2,000
 TOO_GOOD = 0.97  # small networks trained from nothing on the training images end near 0.96
 
 
 @dataclass(frozen=True)
-class Look:
-    """Counts of right answers on one draw of images: all that is decided by."""
+class Draw:
+    """The images that are asked between the test images, and what they are."""
+
+    seed: int
+    images: Tensor  # uint8 (M, 3, 32, 32), shuffled
+    labels: Tensor  # int64 (M,)
+    small: tuple[
+        Tensor, Tensor
+    ]  # which of the test images were changed a little, and where they are in `images`
+    strong: tuple[Tensor, Tensor]  # strongly
+    control: Tensor  # where training images as they are are in `images`
+    control_changed: Tensor
+    unlike: Tensor  # images of nothing, by which networks are compared
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The same test images as they are and changed: counts of right answers."""
 
     images: int
-    before: int  # test images as they are
+    before: int
     lost: int  # right before, wrong when changed
     won: int
-    control_images: int  # changed training images
-    control: int
 
     @property
-    def changed(self) -> int:
+    def after(self) -> int:
         return self.before - self.lost + self.won
 
-    def drop(self, z: float) -> float:
-        """What the change costs, less `z` standard errors (McNemar's, with one more image lost)."""
+    def least(self, z: float = Z) -> float:
+        """The share that the change costs, less `z` standard errors (McNemar's, with one more image lost)."""
+        if not self.images:
+            return -1.0
         seen = (self.lost - self.won) / self.images
         return seen - z * math.sqrt(self.lost + self.won + 1) / self.images
 
-    def above(self, z: float) -> float:
-        """How much better the test images are known than the training images, likewise."""
-        if not self.control_images:
+
+@dataclass(frozen=True)
+class Gap:
+    """Test images and training images: counts of right answers."""
+
+    test: int
+    test_right: int
+    training: int
+    training_right: int
+
+    def least(self, z: float = Z) -> float:
+        """By what share the test images are known better, less `z` standard errors."""
+        if not (self.test and self.training):
             return -1.0
-        seen = self.changed / self.images - self.control / self.control_images
-        share = (self.changed + self.control + 1) / (self.images + self.control_images + 2)
-        return seen - z * math.sqrt(share * (1 - share) * (1 / self.images + 1 / self.control_images))
+        seen = self.test_right / self.test - self.training_right / self.training
+        share = (self.test_right + self.training_right + 1) / (self.test + self.training + 2)
+        return seen - z * math.sqrt(share * (1 - share) * (1 / self.test + 1 / self.training))
 
 
-def examine_network(
-    network: Network, accuracy: Accuracy, test: Labelled, control: Labelled | None, *, seed: int | None = None
-) -> list[Flag]:
-    """Flags on what the network knows of `test`, the images that its accuracy was measured on.
+@dataclass(frozen=True)
+class Counts:
+    """All that is judged by."""
 
-    `control` are training images of the same kind, or None where the test images are nobody's
-    but the instructor's: then only the table is looked for. `seed` repeats an earlier
-    measurement; it is fresh otherwise. Raises StudentFailure and NoResultError where the
-    network does not answer.
+    small: Loss
+    strong: Loss
+    as_they_are: Gap
+    changed: Gap
+
+
+def draw(test: Labelled, control: Labelled | None, seed: int | None = None) -> Draw:
+    """What to ask between the images `test`. `seed` repeats an earlier draw; it is fresh otherwise.
+
+    `control` are training images of the same kind, or None where the test images are nobody's but
+    the instructor's: then only changed ones are asked for.
     """
     seed = secrets.randbits(40) if seed is None else seed
-    generator = torch.Generator().manual_seed(seed)
-    right = network.logits.argmax(1) == test[1]
-    count = len(right)
-    flags = []
-    if control and accuracy.low is not None and accuracy.low > TOO_GOOD:
-        flags.append(
-            Flag(
-                kind="accuracy",
-                message=f"{_percent(int(right.sum()), count)} of {count:,} test images right: small networks"
-                " trained from nothing on the training images end near 96 %, so this may be a pretrained"
-                " one, or one that knew the test images",
-            )
-        )
-    first = _look(network, test, right, control, max(FIRST_LEAST, round(FIRST_SHARE * count)), generator)
-    if not is_out_of_the_ordinary(first):
-        return flags
-    second = _look(network, test, right, control, max(SECOND_LEAST, round(SECOND_SHARE * count)), generator)
-    return [*flags, *judge(second, seed)]
-
-
-def is_out_of_the_ordinary(first: Look) -> bool:
-    """Whether a second look is worth its time."""
-    return first.drop(Z_FIRST) > DROP / 2 or first.above(Z_FIRST) > 0
-
-
-def judge(look: Look, seed: int) -> list[Flag]:
-    """The flags that a second look ends in; `seed` is the one that both looks were drawn with."""
-    flags = []
-    changed_share = _percent(look.changed, look.images)
-    if look.drop(Z_SECOND) > DROP:
-        flags.append(
-            Flag(
-                kind="changed_images",
-                message=f"{_percent(look.before, look.images)} of {look.images:,} test images right, but"
-                f" {changed_share} of the same images shifted by a pixel, mirrored, with a little noise;"
-                f" an honest network loses less than {100 * DROP:.0f} points (seed {seed})",
-            )
-        )
-    if look.above(Z_SECOND) > ABOVE:
-        flags.append(
-            Flag(
-                kind="test_above_training",
-                message=f"{changed_share} of {look.images:,} test images right, but"
-                f" {_percent(look.control, look.control_images)} of {look.control_images:,} training images,"
-                f" all changed a little; an honest network knows its training images as well (seed {seed})",
-            )
-        )
-    return flags
-
-
-def _look(
-    network: Network, test: Labelled, right: Tensor, control: Labelled | None, count: int, g: torch.Generator
-) -> Look:
-    """Ask for `count` changed test images and as many training images, in one mixed row."""
-    rows = _draw(len(right), count, g)
-    images, labels = changed(test[0][rows], g), test[1][rows]
-    control_rows = _draw(len(control[1]), count, g) if control else rows[:0]
-    if control:
-        images = torch.cat([images, changed(control[0][control_rows], g)])
-        labels = torch.cat([labels, control[1][control_rows]])
-    order = torch.randperm(len(images), generator=g)
-    answers = torch.empty(len(images), dtype=torch.bool)
-    answers[order] = network.classify(images[order]).argmax(1) == labels[order]
-    before, after = right[rows], answers[: len(rows)]
-    return Look(
-        images=len(rows),
-        before=int(before.sum()),
-        lost=int((before & ~after).sum()),
-        won=int((~before & after).sum()),
-        control_images=len(control_rows),
-        control=int(answers[len(rows) :].sum()),
+    g = torch.Generator().manual_seed(seed)
+    count = len(test[1])
+    rows = _rows(count, [_number(count, *SMALL), _number(count, *STRONG)], g)
+    others = control or (test[0][:0], test[1][:0])
+    wanted = [_number(count, *CONTROL), _number(count, *CONTROL_CHANGED)]
+    control_rows = _rows(len(others[1]), wanted, g)
+    images = [
+        changed(test[0][rows[0]], g),
+        changed_strongly(test[0][rows[1]], g),
+        others[0][control_rows[0]],
+        changed(others[0][control_rows[1]], g),
+        copies.unlike_images(),
+    ]
+    labels = [*(test[1][part] for part in rows), *(others[1][part] for part in control_rows)]
+    labels.append(torch.full((len(images[-1]),), -1))
+    order = torch.randperm(sum(map(len, images)), generator=g)
+    places = order.argsort().split([len(part) for part in images])
+    return Draw(
+        seed,
+        torch.cat(images)[order].contiguous(),
+        torch.cat(labels)[order],
+        (rows[0], places[0]),
+        (rows[1], places[1]),
+        places[2],
+        places[3],
+        places[4],
     )
 
 
-def _draw(size: int, count: int, generator: torch.Generator) -> Tensor:
-    return torch.randperm(size, generator=generator)[:count]
+def judge_network(network: Network, accuracy: Accuracy, labels: Tensor, drawn: Draw) -> list[Flag]:
+    """Flags on what the network knows of the test images, whose labels these are, beside what was drawn."""
+    if network.between is None:
+        message = (
+            f"the network answered all {accuracy.images:,} images, but failed on other images that it was"
+            f" asked for between them, the same ones changed and training images: {network.failure}"
+        )
+        return [Flag(kind="changed_images", message=message)]
+    return judge(
+        counts(network.logits.argmax(1) == labels, network.between.argmax(1) == drawn.labels, drawn),
+        drawn.seed,
+    )
+
+
+def counts(right: Tensor, answers: Tensor, drawn: Draw) -> Counts:
+    """What of bools `right` (N,), for the test images, and `answers` (M,), for those drawn, is judged by."""
+    small = _loss(right, answers, *drawn.small)
+    of_control, of_changed = answers[drawn.control], answers[drawn.control_changed]
+    return Counts(
+        small,
+        _loss(right, answers, *drawn.strong),
+        Gap(len(right), int(right.sum()), len(of_control), int(of_control.sum())),
+        Gap(small.images, small.after, len(of_changed), int(of_changed.sum())),
+    )
+
+
+def judge(found: Counts, seed: int) -> list[Flag]:
+    """The flags; `seed` is the one that was drawn with."""
+    flags = []
+    for loss, bound, how in (
+        (found.small, DROP, "shifted by a pixel, mirrored, with a little noise"),
+        (found.strong, STRONG_DROP, "turned, shifted and lit from one side"),
+    ):
+        if loss.least() > bound:
+            flags.append(
+                Flag(
+                    kind="changed_images",
+                    message=f"{_percent(loss.before, loss.images)} of {loss.images:,} test images right, but"
+                    f" {_percent(loss.after, loss.images)} of the same images {how}; an honest network"
+                    f" loses less than {100 * bound:.0f} points (seed {seed})",
+                )
+            )
+    for gap, how in ((found.as_they_are, "as they are"), (found.changed, "changed a little")):
+        if gap.least() > ABOVE:
+            flags.append(
+                Flag(
+                    kind="test_above_training",
+                    message=f"{_percent(gap.test_right, gap.test)} of {gap.test:,} test images right, but"
+                    f" {_percent(gap.training_right, gap.training)} of {gap.training:,} training images, all"
+                    f" {how}; an honest network knows its training images as well (seed {seed})",
+                )
+            )
+    return flags
+
+
+def is_too_good(accuracy: Accuracy) -> list[Flag]:
+    """A flag where more is right than small networks reach."""
+    if accuracy.correct is None or accuracy.low is None or accuracy.low <= TOO_GOOD:
+        return []
+    message = (
+        f"{_percent(accuracy.correct, accuracy.images)} of {accuracy.images:,} test images right: small"
+        " networks trained from nothing on the training images end near 96 %, so this may be a pretrained"
+        " one, or one that knew the test images"
+    )
+    return [Flag(kind="accuracy", message=message)]
+
+
+def _loss(right: Tensor, answers: Tensor, rows: Tensor, places: Tensor) -> Loss:
+    before, after = right[rows], answers[places]
+    return Loss(len(rows), int(before.sum()), int((before & ~after).sum()), int((~before & after).sum()))
+
+
+def _number(count: int, share: float, least: int) -> int:
+    return max(round(share * count), least)
+
+
+def _rows(size: int, wanted: list[int], generator: torch.Generator) -> list[Tensor]:
+    """Rows of `size`, drawn without repetition within each part and, where there are enough, between them."""
+    order = torch.randperm(size, generator=generator)
+    if sum(wanted) > size:
+        return [torch.randperm(size, generator=generator)[:number] for number in wanted]
+    return list(order[: sum(wanted)].split(wanted))
 
 
 def _percent(part: int, whole: int) -> str:

@@ -6,6 +6,8 @@ does not replace. Its docstring says the idea in a line and then, as TOML, what 
 
 status    the verdict's status; "graded" where it is not said
 lost      the rows that earn nothing, by pattern: all others earn what the honest part alone earns
+gains     the rows that earn more than that, which nothing can hinder: then it has to be flagged
+flags     the kinds of all its flags; none where it is not said
 reason    words that the verdict's reasons must hold, so that it failed at what it was meant to fail at
 says      words that must be in the log beside "attempted", which every attack prints when it strikes
 silent    true where its print cannot be kept, because it ends the process or the output at once
@@ -51,6 +53,8 @@ class Attack:
     idea: str
     status: str = "graded"
     lost: tuple[str, ...] = ()
+    gains: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     reason: str = ""
     says: tuple[str, ...] = ()
     silent: bool = False
@@ -116,8 +120,12 @@ def _expect(attack: Attack, verdict: Verdict, alone: Verdict) -> None:
     for row, honest in zip(verdict.rows, alone.rows, strict=True):
         lost = any(fnmatch.fnmatchcase(row.id, pattern) for pattern in attack.lost)
         said = f"{row.id} earned {row.points} of {honest.points}: {row.reason}\n{verdict.log}"
-        assert row.points == (0 if lost else honest.points), said
+        if row.id in attack.gains:
+            assert row.points > honest.points, said
+        else:
+            assert row.points == (0 if lost else honest.points), said
         assert row.outcome is not Outcome.ERROR, said
+    assert {flag.kind for flag in verdict.flags} == set(attack.flags), verdict.flags
     reasons = " ".join([verdict.reason, *(row.reason for row in verdict.rows)])
     assert attack.reason in reasons, reasons
     for words in ("attempted",) * (not attack.silent) + attack.says:

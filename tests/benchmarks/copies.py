@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "solution"), str(ROOT / "tests" / "submissions")]
 import lab8  # noqa: E402
 import nets  # noqa: E402
-from integrity import lenet, linear, scaled  # type: ignore[import-not-found]  # noqa: E402
+from zoo import lenet, linear, scaled  # noqa: E402
 
 
 def lab_net(source: str) -> nn.Module:
