@@ -215,7 +215,9 @@ def slow_batch(tmp_path: Path, count: int = 1) -> tuple[subprocess.Popen[str], l
     )
 
     def boxes() -> list[int]:
-        return [pid for pid in descendants(process.pid) if "boxed import zygote" in name_of(pid)]
+        """Bubblewrap, which says what it starts, and all below it, which keeps that to itself."""
+        outer = [pid for pid in descendants(process.pid) if "boxed import zygote" in name_of(pid)]
+        return list({*outer, *(pid for above in outer for pid in descendants(above))})
 
     if not until(lambda: len(boxes()) >= 3):  # bubblewrap, the zygote, the worker
         process.kill()
