@@ -23,7 +23,7 @@ from grader.grade import Bench
 from grader.intake import read_submissions
 from grader.limits import Limits
 from grader.rubric import load_rubric
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import Slot, StudentFailure, waiting
 from grader.sandbox import student as student_module
 from grader.setup import Setup
 from grader.types import Status
@@ -96,15 +96,42 @@ def test_a_starved_function_has_the_time_that_it_needs(slot: Slot) -> None:
         # processes that nobody waits for, so that what they use is told to nobody
         "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n    if os.fork() == 0:\n"
         "        while time.process_time() < 0.01: pass\n        os._exit(0)",
-        # its own choice to wait: all else comes before it
-        "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass",
     ],
-    ids=["sleeps", "loops", "spins in threads", "forks and forgets", "gives way"],
+    ids=["sleeps", "loops", "spins in threads", "forks and forgets"],
 )
 def test_who_does_not_wait_for_others_is_stopped(slot: Slot, body: str, busy: bool) -> None:
     with load(HOGS * len(os.sched_getaffinity(0)) if busy else 0):
         answer, own, wall = call(slot, body)
     assert answer == "timeout" and 1.4 < own < 4 and wall < (60 if busy else 15), (answer, own, wall)
+
+
+@LINUX
+def test_a_function_that_lets_all_else_come_first_waits_in_its_own_time(slot: Slot) -> None:
+    body = "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+    with load(HOGS * len(os.sched_getaffinity(0))):
+        answer, own, wall = call(slot, body)
+    assert answer == "timeout" and own > wall / 2, (answer, own, wall)
+
+
+def test_waiting_counts_only_where_all_that_ran_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that came and went have used what nobody can tell, and kept the others waiting."""
+    threads: dict[str, tuple[int, int]] = {}
+    newest = 0
+    monkeypatch.setattr(waiting, "_threads", lambda pids: threads.items())
+    monkeypatch.setattr(waiting, "_newest_id", lambda: newest)
+    monkeypatch.setattr(waiting, "_is_as_eager", lambda tid, nice: True)
+    second = 10**9
+    account = waiting.Waiting(walled=True)
+    for latest, now, waited in (
+        (1, {"7": 0}, 0),
+        (1, {"7": 5}, 5),
+        (8, {"7": 6}, 5),  # 8 came and went
+        (9, {"7": 7, "9": 0}, 6),
+        (9, {"7": 9}, 6),  # 9 has ended
+        (9, {"7": 10}, 7),
+    ):
+        newest, threads = latest, {tid: (0, seconds * second) for tid, seconds in now.items()}
+        assert account.look([])["waited"] == pytest.approx(waited), now
 
 
 @LINUX

@@ -257,6 +257,47 @@ def test_what_the_grader_has_not_is_not_there(solved: Path, tmp_path: Path) -> N
     assert "directory: 'model.pt' (lab8.py, line " in told
 
 
+def test_weights_that_lie_in_the_cache_at_home_are_not_there(solved: Path, tmp_path: Path) -> None:
+    """As those of torchvision's networks do once they were downloaded."""
+    cached = tmp_path / "torch" / "hub" / "checkpoints" / "net.pt"
+    cached.parent.mkdir(parents=True)
+    torch.save({"weight": torch.ones(1)}, cached)
+    more = """
+def classifier():
+    torch.hub.load_state_dict_from_url("https://example.com/net.pt")
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+"""
+    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    _, lines = run(solved, "weights", TORCH_HOME=str(tmp_path / "torch"))
+    assert "there is no network while the grader runs this" in "\n".join(of_kind(lines, "FAIL"))
+
+
+def test_a_network_that_is_too_slow_is_told_how_long_the_test_images_take(solved: Path) -> None:
+    slow = "class Slow(nn.Module):\n    def forward(self, x):\n        time.sleep(0.01 * len(x))\n"
+    slow += "        return x.flatten(1)\n"
+    network = "nn.Sequential(nn.Flatten(), nn.Linear(3072"
+    code = SOLVED.replace(network, network.replace("nn.Flatten", "Slow"))
+    assert code != SOLVED
+    (solved / "lab8.py").write_text(f"import time\n{code}\n{slow}", encoding="utf-8")
+    assert "the speed of classifier" not in "\n".join(run(solved, "classifier")[1])
+    limit_accuracy_seconds(solved / "selftest.pyz", 5)
+    (told,) = of_kind(run(solved, "classifier")[1], "FAIL")
+    words = r"the speed of classifier: 10,000 images take some \d+ minutes on one core here, and may take \d+"
+    assert re.search(words, told) and "a smaller network, or smaller images" in told
+
+
+def limit_accuracy_seconds(program: Path, seconds: int) -> None:
+    """Let the self-test's rubric give so much time for the test images."""
+    with zipfile.ZipFile(program) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    name, line = "grader/rubric.toml", b"accuracy_seconds = 1200"
+    assert line in files[name]
+    files[name] = files[name].replace(line, b"accuracy_seconds = %d" % seconds)
+    with zipfile.ZipFile(program, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
 @pytest.mark.slow
 def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
     (solved / "selftest.pyz").write_bytes(parts.pack_parts("3.10"))
