@@ -615,17 +615,8 @@ def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
         *(name.replace(".", "/") for name in parts.OPEN),
     }
     assert [name for name in names if not name.endswith(".py")] == sorted([*parts.READ, parts.PYTHON])
-    shared = {run for text in texts.values() for run in _runs_of_lines(text)}
-    for file in (ROOT / "grader" / "checks").glob("*.py"):
-        assert not shared & {*_runs_of_lines(file.read_text(encoding="utf-8"))}, file
     for name, text in texts.items():
         assert name in parts.WRITTEN or text == (ROOT / name).read_text(encoding="utf-8")
-
-
-def _runs_of_lines(text: str) -> list[tuple[str, ...]]:
-    """Every four lines, one below the other, that say something."""
-    lines = [line.strip() for line in text.splitlines() if not re.match(r" *(?:from|import) |\s*$", line)]
-    return [tuple(lines[at : at + 4]) for at in range(len(lines) - 3)]
 
 
 def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
