@@ -266,7 +266,7 @@ def test_a_table_of_the_test_images_is_flagged_with_its_figures(graded: dict[str
     assert verdict["accuracy"]["correct"] == 1000
     assert {"changed_images", "accuracy"} <= kinds(verdict)
     message = next(flag["message"] for flag in verdict["flags"] if flag["kind"] == "changed_images")
-    assert message.startswith("100.0 % of 1,000 test images right, but 6") and "(seed " in message
+    assert message.startswith("100.0 % of 300 test images right, but ") and "(seed " in message
     assert "copy" in kinds(verdict), "the network that it overrules is the honest one's"
 
 

@@ -34,7 +34,7 @@ from grader.integrity.network import Counts, Gap, Loss, judge
 
 ROOT = Path(__file__).parents[2]
 DRAWS = 20_000
-MOST = 3_000  # images of each kind that a network is asked for
+MOST = 10_000  # images of each kind that a network is asked for
 KINDS = ("small", "strong", "as they are", "changed")
 Answer = Callable[[Tensor], Tensor]  # images uint8 (N, 3, 32, 32) to classes (N,)
 Bits = npt.NDArray[np.bool_]
