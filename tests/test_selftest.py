@@ -267,7 +267,7 @@ def classifier():
     torch.hub.load_state_dict_from_url("https://example.com/net.pt")
     return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
 """
-    (solved / "lab8.py").write_text(SOLVED + more, encoding="utf-8")
+    (solved / "lab8.py").write_text(LAB8 + more, encoding="utf-8")
     _, lines = run(solved, "weights", TORCH_HOME=str(tmp_path / "torch"))
     assert "there is no network while the grader runs this" in "\n".join(of_kind(lines, "FAIL"))
 
@@ -276,8 +276,8 @@ def test_a_network_that_is_too_slow_is_told_how_long_the_test_images_take(solved
     slow = "class Slow(nn.Module):\n    def forward(self, x):\n        time.sleep(0.01 * len(x))\n"
     slow += "        return x.flatten(1)\n"
     network = "nn.Sequential(nn.Flatten(), nn.Linear(3072"
-    code = SOLVED.replace(network, network.replace("nn.Flatten", "Slow"))
-    assert code != SOLVED
+    code = LAB8.replace(network, network.replace("nn.Flatten", "Slow"))
+    assert code != LAB8
     (solved / "lab8.py").write_text(f"import time\n{code}\n{slow}", encoding="utf-8")
     assert "the speed of classifier" not in "\n".join(run(solved, "classifier")[1])
     limit_accuracy_seconds(solved / "selftest.pyz", 5)
