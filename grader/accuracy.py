@@ -98,9 +98,9 @@ def measure(
 ) -> tuple[Accuracy, Network | None]:
     """As `measure_accuracy`, and what the network answered, where there is a result.
 
-    `between` are more images, uint8 (M, 3, 32, 32), asked for in batches of their own among the others,
-    so that a network has no time of its own left for them, and none after them. They may take
-    `between_seconds`. However the network fails on them, the accuracy stays what it is without them.
+    `between` are more images, uint8 (M, 3, 32, 32), asked for in batches of their own among the others, so
+    that code can neither use up the time before they come nor stop answering when the rest is over. They
+    may take `between_seconds`. However the network fails on them, the accuracy is what it is without them.
     `again` finds out once more how many seconds there are, before a network is refused for its slowness.
     """
     between = images[:0] if between is None else between
