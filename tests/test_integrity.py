@@ -800,16 +800,19 @@ def split() -> dict[str, Tensor]:
     return found
 
 
-NEAR_COPIES: dict[str, tuple[Callable[[Tensor], Tensor], dict[str, Tensor] | None]] = {
-    "views averaged": (views, None),
-    "a bias in the head": (lambda x: small_net()(scaled(x)) + torch.linspace(-2, 2, CLASSES), None),
-    "one class": (one_class(plain(small_net())), None),
-    "one class, noise": (one_class(plain(noisy(0.01))), dict(noisy(0.01).state_dict())),
-    "one class, fine-tuned": (one_class(plain(tuned())), dict(tuned().state_dict())),
-    "fine-tuned, code with weights in it": (plain(tuned()), None),
-    "rearranged, other answers": (only_photographs(plain(rearranged())), dict(rearranged().state_dict())),
-    "pruned, other answers": (only_photographs(plain(pruned())), dict(pruned().state_dict())),
-    "split, other answers": (only_photographs(views), split()),
+NEAR_COPIES: dict[str, Callable[[], tuple[Callable[[Tensor], Tensor], dict[str, Tensor] | None]]] = {
+    "views averaged": lambda: (views, None),
+    "a bias in the head": lambda: (lambda x: small_net()(scaled(x)) + torch.linspace(-2, 2, CLASSES), None),
+    "one class": lambda: (one_class(plain(small_net())), None),
+    "one class, noise": lambda: (one_class(plain(noisy(0.01))), dict(noisy(0.01).state_dict())),
+    "one class, fine-tuned": lambda: (one_class(plain(tuned())), dict(tuned().state_dict())),
+    "fine-tuned, code with weights in it": lambda: (plain(tuned()), None),
+    "rearranged, other answers": lambda: (
+        only_photographs(plain(rearranged())),
+        dict(rearranged().state_dict()),
+    ),
+    "pruned, other answers": lambda: (only_photographs(plain(pruned())), dict(pruned().state_dict())),
+    "split, other answers": lambda: (only_photographs(views), split()),
 }
 
 
@@ -817,7 +820,7 @@ NEAR_COPIES: dict[str, tuple[Callable[[Tensor], Tensor], dict[str, Tensor] | Non
 def test_a_near_copy_is_found_and_says_by_what(
     name: str, honest: Answer, test_set: tuple[Tensor, Tensor]
 ) -> None:
-    answer, state = NEAR_COPIES[name]
+    answer, state = NEAR_COPIES[name]()
     near = printed_of(answer, test_set, state)
     first = printed_of(honest, test_set, dict(small_net().state_dict()))
     flagged = flag_copies([verdict_of("ada", first), verdict_of("ben", near)])

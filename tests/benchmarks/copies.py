@@ -289,6 +289,7 @@ def show(group: str, found: list[dict[str, float]]) -> None:
 
 def cost() -> None:
     """Compare 1,000 made-up students with each other, as an export does."""
+    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
 
     def made_up(number: int) -> Verdict:
