@@ -52,16 +52,10 @@ def expect_learns(student: Student, images: Tensor, labels: Tensor, rng: random.
         if is_small:
             with suppress(CheckFailed, StudentFailure):  # it may rest on what the student's network has
                 small = student.build_small(images[:CLASSES])
-<<<<<<< HEAD
-                found = _train(small, student, images, labels, budget, rng, REPEATS)
-                if found.learnt:
-                    return found.kind
-=======
                 taught = _train(small, student, images, labels, budget, rng, REPEATS)
                 if taught.learnt:
-                    return
+                    return taught.kind
                 busy = max(busy, taught.busy)
->>>>>>> w-learn
         elif not (own and own.did_nothing):
             own = _train(student.build("classifier"), student, images, labels, budget, rng)
             if own.learnt:
