@@ -221,6 +221,7 @@ def _file_system(limits: Limits, device: str, copies: Mapping[Path, int]) -> lis
     for package in _kit_inside(shown):
         words += _empty_folder(package)
     words += [*_processes(device, copies[ZYGOTE_STAT]), "--dev", "/dev"]
+    words += _empty_folder(DEVICES / "pts")  # the machine has few pseudo-terminals, and /dev/ptmx is in there
     if device == "cuda":
         words += _cuda()
     shared, scratch = limits.shared_memory_mib * 2**20, limits.scratch_mib * 2**20
