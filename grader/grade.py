@@ -7,8 +7,10 @@ import json
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from grader import datasets, training
 from grader.accuracy import Network, accuracy_seconds, between_seconds, measure, measure_accuracy
@@ -45,6 +47,12 @@ class Bench:
         between = len(draw((self.images, self.labels), self.control).labels)
         self.between_seconds = between_seconds(self.accuracy_seconds, len(self.labels), between)
         seconds = self.accuracy_seconds, self.between_seconds
+        self.private: tuple[Tensor, Tensor] | None = None
+        self.private_seconds = 0.0
+        if setup.private:
+            self.private = datasets.load_images_file(Path(setup.private))
+            self.private_seconds = accuracy_seconds(limits, setup.device, len(self.private[1]))
+            seconds = seconds[0] + self.private_seconds, seconds[1]
         self.longest = longest(limits, setup.rubric.training, setup.weights, *seconds)
 
     def __enter__(self) -> Bench:
@@ -54,6 +62,11 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.slot.close()
+
+    @property
+    def deciding(self) -> tuple[Tensor, Tensor]:
+        """The labelled images that the points are for."""
+        return self.private or (self.images, self.labels)
 
     def measure_pace(self) -> float:
         """`accuracy_seconds`, by the slowest pace of this machine so far; it is looked at again now."""
@@ -107,7 +120,7 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
             rubric,
             submission,
             checks=not_run(reason),
-            accuracy=Accuracy(images=len(bench.labels), reason=reason),
+            accuracy=Accuracy(images=len(bench.deciding[1]), reason=reason),
             answers=answers,
         )
     verdict = _grade_work(submission, bench, answers)
@@ -136,8 +149,9 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
         return verdict  # there is nothing to compare with
     trained, record = bench.train(submission, folder)
     few = few_seconds(bench.slot.limits)
-    with bench.slot.student(trained, wall_seconds=few, accuracy_seconds=bench.accuracy_seconds) as student:
-        accuracy = measure_accuracy(student, bench.images, bench.labels, seconds=bench.accuracy_seconds)
+    seconds = bench.private_seconds if bench.private else bench.accuracy_seconds
+    with bench.slot.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
+        accuracy = measure_accuracy(student, *bench.deciding, seconds=seconds)
         if student.box_failure:
             raise student.box_failure
     source = {"source": "trained" if accuracy.correct is not None else ""}
@@ -155,43 +169,56 @@ def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOu
     """Check the code, and measure its network with the submission's weights, whoever trained them."""
     rubric = bench.setup.rubric
     drawn = draw((bench.images, bench.labels), bench.control)
-    seconds = bench.accuracy_seconds + bench.between_seconds
+    seconds = bench.accuracy_seconds + bench.between_seconds + bench.private_seconds
     with bench.slot.student(submission, accuracy_seconds=seconds) as student:
-        checks, accuracy, network, problem = _examine(student, submission, bench, drawn)
+        measured = _measure(student, submission, bench, drawn)
         log = student.log
-        found = examine(submission, accuracy, network, bench.labels, drawn, student=student)
+        found = examine(submission, measured.public, measured.network, bench.labels, drawn, student=student)
     verdict = score(
         rubric,
         submission,
-        problem=problem,
-        checks=checks,
-        accuracy=accuracy,
+        problem=measured.problem,
+        checks=measured.checks,
+        accuracy=measured.accuracy,
         answers=answers,
         remarks=(*student.remarks, *found.remarks),
         log=log,
         sandbox=bench.setup.sandbox,
     )
-    return verdict.model_copy(update={"flags": found.flags, "fingerprint": found.fingerprint})
+    update = {"flags": found.flags, "fingerprint": found.fingerprint}
+    return verdict.model_copy(update=update | ({"public": measured.public} if bench.private else {}))
 
 
-def _examine(
-    student: Student, submission: Submission, bench: Bench, drawn: Draw
-) -> tuple[tuple[CheckOutcome, ...], Accuracy, Network | None, Problem | None]:
+class _Measured(NamedTuple):
+    """What came of a submission's code and weights."""
+
+    checks: tuple[CheckOutcome, ...]
+    public: Accuracy
+    accuracy: Accuracy  # on the images that decide
+    network: Network | None  # what it answered of the public ones
+    problem: Problem | None
+
+
+def _measure(student: Student, submission: Submission, bench: Bench, drawn: Draw) -> _Measured:
     """Load the code, run the hidden checks, measure the accuracy."""
     try:
         student.load()
     except StudentFailure as failure:
         problem = _problem(failure, "the code could not be loaded: ")
-        nothing = Accuracy(images=len(bench.labels), reason=problem.reason)
-        return not_run(problem.reason), nothing, None, problem
+        nothing = Accuracy(images=len(bench.deciding[1]), reason=problem.reason)
+        return _Measured(not_run(problem.reason), nothing, nothing, None, problem)
     checks = run_checks(student, seed_of(submission))
     seconds, again = bench.accuracy_seconds, bench.measure_pace
-    accuracy, network = measure(
+    public, network = measure(
         student, bench.images, bench.labels, seconds=seconds, between=drawn.images, again=again
     )
+    accuracy = public
+    if bench.private:
+        accuracy = measure_accuracy(student, *bench.private, seconds=bench.private_seconds)
     if student.box_failure:  # which the checks have taken for a fault of their own
         raise student.box_failure
-    return checks, accuracy, network, _problem(student.exhausted) if student.exhausted else None
+    exhausted = _problem(student.exhausted) if student.exhausted else None
+    return _Measured(checks, public, accuracy, network, exhausted)
 
 
 def _problem(failure: StudentFailure, prefix: str = "") -> Problem:

@@ -17,29 +17,31 @@ class Setup(Record):
 
     rubric: Rubric
     images: str  # "mini", "full", or a file of the instructor's own
+    private: str = ""  # a file of images that no student has seen: then these decide the points
     sandbox: Literal["bubblewrap", "container", "none"] = "bubblewrap"
     device: Literal["cpu", "cuda"] = "cpu"
     weights: Literal["submitted", "train", "verify"] = "submitted"
     threads: int = 1  # a submission's
 
-    def _images_digest(self) -> str:
-        """The name of a set of ours; a file of the instructor's by its content, which may change."""
-        if self.images in ("mini", "full"):
-            return self.images
-        try:
-            return hashlib.sha256(Path(self.images).read_bytes()).hexdigest()
-        except OSError as error:
-            raise KitError(
-                f"--images {self.images}: cannot be read ({error.strerror}): give mini, full, or a .npz or "
-                ".safetensors file with images and labels"
-            ) from error
-
     def settings(self) -> dict[str, str]:
         """What two verdicts must have in common to stand in one gradebook."""
-        return {
+        private = {"private": _digest("--private", self.private)} if self.private else {}
+        return private | {
             "version": __version__,
             "rubric": self.rubric.digest,
-            "images": self._images_digest(),
+            "images": self.images if self.images in ("mini", "full") else _digest("--images", self.images),
             "weights": self.weights if self.weights == "submitted" else f"{self.weights} on {self.device}",
             "sandbox": self.sandbox,
         }
+
+
+def _digest(option: str, file: str) -> str:
+    """A file of the instructor's by its content, which may change."""
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError as error:
+        words = "give" if option == "--private" else "give mini, full, or"
+        raise KitError(
+            f"{option} {file}: cannot be read ({error.strerror}): {words} a .npz or .safetensors file with "
+            "images and labels"
+        ) from error

@@ -211,7 +211,8 @@ class Verdict(Record):
     out_of: Points
     rows: tuple[Row, ...] = ()  # checks, accuracy, questions, in the rubric's order
     checks: tuple[CheckOutcome, ...] = ()
-    accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None  # that the points are for
+    public: Accuracy | None = None  # on the public test images, where private ones decide
     training: Training | None = None
     answers: tuple[AnswerOutcome, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ HEADER = [
     *["student_id", "name", "attempt", "submitted_at", "status", "total", "out_of"],
     *DEFAULT.checks,
     "accuracy_points",
-    *["correct", "images", "accuracy", "accuracy_low", "accuracy_high"],
+    *["correct", "images", "accuracy", "accuracy_low", "accuracy_high", "public_accuracy"],
     *["question_1", "question_2", "question_3", "question_4"],
     "reason",
     "flags",
