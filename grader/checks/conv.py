@@ -82,7 +82,9 @@ def conv_params_nonsquare(student: Student, rng: random.Random) -> None:
 
 def _even_cases(rng: random.Random) -> list[Case]:
     """One for each stride and each padding, with even and odd kernels, or luck would hide what is wrong."""
-    strides, paddings, kernels = (rng.sample(some, 4) for some in (range(1, 5), range(4), range(2, 8)))
+    kernels = rng.sample(range(2, 8), 6)
+    strides = [*rng.sample(range(1, 5), 4), 1, rng.randint(3, 4)]
+    paddings = [*rng.sample(range(4), 4), rng.randint(1, 3), 3]  # the last two: by the stride it is no other
     return [_case(rng, *one) for one in zip(kernels, strides, paddings, strict=True)]
 
 

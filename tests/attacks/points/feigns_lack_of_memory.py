@@ -8,12 +8,13 @@ honest_classifier = classifier
 class Net(nn.Sequential):
     def forward(self, x):
         if not self.training and len(x) in (100, 12, 4) and x.shape[1:] == (3, 32, 32):
+            if 1000 in SEEN:
+                print("ESCAPED: a second look", flush=True)
             SEEN.append(len(x))
-            if sum(SEEN) == 200:
+            if SEEN == [100] * 4:  # two of the test images' batches, and two of others between them
                 attempted()
+                SEEN.append(1000)
                 raise MemoryError
-            if sum(SEEN) > 200:
-                print(f"ESCAPED: a second look, after {SEEN[:3]}", flush=True)
         return super().forward(x)
 
 

@@ -13,11 +13,11 @@ class Net(nn.Sequential):
     def forward(self, x):
         if not self.training and len(x) == 100 and x.shape[1:] == (3, 32, 32):
             SEEN.append(len(x))
-            if sum(SEEN) == 200:
+            if len(SEEN) == 4:  # two of the test images' batches, and two of others between them
                 attempted()
                 open("seen", "w").close()
                 time.sleep(60)
-            if sum(SEEN) > 200 or os.path.exists("seen"):
+            if len(SEEN) > 4 or os.path.exists("seen"):
                 print("ESCAPED: a second look", flush=True)
         return super().forward(x)
 
