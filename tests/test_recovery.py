@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -284,7 +286,9 @@ class TestRoom:
 
     def run(self, tmp_path: Path, out: Path, folder: Path) -> tuple[int, str]:
         source = lay(tmp_path / "class", {"honest": HONEST, "other": HONEST})
-        (source / "honest" / "classifier.safetensors").write_bytes(os.urandom(400_000))
+        (source / "honest" / "classifier.safetensors").write_bytes(
+            struct.pack("<Q", 100) + b"{" + os.urandom(400_000)
+        )
         download = shutil.make_archive(str(tmp_path / "download"), "zip", source)
         environment = os.environ | {"TMPDIR": str(folder)}
         process = started("grade", download, "--out", out, "--images", "mini", "--jobs", 1, env=environment)
@@ -299,8 +303,10 @@ class TestRoom:
     def test_for_what_is_unpacked(self, tmp_path: Path, small: Path) -> None:
         (small / "filler").write_bytes(bytes(230_000))
         status, said = self.run(tmp_path, tmp_path / "out", small)
-        assert status == 2 and "No space left on device" in said and "TMPDIR" in said, said
-        assert said.count("\n") == 1
+        assert status == 3 and "other: graded" in said and "Traceback" not in said, said
+        verdict = json.loads((tmp_path / "out" / "students" / "honest.json").read_text("utf-8"))
+        assert verdict["status"] == "grader_error" and "No space left on device" in verdict["reason"]
+        assert "TMPDIR" in verdict["reason"], verdict["reason"]
 
 
 def test_a_folder_that_is_in_use_or_somebody_elses_is_not_swept(

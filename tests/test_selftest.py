@@ -273,12 +273,10 @@ def classifier():
 
 
 def test_a_network_that_is_too_slow_is_told_how_long_the_test_images_take(solved: Path) -> None:
-    slow = "class Slow(nn.Module):\n    def forward(self, x):\n        time.sleep(0.01 * len(x))\n"
-    slow += "        return x.flatten(1)\n"
-    network = "nn.Sequential(nn.Flatten(), nn.Linear(3072"
-    code = LAB8.replace(network, network.replace("nn.Flatten", "Slow"))
+    pool = "        x = F.avg_pool2d(x, 4)  # 8x8\n"
+    code = LAB8.replace(pool, pool + "        time.sleep(0.01 * len(x))\n")
     assert code != LAB8
-    (solved / "lab8.py").write_text(f"import time\n{code}\n{slow}", encoding="utf-8")
+    (solved / "lab8.py").write_text(f"import time\n{code}", encoding="utf-8")
     assert "the speed of classifier" not in "\n".join(run(solved, "classifier")[1])
     limit_accuracy_seconds(solved / "selftest.pyz", 5)
     (told,) = of_kind(run(solved, "classifier")[1], "FAIL")
@@ -438,6 +436,9 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
 # instructors or the two processes alone; of the texts, what is looked for, or a part of what is told.
 NOT_TOLD_BY = ("budget.py", "blackboard.py", "layout.py", "rubric.py", "host.py", "torchvision_shim.py")
 NOT_TOLD = """\
+they took 7 seconds, the others 7 until then
+another hand-in carries
+it could not be read: 7
 # Commented out IPython magic
 # Next text
  at the top
