@@ -477,7 +477,7 @@ def test_what_is_drawn_is_mixed_and_each_image_has_its_own_label(
 ) -> None:
     drawn = draw(test_set, train_set, seed=1)
     (small, at_small), (strong, at_strong) = drawn.small, drawn.strong
-    places = torch.cat([at_small, at_strong, drawn.control, drawn.control_changed])
+    places = torch.cat([at_small, at_strong, drawn.control, drawn.control_changed, drawn.unlike])
     assert sorted(places.tolist()) == list(range(len(drawn.images)))
     assert not set(small.tolist()) & set(strong.tolist())
     assert torch.equal(drawn.labels[at_small], test_set[1][small])

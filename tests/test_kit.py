@@ -342,6 +342,7 @@ def _lines(text: str) -> set[str]:
 
 IDIOMS = {  # what any two files may have in common
     "super().__init__()",
+    "began = time.thread_time()",
     "return result",
     "return False",
     "CLASSES = 10",
@@ -402,7 +403,7 @@ def test_no_code_of_a_hidden_check_gets_into_the_assignment(assignment: dict[str
     shown = "\n".join(
         ast.unparse(ast.parse(text)) for name, text in assignment.items() if name.endswith(".py")
     )
-    assert not hidden & (_lines(_everything(assignment)) | _lines(shown)) - IDIOMS
+    assert not sorted((hidden & (_lines(_everything(assignment)) | _lines(shown))) - IDIOMS)
 
 
 def test_the_assignment_holds_these_files_and_no_other(built: dict[str, bytes]) -> None:

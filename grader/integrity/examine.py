@@ -70,7 +70,11 @@ def examine(
                 flags += compare_claims(submission.claims, accuracy)
         if network is not None and accuracy.low is not None:
             if not ours and accuracy.low > NEAR_CHANCE:  # one seed for all: the same layers may end alike
-                found = found.model_copy(update=_compared(network, labels, drawn))
+                ranks, errors = copies.ranks_of(network.logits), copies.errors_of(network.logits, labels)
+                found = found.model_copy(update={"ranks": ranks, "errors": errors})
+                if network.between is not None:
+                    answers = copies.answers_of(network.between[drawn.unlike])
+                    found = found.model_copy(update={"answers": answers})
             if accuracy.low > NEAR_CHANCE or network.failure:
                 flags += judge_network(network, accuracy, labels, drawn)
     if student is not None and found.errors:
@@ -89,11 +93,3 @@ def _noted(remarks: list[str]) -> Iterator[None]:
         yield
     except Exception as error:
         remarks.append(f"whether this work is what it looks like was not found out: {error!r}")
-
-
-def _compared(network: Network, labels: Tensor, drawn: Draw) -> dict[str, str]:
-    """What the network answers, as it is compared with the class's."""
-    found = {"ranks": copies.ranks_of(network.logits), "errors": copies.errors_of(network.logits, labels)}
-    if network.between is not None:
-        found["answers"] = copies.answers_of(network.between[drawn.unlike])
-    return found
