@@ -26,7 +26,8 @@ from grader.errors import KitError
 PROGRAMS = """
     sh bash basename cat chmod clear cmp cp cut date df diff dirname du echo env expr false find grep
     gunzip gzip head hostname id ln ls md5sum mkdir mktemp mv nproc printf pwd realpath rm rmdir sed seq
-    sha256sum sleep sort stat tail tar tee test timeout touch tr true uname uniq unzip wc which whoami xargs zip
+    sha256sum sleep sort stat tail tar tee test timeout touch tr true uname uniq unzip wc which whoami
+    xargs zip
 """
 DATA = ("/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/zoneinfo", "/usr/lib/locale")
 TOPS = ("/lib", "/lib64", "/lib32", "/bin", "/sbin")
