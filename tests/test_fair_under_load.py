@@ -118,7 +118,7 @@ def test_waiting_counts_only_where_all_that_ran_is_known(monkeypatch: pytest.Mon
     threads: dict[str, tuple[int, int]] = {}
     newest = 0
     monkeypatch.setattr(waiting, "_threads", lambda pids: threads.items())
-    monkeypatch.setattr(waiting, "_newest_id", lambda: newest)
+    monkeypatch.setattr(waiting, "newest_id", lambda: newest)
     monkeypatch.setattr(waiting, "_is_as_eager", lambda tid, nice: True)
     second = 10**9
     account = waiting.Waiting(walled=True)

@@ -64,7 +64,8 @@ class Tally(NamedTuple):
     """What the zygote says of a submission's time at some moment, in seconds."""
 
     number: int  # that of the question
-    clock: float  # the time there
+    began: float  # the time there when it began to find out
+    ended: float  # and when it had
     waited: float  # for a processor, since the submission began
     used: float  # of the processors, likewise
 
@@ -134,7 +135,7 @@ class _Stopwatch:
 
     def _own(self, first: Tally, now: Tally) -> float:
         waited, used = now.waited - first.waited, now.used - first.used
-        since_first = max(now.clock - first.clock - waited, used / max(self._slot.threads, 1))
+        since_first = max(now.began - first.ended - waited, used / max(self._slot.threads, 1))
         return self._until_first + since_first
 
 
@@ -299,7 +300,7 @@ class Slot:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
         self._messages: deque[dict[str, Any]] = deque()  # what the zygote said, and nobody has read
-        self.tally = Tally(0, 0.0, 0.0, 0.0)  # its latest
+        self.tally = Tally(0, 0.0, 0.0, 0.0, 0.0)  # its latest
         self._questions = itertools.count(1)
         if sys.platform == "win32":
             raise KitError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")

@@ -34,13 +34,18 @@ class Waiting:
         self._newest = newest_id()
 
     def look(self, pids: list[str], *, full_share: bool = True) -> dict[str, float]:
-        """What there is to say now, in seconds: the `clock`, and `waited` and `used` since the beginning.
+        """What there is to say now, in seconds: `waited` and `used` since the beginning.
+
+        Between the clock's times `began` and `ended` it was found out. On a busy machine that itself has to
+        wait, and whoever counts from look to look must not take that for the submission's.
 
         Waiting counts where it is certain that others had the processors. So it does not in an interval in
         which a thread ended, or came and went, for what it used of them is not known; nor without a
         `full_share`, given up by the submission itself.
         """
+        began = time.monotonic()
         threads, newest = dict(_threads(pids)), newest_id()
+        ended = time.monotonic()
         fresh = threads.keys() - self._threads.keys()
         all_seen = threads.keys() >= self._threads.keys()
         if self._walled:
@@ -54,7 +59,7 @@ class Waiting:
         if all_seen and full_share:
             self.waited += NANO * longest
         self._threads, self._newest = threads, newest
-        return {"clock": time.monotonic(), "waited": self.waited, "used": self.used}
+        return {"began": began, "ended": ended, "waited": self.waited, "used": self.used}
 
 
 def _threads(pids: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
