@@ -76,7 +76,7 @@ def train(
         trained, record, share = _train_once(slot, submission, record, images, labels, folder)
         if share is None or LEAST_HAD <= seconds * share / own_seconds <= MOST_HAD:
             return trained, record
-        busy = 1 / share
+        busy = 1 / max(share, 1 / MOST_BUSY)
     raise SandboxError(
         "the machine's load changed too much during a training; grade when there is less to do"
     )
@@ -99,7 +99,7 @@ def _train_once(
             finally:
                 wall = time.monotonic() - began
                 if wall >= LEAST_HAD * seconds:
-                    share = min(max((student.seconds_used - used) / wall, 1 / MOST_BUSY), 1.0)
+                    share = min((student.seconds_used - used) / wall, 1.0)
             save_file(trained.weights, path)
         except StudentFailure as failure:
             reason = failure.message
