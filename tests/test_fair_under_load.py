@@ -199,6 +199,7 @@ def test_a_training_has_its_time_when_the_load_changes_meanwhile(
 
 
 @LINUX
+@pytest.mark.timeout(1200)  # an endless loop has its seconds twice, and little of the processors
 def test_the_sample_class_gets_its_points_on_a_busy_machine(tmp_path: Path) -> None:
     """The reference, the slowest; a small network; another architecture; one with an endless loop."""
     wanted = {name: TABLE[name] for name in ("li_wei", "12210003", "12210013", "12210014")}
