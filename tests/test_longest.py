@@ -22,7 +22,7 @@ from grader.budget import Budget
 from grader.errors import KitError
 from grader.grade import Bench
 from grader.limits import Limits
-from grader.longest import TRIES, longest
+from grader.longest import TRAININGS, TRIES, longest
 from grader.rubric import load_rubric
 from grader.sandbox import SandboxError, Student
 from grader.setup import Setup
@@ -123,7 +123,8 @@ def test_who_uses_up_everything_keeps_to_the_bound(
         verdict = made.grade(work)
         wall = time.monotonic() - began
     assert verdict.status is not Status.GRADER_ERROR, verdict.reason
-    assert len(seen.students) == tries, verdict.accuracy
+    repeated = 0 if weights == "submitted" else TRAININGS - 1  # if the machine's load changed during the first
+    assert tries <= len(seen.students) <= tries + repeated, verdict.accuracy
     assert seen.own_seconds() > LIMITS.wall_seconds  # it did what it could
     assert seen.own_seconds() <= made.longest.own and wall <= made.longest.wall
 

@@ -454,7 +454,6 @@ class Slot:
             "file_mib": limits.file_mib,
             "files": MOST_FILES,
             "open_files": limits.open_files,
-            "share": self._group is not None or cgroup.sessions_share(),
             "gpu_memory_mib": limits.gpu_memory_mib,
             "scratch_mib": limits.scratch_mib,
             "shared_memory_mib": limits.shared_memory_mib,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MESSAGE_CHARACTERS = 400
 # On a machine that is busy with other things a request may take so many times its limit by the clock on the
 # wall, and some more, before its box is given up for the machine's fault.
-BUSY_FACTOR, BUSY_SECONDS = 20, 30
+BUSY_FACTOR, BUSY_SECONDS = 10, 30
 OVERRUN = 2
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
 Kind = Literal["missing", "raised", "timeout", "out_of_memory", "crashed", "bad_value", "output_flood"]
