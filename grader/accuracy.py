@@ -48,7 +48,9 @@ class Network:
     """What the submitted network answered."""
 
     logits: Tensor  # float64 (N, 10), for the images that were measured; no NaN
-    between: Tensor | None = None  # float64 (M, 10), likewise for the images in between; None where it failed
+    between: Tensor | None = (
+        None  # float64 (M, 10), likewise for the images in between; None where it failed, or without any
+    )
     failure: str = ""  # how it did, in one line
 
 
@@ -103,7 +105,6 @@ def measure(
     may take `between_seconds`. However the network fails on them, the accuracy is what it is without them.
     `again` finds out once more how many seconds there are, before a network is refused for its slowness.
     """
-    between = images[:0] if between is None else between
     size, late = BATCH[student.device], False
     student.reserve(0)
     began = student.seconds_used
@@ -169,7 +170,7 @@ class _Clock:
 def _answers(
     student: Student,
     images: Tensor,
-    between: Tensor,
+    between: Tensor | None,
     size: int,
     clock: _Clock,
     progress: Callable[[int], None],
@@ -180,7 +181,7 @@ def _answers(
     depend on the other images of a batch.
     """
     model: Model | None = _loaded(student)
-    parts, others = images.split(size), between.split(size) if len(between) else ()
+    parts, others = images.split(size), () if between is None else between.split(size)
     logits: list[Tensor] = []
     looked: list[Tensor] = []
     looking = 0.0
@@ -197,7 +198,7 @@ def _answers(
             try:
                 looked.append(_classify(student, model, others[len(looked)]))
                 looking += student.seconds_used - began
-                if looking > between_seconds(clock.allowed, len(images), len(between)):
+                if looking > between_seconds(clock.allowed, len(images), sum(map(len, others))):
                     took = f"they took {looking:.0f} seconds, the others {clock.spent:.0f} until then"
                     raise NoResultError(took)
             except (StudentFailure, NoResultError) as problem:
@@ -206,7 +207,7 @@ def _answers(
                 failure = str(problem)
                 model = None  # whatever became of it, the next images need a sound one
                 break
-    return Network(torch.cat(logits), None if failure else torch.cat([*looked, logits[0][:0]]), failure)
+    return Network(torch.cat(logits), torch.cat(looked) if looked and not failure else None, failure)
 
 
 def _lacks_memory(problem: Exception) -> bool:

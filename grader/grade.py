@@ -18,7 +18,7 @@ from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.integrity.code import carries
 from grader.integrity.examine import control_images, examine
-from grader.integrity.network import Draw, draw
+from grader.integrity.network import Draw, draw, drawn_count
 from grader.longest import few_seconds, longest
 from grader.questions import assess_answers
 from grader.rubric import score
@@ -44,7 +44,7 @@ class Bench:
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
         self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))
-        between = len(draw((self.images, self.labels), self.control).labels)
+        between = drawn_count(len(self.labels), len(self.control[1]) if self.control else 0)
         self.between_seconds = between_seconds(self.accuracy_seconds, len(self.labels), between)
         seconds = self.accuracy_seconds, self.between_seconds
         self.private: tuple[Tensor, Tensor] | None = None

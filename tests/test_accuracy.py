@@ -258,7 +258,7 @@ def test_what_is_asked_in_between_is_answered_and_changes_no_count(
         some, labels = images[0][:330], images[1][:330]
         with slot.student(work) as student:
             alone = measure_accuracy(student, some, labels)
-            for between in (BLACK, images[0][500:531], BLACK.repeat(4, 1, 1, 1), some[:0]):
+            for between in (BLACK, images[0][500:531], BLACK.repeat(4, 1, 1, 1)):
                 found, network = accuracy.measure(student, some, labels, between=between)
                 assert found == alone and network is not None
                 assert network.between is not None and network.between.shape == (len(between), 10)

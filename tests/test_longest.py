@@ -123,7 +123,9 @@ def test_who_uses_up_everything_keeps_to_the_bound(
         verdict = made.grade(work)
         wall = time.monotonic() - began
     assert verdict.status is not Status.GRADER_ERROR, verdict.reason
-    repeated = 0 if weights == "submitted" else TRAININGS - 1  # if the machine's load changed during the first
+    repeated = (
+        0 if weights == "submitted" else TRAININGS - 1
+    )  # if the machine's load changed during the first
     assert tries <= len(seen.students) <= tries + repeated, verdict.accuracy
     assert seen.own_seconds() > LIMITS.wall_seconds  # it did what it could
     assert seen.own_seconds() <= made.longest.own and wall <= made.longest.wall

@@ -1,12 +1,11 @@
 """Does the network know images, or these images? Asked with images that it cannot have stored.
 
-Between the test images go others (`draw`): the same ones changed a little, some changed strongly, and
+Between the test images go others (`draw`): the same ones changed a little, some changed strongly,
 training images as they are and changed, and images of nothing (see `copies`). Which and how is drawn anew in
-every run. Then it shows how many
-right answers a change costs, and whether test images are answered better than training images. A table
-from image to label loses its answers by a small change, one that finds the nearest stored image by a
-strong one, and weights trained on the test images know those better than others. An honest network
-loses little and knows what it was trained on at least as well.
+every run. Then it shows how many right answers a change costs, and whether test images are answered better
+than training images. A table from image to label loses its answers by a small change, one that finds the
+nearest stored image by a strong one, and weights trained on the test images know those better than others.
+An honest network loses little and knows what it was trained on at least as well.
 
 The bounds come from tests/benchmarks/integrity.py, which says how often honest work is flagged.
 """
@@ -47,9 +46,8 @@ class Draw:
     seed: int
     images: Tensor  # uint8 (M, 3, 32, 32), shuffled
     labels: Tensor  # int64 (M,)
-    small: tuple[
-        Tensor, Tensor
-    ]  # which of the test images were changed a little, and where they are in `images`
+    # Which of the test images were changed, and where they are in `images`:
+    small: tuple[Tensor, Tensor]  # a little
     strong: tuple[Tensor, Tensor]  # strongly
     control: Tensor  # where training images as they are are in `images`
     control_changed: Tensor
@@ -103,6 +101,13 @@ class Counts:
     strong: Loss
     as_they_are: Gap
     changed: Gap
+
+
+def drawn_count(test: int, control: int) -> int:
+    """How many images `draw` gives for so many test images and so many training images."""
+    changes = sum(min(_number(test, *kind), test) for kind in (SMALL, STRONG))
+    controls = sum(min(_number(test, *kind), control) for kind in (CONTROL, CONTROL_CHANGED))
+    return changes + controls + copies.PROBES
 
 
 def draw(test: Labelled, control: Labelled | None, seed: int | None = None) -> Draw:
@@ -175,24 +180,20 @@ def judge(found: Counts, seed: int) -> list[Flag]:
         (found.strong, STRONG_DROP, "turned, shifted and lit from one side"),
     ):
         if loss.least() > bound:
-            flags.append(
-                Flag(
-                    kind="changed_images",
-                    message=f"{_percent(loss.before, loss.images)} of {loss.images:,} test images right, but"
-                    f" {_percent(loss.after, loss.images)} of the same images {how}; an honest network"
-                    f" loses less than {100 * bound:.0f} points (seed {seed})",
-                )
+            message = (
+                f"{_percent(loss.before, loss.images)} of {loss.images:,} test images right, but"
+                f" {_percent(loss.after, loss.images)} of the same images {how}; an honest network"
+                f" loses less than {100 * bound:.0f} points (seed {seed})"
             )
+            flags.append(Flag(kind="changed_images", message=message))
     for gap, how in ((found.as_they_are, "as they are"), (found.changed, "changed a little")):
         if gap.least() > ABOVE:
-            flags.append(
-                Flag(
-                    kind="test_above_training",
-                    message=f"{_percent(gap.test_right, gap.test)} of {gap.test:,} test images right, but"
-                    f" {_percent(gap.training_right, gap.training)} of {gap.training:,} training images, all"
-                    f" {how}; an honest network knows its training images as well (seed {seed})",
-                )
+            message = (
+                f"{_percent(gap.test_right, gap.test)} of {gap.test:,} test images right, but"
+                f" {_percent(gap.training_right, gap.training)} of {gap.training:,} training images, all"
+                f" {how}; an honest network knows its training images as well (seed {seed})"
             )
+            flags.append(Flag(kind="test_above_training", message=message))
     return flags
 
 

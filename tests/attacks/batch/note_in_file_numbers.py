@@ -2,23 +2,13 @@
 again = true
 """
 
-PLACES = ("/scratch", "/dev/shm")
 
-
-def number(place):
-    path = f"{place}/numbered"
+def number(folder):
+    path = f"{folder}/numbered"
     open(path, "w").close()
     found = os.stat(path).st_ino
     os.unlink(path)
-    return found % 64
+    return found
 
 
-def strike():
-    for place in PLACES:
-        attempt(place, lambda: 41 <= number(place) < 61)
-    for place in PLACES:
-        while number(place) != 40:
-            pass
-
-
-conv_output_size = first(strike, conv_output_size)
+conv_output_size = first(lambda: note_in_counts(number), conv_output_size)

@@ -4,8 +4,6 @@ again = true
 
 import ctypes
 
-PLACES = ("/scratch", "/dev/shm")
-
 
 def place_of_a_new_name(folder):
     c = libc()
@@ -18,16 +16,7 @@ def place_of_a_new_name(folder):
     place = c.telldir(stream)
     c.closedir(stream)
     os.unlink(path)
-    return place % 64
+    return place
 
 
-def strike():
-    for folder in PLACES:
-        attempt(folder, lambda: 41 <= place_of_a_new_name(folder) < 61)
-    for folder in PLACES:
-        for _ in range(64):
-            if place_of_a_new_name(folder) == 40:
-                break
-
-
-conv_output_size = first(strike, conv_output_size)
+conv_output_size = first(lambda: note_in_counts(place_of_a_new_name), conv_output_size)
