@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,13 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from grader import __version__
+from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
 from grader.errors import KitError
 from grader.text import safe_line, safe_text, visible_json
 from grader.types import Status, Submission, Verdict
 from grader.workdir import Workdir
 
 if TYPE_CHECKING:
-    from grader.gradebook import Gradebook
+    from grader.gradebook import Gradebook, Seen
     from grader.setup import Setup
 
 EXIT_OK, EXIT_USAGE, EXIT_GRADER_ERROR, EXIT_INTERRUPTED = 0, 2, 3, 130
@@ -66,6 +67,10 @@ def main(traceback: bool) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
 @click.option("--rubric", "rubric_file", type=click.Path(path_type=Path), help="Another rubric.toml.")
+@click.option(
+    "--policy", "policy_file", type=click.Path(path_type=Path), help="Deadline, late work, attempts."
+)
+@click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
 @click.option("--images", default="full", show_default=True, metavar="mini|full|FILE", help="Test images.")
 @click.option(
     "--private", metavar="FILE", default="", help="Images that no student has seen: these decide the points."
@@ -94,6 +99,8 @@ def grade(
     source: Path,
     out: Path,
     rubric_file: Path | None,
+    policy_file: Path | None,
+    roster_file: Path | None,
     images: str,
     private: str,
     weights: Literal["submitted", "train", "verify"],
@@ -114,47 +121,81 @@ def grade(
     """
     from grader.gradebook import Gradebook
     from grader.intake import read_submissions
-    from grader.rubric import load_rubric
+    from grader.marks import changes, current
     from grader.setup import Setup
 
-    rubric = load_rubric(rubric_file, _check_ids() if rubric_file else None)
     if sandbox == "none":
         _say(
             "warning: --sandbox none: student code runs with all your rights on this machine and can read "
             "the hidden checks; the gradebook records it",
             style="bold yellow",
         )
-    with Workdir() as workdir:
+    with Workdir() as workdir, Gradebook.open_to_grade(out) as book:
+        rules = rules_for(book, rubric_file, policy_file, roster_file)
         submissions = read_submissions(source, workdir)
         chosen = _chosen(submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
-        threads = max(1, _cores() // jobs)
         setup = Setup(
-            rubric=rubric,
+            rubric=rules.rubric,
             images=images,
             private=private,
             weights=weights,
             sandbox=sandbox,
             device=device,
-            threads=threads,
+            threads=max(1, _cores() // jobs),
         )
-        with Gradebook.open(out, settings=setup.settings()) as book:
-            known = {} if only else _known(chosen, book)
-            todo = [submission for submission in chosen if submission.student_id not in known]
-            if known:
-                _say(f"{len(known)} unchanged since they were graded; --only STUDENT grades one again")
-            if weights != "submitted" and todo:
-                longest = rubric.training.most_seconds * -(-len(todo) // jobs) / 60
-                _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
-            try:
-                _grade(todo, setup, jobs, book)
-            finally:  # what is graded is written, also when somebody pressed Ctrl-C
-                verdicts = book.latest()
-                if verdicts:
-                    _write(verdicts, setup, out, as_json)
+        before = current(book)
+        todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
+        if len(todo) < len(chosen):
+            _say(
+                f"{len(chosen) - len(todo)} unchanged since they were graded; --only STUDENT grades one again"
+            )
+        if weights != "submitted" and todo:
+            longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
+            _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
+        try:
+            _grade(todo, setup, jobs, book)
+        finally:  # what is graded is written, also when somebody pressed Ctrl-C
+            verdicts = current(book)
+            if verdicts:
+                write_results(verdicts, rules.rubric, out, as_json)
+            show_changes(changes(before, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
+
+
+def _begin(
+    book: Gradebook,
+    source: str,
+    rules: Rules,
+    setup: Setup,
+    submissions: Sequence[Submission],
+    *,
+    again: bool,
+) -> list[tuple[Submission, Seen]]:
+    """Note the run in the book, and what nobody has to run code for; what is left to be measured."""
+    from grader.evidence import answered, attempt_of, rests_on, still_holds
+
+    seen = book.begin_run(
+        source,
+        setup.told() | rules.told,
+        rules.rubric,
+        rules.policy,
+        rules.roster,
+        [attempt_of(submission) for submission in submissions],
+    )
+    todo = []
+    for at, submission in enumerate(submissions):
+        basis = rests_on(submission, setup)
+        kept = still_holds(None if again else seen[at].evidence, basis)
+        if not (kept.checks and kept.accuracy):
+            known = seen[at].evidence.model_copy(update=kept._asdict() | {"failure": ""})
+            todo.append((submission, seen[at]._replace(evidence=known)))
+        elif not kept.answers:
+            answers = answered(submission, setup.rubric, basis)
+            book.record(seen[at], seen[at].evidence.model_copy(update={"answers": answers}))
+    return todo
 
 
 def _check_ids() -> list[str]:
@@ -173,18 +214,6 @@ def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Subm
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(ids)} students in it"
             raise KitError(f"--only {student}: no such student in the download; {hint}")
     return [submission for submission in submissions if not only or submission.student_id in only]
-
-
-def _known(submissions: Iterable[Submission], book: Gradebook) -> dict[str, Verdict]:
-    """What the gradebook already says of the very same work, handed in as it is now."""
-    found = {}
-    for submission in submissions:
-        verdict = book.find(submission.student_id, submission.digest)
-        if verdict:
-            handed_in = submission.model_dump(include={"name", "attempt", "submitted_at"})
-            found[submission.student_id] = verdict.model_copy(update=handed_in)
-            book.record(found[submission.student_id])
-    return found
 
 
 def _cores() -> int:
@@ -207,9 +236,10 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     return "cpu"
 
 
-def _grade(submissions: Sequence[Submission], setup: Setup, jobs: int, book: Gradebook) -> None:
+def _grade(works: Sequence[tuple[Submission, Seen]], setup: Setup, jobs: int, book: Gradebook) -> None:
     """Grade and record, with a bar for people and a line a submission for logs."""
     from grader.engines.local import grade_all
+    from grader.scoring import score
 
     console = Console(stderr=True)
     columns = (
@@ -218,44 +248,22 @@ def _grade(submissions: Sequence[Submission], setup: Setup, jobs: int, book: Gra
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+    seen = {one.evidence.attempt: one for _, one in works}
+    todo = [(submission, one.evidence) for submission, one in works]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("grading", total=len(submissions))
-        for count, verdict in enumerate(grade_all(submissions, setup, jobs=jobs), 1):
-            book.record(verdict)
+        task = progress.add_task("grading", total=len(works))
+        for count, evidence in enumerate(grade_all(todo, setup, jobs=jobs), 1):
+            book.record(seen[evidence.attempt], evidence)
             progress.update(task, advance=1)
             if not console.is_terminal:
+                verdict = score(setup.rubric, evidence)
                 total = "no mark" if verdict.total is None else f"{verdict.total} of {verdict.out_of}"
-                line = f"{count}/{len(submissions)} {verdict.student_id}: {verdict.status.value}, {total}"
+                line = f"{count}/{len(works)} {verdict.student_id}: {verdict.status.value}, {total}"
                 console.print(Text(safe_line(line, 400)), soft_wrap=True)
 
 
-def _write(verdicts: Sequence[Verdict], setup: Setup, out: Path, as_json: bool) -> None:
-    """Write the files and show the table."""
-    from grader.export import score_table, write_scores
-    from grader.integrity.copies import flag_copies
-
-    verdicts = flag_copies(verdicts)
-    try:
-        write_scores(verdicts, setup.rubric, out)
-    except OSError as error:
-        raise KitError(
-            f"{error.filename or out}: cannot be written ({error.strerror}): make room or give it free, then "
-            "run the same command again; the marks are safe in the gradebook"
-        ) from error
-    if as_json:
-        content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
-        click.echo(visible_json(content))
-        return
-    Console().print(score_table(verdicts, setup.rubric))
-    if flagged := sum(bool(verdict.flags) for verdict in verdicts):
-        click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
-    for label, name in (
-        ("spreadsheet", "scores.xlsx"),
-        ("the same as text", "scores.csv"),
-        ("one file a student", "students"),
-        ("gradebook", "gradebook.sqlite"),
-    ):
-        click.echo(f"{label + ':':<20}{out / name}")
+for _command in COMMANDS:
+    main.add_command(_command)
 
 
 @main.group()

@@ -1,31 +1,39 @@
-"""The spine: one submission's way through the rooms."""
+"""The pipeline: one submission's way from its files to the evidence on it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from grader import datasets, training
-from grader.accuracy import Network, accuracy_seconds, between_seconds, measure, measure_accuracy
+from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
+from grader.evidence import answered, attempt_of, failed, rests_on, seed_of, still_holds
 from grader.integrity.code import carries
 from grader.integrity.examine import control_images, examine
-from grader.integrity.network import Draw, draw, drawn_count
+from grader.integrity.network import draw, drawn_count
 from grader.longest import few_seconds, longest
-from grader.questions import assess_answers
-from grader.rubric import score
-from grader.sandbox import SandboxError, Slot, Student, StudentFailure
+from grader.sandbox import SandboxError, Slot, StudentFailure
+from grader.scoring import score
 from grader.setup import Setup
-from grader.text import safe_line
-from grader.types import Accuracy, AnswerOutcome, CheckOutcome, Problem, Status, Submission, Training, Verdict
+from grader.types import (
+    Accuracy,
+    AccuracyEvidence,
+    CheckEvidence,
+    Evidence,
+    Flag,
+    Outcome,
+    Problem,
+    Status,
+    Submission,
+    Training,
+    Verdict,
+)
 from grader.workdir import Workdir
 
 _STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
@@ -79,74 +87,90 @@ class Bench:
         """As `grader.training.train`, with the rubric's budget."""
         return training.train(self.slot, submission, self.setup.rubric.training, *self.training_set, folder)
 
-    def grade(self, submission: Submission) -> Verdict:
-        """Grade `submission`; what goes wrong on our side becomes a `grader_error`, never a zero.
+    def measure(self, submission: Submission, known: Evidence | None = None) -> Evidence:
+        """The evidence on `submission`; what goes wrong on our side is its `failure`, never a zero.
 
-        It takes no longer than `longest` says. Raises `KitError` where nobody could be graded: no wall to be
-        had, no GPU inside it.
+        What is `known` already and still holds is not measured again. It takes no longer than `longest`
+        says. Raises `KitError` where nobody could be measured: no sandbox to be had, no GPU inside it.
         """
         self.slot.deadline = time.monotonic() + self.longest.patience
         try:
             try:
-                return grade_one(submission, self)
+                return grade_one(submission, self, known)
             except SandboxError:  # its box died, maybe through others: once more in a new one
                 if time.monotonic() > self.slot.deadline:
                     raise
-                return grade_one(submission, self)
+                return grade_one(submission, self, known)
         except KitError:
             raise
         except Exception as error:
-            reason = safe_line(f"{type(error).__name__}: {error}", 500)
-            problem = Problem(status=Status.GRADER_ERROR, reason=reason)
-            return score(self.setup.rubric, submission, problem=problem)
+            return failed(submission, f"{type(error).__name__}: {error}")
+
+    def grade(self, submission: Submission) -> Verdict:
+        """What `measure` finds out, as points."""
+        return score(self.setup.rubric, self.measure(submission))
 
 
-def grade_one(submission: Submission, bench: Bench) -> Verdict:
-    """One submission, from its files to its points."""
-    rubric = bench.setup.rubric
-    if submission.problem:
-        return score(
-            rubric, submission, problem=submission.problem, checks=not_run(submission.problem.reason)
+def grade_one(submission: Submission, bench: Bench, known: Evidence | None = None) -> Evidence:
+    """One submission, from its files to the evidence on it."""
+    basis = rests_on(submission, bench.setup)
+    kept = still_holds(known, basis)
+    checks = kept.checks or _check(submission, bench)
+    accuracy = kept.accuracy or _network(submission, bench, checks)
+    broken = any(check.outcome is Outcome.ERROR for check in checks.outcomes)  # to be run again
+    sandbox = {"sandbox": bench.setup.sandbox}
+    return Evidence(
+        attempt=attempt_of(submission),
+        checks=checks.model_copy(update=sandbox | {"rests_on": "" if broken else basis.checks}),
+        accuracy=accuracy.model_copy(update=sandbox | {"rests_on": basis.accuracy}),
+        answers=kept.answers or answered(submission, bench.setup.rubric, basis),
+    )
+
+
+def _check(submission: Submission, bench: Bench) -> CheckEvidence:
+    """Load the code and run the hidden checks."""
+    if submission.problem or submission.code is None:
+        return CheckEvidence(outcomes=not_run(_why_no_code(submission)), loaded=False)
+    with bench.slot.student(submission) as student:
+        try:
+            student.load()
+        except StudentFailure as failure:
+            problem = _problem(failure, "the code could not be loaded: ")
+            outcomes = not_run(problem.reason)
+            return CheckEvidence(outcomes=outcomes, problem=problem, log=student.log, loaded=False)
+        outcomes = run_checks(student, seed_of(submission))
+        if student.box_failure:  # which the checks have taken for a fault of their own
+            raise student.box_failure
+        return CheckEvidence(
+            outcomes=outcomes,
+            problem=_problem(student.exhausted) if student.exhausted else None,
+            remarks=tuple(student.remarks),
+            log=student.log,
         )
-    wordings = [(question.text, question.text_zh) for question in rubric.questions]
-    answers = assess_answers(submission.answer_texts, wordings)
-    if why := submission.no_answers:
-        answers = tuple(
-            a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in answers
-        )
-    if not submission.code:
-        reason = submission.no_code or "no lab8.py or lab8.ipynb was handed in"
-        return score(
-            rubric,
-            submission,
-            checks=not_run(reason),
-            accuracy=Accuracy(images=len(bench.deciding[1]), reason=reason),
-            answers=answers,
-        )
-    verdict = _grade_work(submission, bench, answers)
-    flag = carries(submission.code)
-    return verdict.model_copy(update={"flags": (*verdict.flags, flag)}) if flag else verdict
 
 
-def _grade_work(submission: Submission, bench: Bench, answers: tuple[AnswerOutcome, ...]) -> Verdict:
-    """The verdict on the weights that were handed in, or on what training gives, as is asked for."""
+def _network(submission: Submission, bench: Bench, checks: CheckEvidence) -> AccuracyEvidence:
+    """Measure the weights that were handed in, or what training gives, as is asked for."""
+    if submission.code is None or not checks.loaded:
+        reason = checks.problem.reason if checks.problem else _why_no_code(submission)
+        return AccuracyEvidence(accuracy=Accuracy(images=len(bench.deciding[1]), reason=reason))
     if bench.setup.weights == "submitted":
-        return _grade_weights(submission, bench, answers)
-    with Workdir() as folder:
-        if bench.setup.weights == "verify":
-            return _verify(_grade_weights(submission, bench, answers), submission, bench, folder)
-        trained, record = bench.train(submission, folder)
-        verdict = _grade_weights(trained, bench, answers)
-    flag = training.instant(record, verdict.accuracy)
-    flags = (*verdict.flags, flag) if flag else verdict.flags
-    remarks = (*verdict.remarks, training.summary(record))
-    return verdict.model_copy(update={"training": record, "remarks": remarks, "flags": flags})
+        found = _measure(submission, bench)
+    else:
+        with Workdir() as folder:
+            if bench.setup.weights == "verify":
+                found = _verify(_measure(submission, bench), submission, bench, folder)
+            else:
+                trained, record = bench.train(submission, folder)
+                found = _measure(trained, bench)
+                found = _with_training(found, record, training.instant(record, found.accuracy))
+    return _flagged(found, carries(submission.code))
 
 
-def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path) -> Verdict:
-    """The verdict on the weights that were handed in, with what training anew says of them."""
-    if verdict.accuracy is None or verdict.accuracy.correct is None:
-        return verdict  # there is nothing to compare with
+def _verify(found: AccuracyEvidence, submission: Submission, bench: Bench, folder: Path) -> AccuracyEvidence:
+    """What was found of the weights that were handed in, with what training anew says of them."""
+    if found.accuracy.correct is None:
+        return found  # there is nothing to compare with
     trained, record = bench.train(submission, folder)
     few = few_seconds(bench.slot.limits)
     seconds = bench.private_seconds if bench.private else bench.accuracy_seconds
@@ -156,81 +180,56 @@ def _verify(verdict: Verdict, submission: Submission, bench: Bench, folder: Path
             raise student.box_failure
     source = {"source": "trained" if accuracy.correct is not None else ""}
     record = record.model_copy(update={"accuracy": accuracy.model_copy(update=source)})
-    found = (
-        training.compare(verdict.accuracy, record, bench.setup.rubric.training),
-        training.instant(record, record.accuracy),
-    )
-    flags = (*verdict.flags, *filter(None, found))
-    remarks = (*verdict.remarks, training.summary(record))
-    return verdict.model_copy(update={"training": record, "remarks": remarks, "flags": flags})
+    compared = training.compare(found.accuracy, record, bench.setup.rubric.training)
+    return _with_training(found, record, compared, training.instant(record, record.accuracy))
 
 
-def _grade_weights(submission: Submission, bench: Bench, answers: tuple[AnswerOutcome, ...]) -> Verdict:
-    """Check the code, and measure its network with the submission's weights, whoever trained them."""
-    rubric = bench.setup.rubric
+def _measure(submission: Submission, bench: Bench) -> AccuracyEvidence:
+    """The accuracy of the submission's weights, whoever trained them, and what is to be said of them."""
     drawn = draw((bench.images, bench.labels), bench.control)
     seconds = bench.accuracy_seconds + bench.between_seconds + bench.private_seconds
-    with bench.slot.student(submission, accuracy_seconds=seconds) as student:
-        measured = _measure(student, submission, bench, drawn)
-        log = student.log
-        found = examine(submission, measured.public, measured.network, bench.labels, drawn, student=student)
-    verdict = score(
-        rubric,
-        submission,
-        problem=measured.problem,
-        checks=measured.checks,
-        accuracy=measured.accuracy,
-        answers=answers,
-        remarks=(*student.remarks, *found.remarks),
-        log=log,
-        sandbox=bench.setup.sandbox,
-    )
-    update = {"flags": found.flags, "fingerprint": found.fingerprint}
-    return verdict.model_copy(update=update | ({"public": measured.public} if bench.private else {}))
+    few = few_seconds(bench.slot.limits)
+    with bench.slot.student(submission, wall_seconds=few, accuracy_seconds=seconds) as student:
+        public, network = measure(
+            student,
+            bench.images,
+            bench.labels,
+            seconds=bench.accuracy_seconds,
+            between=drawn.images,
+            again=bench.measure_pace,
+        )
+        accuracy = public
+        if bench.private:
+            accuracy = measure_accuracy(student, *bench.private, seconds=bench.private_seconds)
+        if student.box_failure:
+            raise student.box_failure
+        log, exhausted = student.log, student.exhausted
+        found = examine(submission, public, network, bench.labels, drawn, student=student)
+        return AccuracyEvidence(
+            accuracy=accuracy,
+            public=public if bench.private else None,
+            problem=_problem(exhausted) if exhausted else None,
+            flags=found.flags,
+            fingerprint=found.fingerprint,
+            remarks=(*student.remarks, *found.remarks),
+            log=log,
+        )
 
 
-class _Measured(NamedTuple):
-    """What came of a submission's code and weights."""
-
-    checks: tuple[CheckOutcome, ...]
-    public: Accuracy
-    accuracy: Accuracy  # on the images that decide
-    network: Network | None  # what it answered of the public ones
-    problem: Problem | None
+def _with_training(found: AccuracyEvidence, record: Training, *flags: Flag | None) -> AccuracyEvidence:
+    told = {"training": record, "remarks": (*found.remarks, training.summary(record))}
+    return _flagged(found.model_copy(update=told), *flags)
 
 
-def _measure(student: Student, submission: Submission, bench: Bench, drawn: Draw) -> _Measured:
-    """Load the code, run the hidden checks, measure the accuracy."""
-    try:
-        student.load()
-    except StudentFailure as failure:
-        problem = _problem(failure, "the code could not be loaded: ")
-        nothing = Accuracy(images=len(bench.deciding[1]), reason=problem.reason)
-        return _Measured(not_run(problem.reason), nothing, nothing, None, problem)
-    checks = run_checks(student, seed_of(submission))
-    seconds, again = bench.accuracy_seconds, bench.measure_pace
-    public, network = measure(
-        student, bench.images, bench.labels, seconds=seconds, between=drawn.images, again=again
-    )
-    accuracy = public
-    if bench.private:
-        accuracy = measure_accuracy(student, *bench.private, seconds=bench.private_seconds)
-    if student.box_failure:  # which the checks have taken for a fault of their own
-        raise student.box_failure
-    exhausted = _problem(student.exhausted) if student.exhausted else None
-    return _Measured(checks, public, accuracy, network, exhausted)
+def _flagged(found: AccuracyEvidence, *flags: Flag | None) -> AccuracyEvidence:
+    return found.model_copy(update={"flags": (*found.flags, *filter(None, flags))})
+
+
+def _why_no_code(submission: Submission) -> str:
+    if submission.problem:
+        return submission.problem.reason
+    return submission.no_code or "no lab8.py or lab8.ipynb was handed in"
 
 
 def _problem(failure: StudentFailure, prefix: str = "") -> Problem:
     return Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=prefix + failure.message)
-
-
-def seed_of(submission: Submission) -> int:
-    """A seed that the same files get again, so that the same input graded twice gives the same file.
-
-    It is drawn from all that the code can see of its submission, names of files included, so that answers
-    to the cases drawn by it can stand nowhere: to write them down would change the cases.
-    """
-    code, weights = submission.code, submission.weights
-    seen = [submission.digest, code and code.filename, weights and [weights.filename, weights.format]]
-    return int.from_bytes(hashlib.sha256(json.dumps(seen).encode()).digest()[:6], "big")

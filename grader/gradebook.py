@@ -1,76 +1,155 @@
-"""Verdicts, kept in one SQLite file: the one place with state.
+"""The gradebook: what was handed in, what was measured, what people decided, in one SQLite file.
 
-Every verdict is committed when it is recorded, so that an interrupted run
-loses nothing. A newer verdict supersedes an older one and never deletes it.
-While a gradebook is open it is locked: a second grader on the same folder is
-refused, and a grader that dies gives the lock back by dying.
+It is the one place with state, and no row in it is ever changed or removed: what is newer holds. Every
+record is committed at once, so an interrupted run loses nothing. Others may read it, and decisions may be
+made, while a grader is at work on it; a second grader on the same folder is refused.
+
+Tables, for whoever opens the file with other tools: `students`, `roster` (as it was read for a run), `runs`,
+`submissions` (every attempt), `sightings` (in which run an attempt was in the download), `evidence` (part by
+part; the highest number of a part holds), `decisions`, `published` (marks that were given out). All times are
+UTC, but for `submitted_at`, which is the LMS's.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple, TypeVar
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from grader import __version__
 from grader.errors import KitError
-from grader.types import Status, Verdict
+from grader.policy import Policy
+from grader.roster import Roster, RosterEntry
+from grader.rubric import Rubric
+from grader.types import (
+    AccuracyEvidence,
+    AnswerEvidence,
+    Attempt,
+    CheckEvidence,
+    Decision,
+    Evidence,
+    Problem,
+    Status,
+    Verdict,
+)
 
-FILE_NAME = "gradebook.sqlite"
+FILE_NAME, LOCK_NAME = "gradebook.sqlite", "gradebook.lock"
 
 _APPLICATION = 0x4C414238  # "LAB8", in the file's header: tells our files from all others
-_SCHEMA = 1
-_TABLES = (
-    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE verdicts ("
-    " number INTEGER PRIMARY KEY,"  # in the order of recording: a student's highest is the one that holds
-    " recorded_at TEXT NOT NULL,"  # UTC
-    " student_id TEXT NOT NULL,"
-    " digest TEXT NOT NULL,"
-    " status TEXT NOT NULL,"
-    " verdict TEXT NOT NULL)",  # the whole Verdict as JSON
-    "CREATE INDEX verdicts_of_student ON verdicts (student_id, number)",
-)
+_SCHEMA = 2
+_BUSY_SECONDS = 10.0  # that a write waits for another one
+_TABLES = {
+    "runs": "number INTEGER PRIMARY KEY, began_at TEXT NOT NULL, source TEXT NOT NULL,"
+    " settings TEXT NOT NULL, rubric TEXT NOT NULL, policy TEXT NOT NULL",
+    "students": "student_id TEXT PRIMARY KEY, name TEXT NOT NULL",
+    "roster": "number INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, student_id TEXT NOT NULL"
+    " REFERENCES students, entry TEXT NOT NULL",
+    "submissions": "number INTEGER PRIMARY KEY, student_id TEXT NOT NULL REFERENCES students,"
+    " attempt INTEGER NOT NULL, submitted_at TEXT, digest TEXT NOT NULL, body TEXT NOT NULL,"
+    " UNIQUE (student_id, attempt, submitted_at, digest, body)",
+    "sightings": "run INTEGER NOT NULL REFERENCES runs, submission INTEGER NOT NULL REFERENCES submissions,"
+    " PRIMARY KEY (run, submission)",
+    "evidence": "number INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs,"
+    " submission INTEGER NOT NULL REFERENCES submissions, part TEXT NOT NULL, rests_on TEXT NOT NULL,"
+    " measured_at TEXT NOT NULL, version TEXT NOT NULL, body TEXT NOT NULL",
+    "decisions": "number INTEGER PRIMARY KEY, made_at TEXT NOT NULL, made_by TEXT NOT NULL,"
+    " why TEXT NOT NULL, student_id TEXT NOT NULL REFERENCES students, kind TEXT NOT NULL,"
+    " body TEXT NOT NULL",
+    "published": "number INTEGER PRIMARY KEY, published_at TEXT NOT NULL, what TEXT NOT NULL,"
+    " student_id TEXT NOT NULL REFERENCES students, total TEXT, verdict TEXT NOT NULL",
+}
+_INDEXES = ("submissions (student_id)", "evidence (submission, number)", "decisions (student_id)")
+_PARTS = {"checks": CheckEvidence, "accuracy": AccuracyEvidence, "answers": AnswerEvidence}
 _OTHERS_RESULTS = ("scores.csv", "scores.xlsx", "students")
+
+
+_Kept = TypeVar("_Kept", Rubric, Policy)
+
+
+class Run(NamedTuple):
+    """What was graded with: the newest run's rubric, policy and roster are those that marks rest on."""
+
+    number: int
+    began_at: str
+    source: str
+    settings: dict[str, str]
+    rubric: Rubric
+    policy: Policy
+    roster: Roster
+
+
+class Seen(NamedTuple):
+    """An attempt with what was measured on it."""
+
+    submission: int
+    evidence: Evidence
+    last_run: int  # in which it was seen
 
 
 class Gradebook:
     """An open gradebook; use it as a context manager, from one thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
         self.path = path
         self._connection = connection
+        self._lock = lock
+        self._run = 0  # that is going on
 
     @classmethod
-    def open(cls, folder: Path, *, settings: Mapping[str, str]) -> Gradebook:
-        """Open the gradebook of a results `folder`, or start one there.
+    def open(cls, folder: Path) -> Gradebook:
+        """The gradebook of a results `folder`, to read it and to decide. Raises `KitError` without one."""
+        if not (folder / FILE_NAME).is_file():
+            raise KitError(f"{folder}: no {FILE_NAME} is in it: name the folder that --out was given")
+        return cls._opened(folder, None)
 
-        `settings` is all that makes verdicts comparable: the rubric's digest,
-        the kit's version, images, weights, sandbox. Raises `KitError`, having
-        changed nothing, where the folder holds results of other settings, or
-        something that is not a gradebook, or another grader has it open.
+    @classmethod
+    def open_to_grade(cls, folder: Path) -> Gradebook:
+        """The gradebook of a results `folder`, or a new one there, for one grader at a time.
+
+        Raises `KitError`, having changed nothing, where the folder holds something that is not a gradebook,
+        or another grader is at work there.
         """
-        path = folder / FILE_NAME
         try:
-            _look(path)
+            _look(folder / FILE_NAME)
             folder.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
+            lock = FileLock(folder / LOCK_NAME)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise KitError(
+                f"{folder}: another grader is at work on it: wait for it, or choose another --out"
+            ) from None
+        except OSError as error:
             raise KitError(
                 f"{folder}: cannot hold results ({_words(error)}): choose another --out"
             ) from error
         try:
+            return cls._opened(folder, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _opened(cls, folder: Path, lock: FileLock | None) -> Gradebook:
+        path = folder / FILE_NAME
+        with _explained(path):
+            _look(path)
+            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
             with _explained(path):
-                _lock_and_check(path, connection, settings)
+                _prepare(path, connection)
         except BaseException:
             connection.close()
             raise
-        return cls(path, connection)
+        return cls(path, connection, lock)
 
     def __enter__(self) -> Gradebook:
         return self
@@ -83,51 +162,240 @@ class Gradebook:
     def close(self) -> None:
         """Close the file and give up the lock."""
         self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
 
-    def record(self, verdict: Verdict) -> None:
-        """Keep `verdict`, at once and for good. One that already holds for its student is not kept twice."""
-        text = _utf8(json.dumps(verdict.model_dump(mode="json"), ensure_ascii=False))
-        values = (_utf8(verdict.student_id), verdict.digest, verdict.status.value, text)
-        with _explained(self.path), _transaction(self._connection):
-            holds = self._connection.execute(
-                "SELECT verdict FROM verdicts WHERE student_id = ? ORDER BY number DESC LIMIT 1", values[:1]
-            ).fetchone()
-            if holds != (text,):
-                now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-                self._connection.execute(
-                    "INSERT INTO verdicts (recorded_at, student_id, digest, status, verdict)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (now, *values),
+    # Writing
+
+    def begin_run(
+        self,
+        source: str,
+        settings: dict[str, str],
+        rubric: Rubric,
+        policy: Policy,
+        roster: Roster,
+        attempts: Sequence[Attempt],
+    ) -> dict[int, Seen]:
+        """Note a run with what it is done with and the attempts that it sees; these, by their place.
+
+        From then on all marks rest on its rubric, policy and roster.
+        """
+        with self._transaction():
+            self._run = self._insert(
+                "runs",
+                began_at=_now(),
+                source=_utf8(source),
+                settings=json.dumps(settings),
+                rubric=_stored(rubric),
+                policy=_stored(policy),
+            )
+            for entry in roster.entries:
+                self._know(entry.student_id, entry.name)
+                self._insert(
+                    "roster",
+                    run=self._run,
+                    student_id=_utf8(entry.student_id),
+                    entry=_utf8(entry.model_dump_json()),
+                )
+            numbers = [self._see(attempt) for attempt in attempts]
+        seen = {one.submission: one for several in self.attempts().values() for one in several}
+        return {at: seen[number] for at, number in enumerate(numbers)}
+
+    def _see(self, attempt: Attempt) -> int:
+        """The number of an attempt, a new one or one that is known, and that it was seen in this run."""
+        self._know(attempt.student_id, attempt.name)
+        values = {
+            "student_id": _utf8(attempt.student_id),
+            "attempt": attempt.attempt,
+            "submitted_at": attempt.submitted_at and attempt.submitted_at.isoformat(),
+            "digest": attempt.digest,
+            "body": _utf8(attempt.model_dump_json()),
+        }
+        known = self._connection.execute(
+            "SELECT number FROM submissions WHERE student_id = ? AND attempt = ? AND submitted_at IS ?"
+            " AND digest = ? AND body = ?",
+            [*values.values()],
+        ).fetchone()
+        number: int = known[0] if known else self._insert("submissions", **values)
+        self._connection.execute("INSERT OR IGNORE INTO sightings VALUES (?, ?)", (self._run, number))
+        return number
+
+    def _know(self, student_id: str, name: str) -> None:
+        self._connection.execute(
+            "INSERT OR IGNORE INTO students VALUES (?, ?)", (_utf8(student_id), _utf8(name))
+        )
+
+    def record(self, seen: Seen, evidence: Evidence) -> None:
+        """Keep what of `evidence` was not known of the attempt before, at once and for good."""
+        old = seen.evidence
+        with self._transaction():
+            for name, part in evidence.parts.items():
+                if old.failure or old.parts.get(name) != part:
+                    self._add(seen.submission, name, part.rests_on, part.model_dump_json())
+            if evidence.failure:
+                self._add(seen.submission, "failure", "", json.dumps(evidence.failure))
+
+    def _add(self, submission: int, part: str, rests_on: str, body: str, run: int | None = None) -> None:
+        self._insert(
+            "evidence",
+            run=run or self._run,
+            submission=submission,
+            part=part,
+            rests_on=rests_on,
+            measured_at=_now(),
+            version=__version__,
+            body=_utf8(body),
+        )
+
+    def decide(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """Keep decisions, all or none; as they stand in the book then."""
+        with self._transaction():
+            kept = []
+            for one in decisions:
+                number = self._insert(
+                    "decisions",
+                    made_at=one.made_at.isoformat(),
+                    made_by=_utf8(one.by),
+                    why=_utf8(one.why),
+                    student_id=_utf8(one.student_id),
+                    kind=one.kind,
+                    body=_utf8(one.model_dump_json(exclude={"number"})),
+                )
+                kept.append(one.model_copy(update={"number": number}))
+        return kept
+
+    def publish(self, what: str, verdicts: Sequence[Verdict]) -> None:
+        """Keep the marks that were given out."""
+        now = _now()
+        with self._transaction():
+            for verdict in verdicts:
+                self._know(verdict.student_id, verdict.name)
+                self._insert(
+                    "published",
+                    published_at=now,
+                    what=_utf8(what),
+                    student_id=_utf8(verdict.student_id),
+                    total=None if verdict.total is None else str(verdict.total),
+                    verdict=_utf8(verdict.model_dump_json()),
                 )
 
-    def latest(self) -> list[Verdict]:
-        """The verdict that holds for each student, sorted by student id."""
-        return self._verdicts(
-            "SELECT verdict FROM verdicts WHERE number IN"
-            " (SELECT max(number) FROM verdicts GROUP BY student_id) ORDER BY student_id"
+    def _insert(self, table: str, **values: object) -> int:
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        cursor = self._connection.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})", [*values.values()]
         )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
 
-    def history(self, student_id: str) -> list[Verdict]:
-        """All verdicts that a student was ever given, the oldest first."""
-        return self._verdicts("SELECT verdict FROM verdicts WHERE student_id = ? ORDER BY number", student_id)
+    # Reading
 
-    def find(self, student_id: str, digest: str) -> Verdict | None:
-        """The newest verdict on this very work of this student, to be used again; never a `grader_error`."""
-        if not digest:
-            return None
-        found = self._verdicts(
-            "SELECT verdict FROM verdicts WHERE student_id = ? AND digest = ? AND status != ?"
-            " ORDER BY number DESC LIMIT 1",
-            student_id,
-            digest,
-            Status.GRADER_ERROR.value,
-        )
-        return found[0] if found else None
-
-    def _verdicts(self, query: str, *values: str) -> list[Verdict]:
+    def runs(self) -> list[Run]:
+        """All runs, the oldest first."""
         with _explained(self.path):
-            rows = self._connection.execute(query, [_utf8(value) for value in values])
-            return [Verdict.model_validate_json(text) for (text,) in rows]
+            rosters: dict[int, list[RosterEntry]] = {}
+            for run, text in self._connection.execute("SELECT run, entry FROM roster ORDER BY number"):
+                rosters.setdefault(run, []).append(RosterEntry.model_validate_json(text))
+            return [
+                Run(
+                    number,
+                    began_at,
+                    source,
+                    json.loads(settings),
+                    _read(Rubric, rubric),
+                    _read(Policy, policy),
+                    Roster(entries=tuple(rosters.get(number, ()))),
+                )
+                for number, began_at, source, settings, rubric, policy in self._connection.execute(
+                    "SELECT number, began_at, source, settings, rubric, policy FROM runs ORDER BY number"
+                )
+            ]
+
+    def attempts(self, *, until_run: int | None = None, student: str | None = None) -> dict[str, list[Seen]]:
+        """The attempts of each student, or of one, with the newest evidence on them, in the order of seeing.
+
+        With `until_run`, as they were known after that run.
+        """
+        until = 2**62 if until_run is None else until_run
+        only, values = ("", []) if student is None else (" AND s.student_id = ?", [_utf8(student)])
+        with _explained(self.path):
+            last_run = dict(
+                self._connection.execute(
+                    "SELECT submission, max(run) FROM sightings WHERE run <= ? GROUP BY submission", (until,)
+                )
+            )
+            parts: dict[int, dict[str, str]] = {}
+            for submission, part, text in self._connection.execute(
+                "SELECT e.submission, e.part, e.body FROM evidence e JOIN submissions s"
+                f" ON s.number = e.submission WHERE e.run <= ?{only} ORDER BY e.number",
+                [until, *values],
+            ):
+                known = parts.setdefault(submission, {})
+                known.pop("failure", None)  # which holds until something is measured
+                known[part] = text
+            found: dict[str, list[Seen]] = {}
+            for number, text in self._connection.execute(
+                f"SELECT s.number, s.body FROM submissions s WHERE TRUE{only} ORDER BY s.student_id, s.number",
+                values,
+            ):
+                if number in last_run:
+                    evidence = _assembled(Attempt.model_validate_json(text), parts.get(number, {}))
+                    found.setdefault(evidence.attempt.student_id, []).append(
+                        Seen(number, evidence, last_run[number])
+                    )
+            for several in found.values():
+                several.sort(key=lambda one: (one.last_run, one.submission))
+            return found
+
+    def decisions(self, student: str | None = None) -> dict[str, list[Decision]]:
+        """All decisions on each student's mark, or on one's, the oldest first, undone ones included."""
+        only, values = ("", []) if student is None else (" WHERE student_id = ?", [_utf8(student)])
+        found: dict[str, list[Decision]] = {}
+        with _explained(self.path):
+            for number, text in self._connection.execute(
+                f"SELECT number, body FROM decisions{only} ORDER BY number", values
+            ):
+                one = Decision.model_validate_json(text).model_copy(update={"number": number})
+                found.setdefault(one.student_id, []).append(one)
+        return found
+
+    def published(self) -> list[tuple[str, str, Verdict]]:
+        """All marks that were given out, the oldest first: when, as what, and the mark."""
+        with _explained(self.path):
+            return [
+                (at, what, Verdict.model_validate_json(text))
+                for at, what, text in self._connection.execute(
+                    "SELECT published_at, what, verdict FROM published ORDER BY number"
+                )
+            ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _explained(self.path), _transaction(self._connection):
+            yield
+
+
+def _assembled(attempt: Attempt, parts: dict[str, str]) -> Evidence:
+    found: dict[str, object] = {
+        name: kind.model_validate_json(parts[name]) for name, kind in _PARTS.items() if name in parts
+    }
+    if "failure" in parts:
+        found["failure"] = json.loads(parts["failure"])
+    if "given" in parts:
+        found["given"] = Verdict.model_validate_json(parts["given"])
+    return Evidence(attempt=attempt, **found)  # type: ignore[arg-type]
+
+
+def _stored(record: Rubric | Policy) -> str:
+    """As JSON, in which numbers are numbers, so that `_read` gets exact ones back."""
+
+    def as_json(value: object) -> object:
+        return float(value) if isinstance(value, Decimal) else str(value)
+
+    return json.dumps(record.model_dump(exclude_unset=True), default=as_json, ensure_ascii=False)
+
+
+def _read(kind: type[_Kept], text: str) -> _Kept:
+    return kind.model_validate(json.loads(text, parse_float=Decimal))
 
 
 def _look(path: Path) -> None:
@@ -148,48 +416,79 @@ def _look(path: Path) -> None:
         raise KitError(f"{path}: is not a gradebook: choose another --out; nothing was changed")
 
 
-def _lock_and_check(path: Path, connection: sqlite3.Connection, settings: Mapping[str, str]) -> None:
-    # Held from the first transaction until the connection closes, however it ends.
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file, bring those of an older layout up to date, and try to write."""
+    schema = connection.execute("PRAGMA user_version").fetchone()[0]
+    if schema > _SCHEMA:
+        raise KitError(
+            f"{path}: was written by a newer version of the grader (layout {schema}, not {_SCHEMA}):"
+            " upgrade the grader, or choose another --out; nothing was changed"
+        )
+    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if damage != "ok":
+        raise sqlite3.DatabaseError(damage)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if schema == _SCHEMA:
+        # A trial, undone: whether the file can be written is learnt now, not after an hour of grading.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+        return
     with _transaction(connection):
-        schema = connection.execute("PRAGMA user_version").fetchone()[0]
-        if schema == 0:
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_SCHEMA}")
-            return
-        if schema != _SCHEMA:
-            raise KitError(
-                f"{path}: was written by another version of the grader (layout {schema}, not {_SCHEMA}):"
-                " choose another --out; nothing was changed"
-            )
-        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise sqlite3.DatabaseError(damage)
-        if connection.execute("SELECT 1 FROM verdicts LIMIT 1").fetchone() is None:
-            # Nothing was recorded under the old settings, as after a run that could not start.
-            connection.execute("DELETE FROM settings")
-            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
-            return
-        before = dict(connection.execute("SELECT name, value FROM settings"))
-        for name in sorted(before.keys() | settings.keys()):
-            old, new = before.get(name, "nothing"), settings.get(name, "nothing")
-            if old != new:
-                raise KitError(
-                    f"{path.parent}: holds results of another {name} ({_short(old)}, not {_short(new)}):"
-                    " choose another --out; nothing was changed"
+        if connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA:
+            return  # another process was faster
+        old = _verdicts_of_layout_1(connection) if schema == 1 else []
+        for table, columns in _TABLES.items():
+            connection.execute(f"CREATE TABLE {table} ({columns})")
+            for what in ("UPDATE", "DELETE"):
+                connection.execute(
+                    f"CREATE TRIGGER no_{what.lower()}_of_{table} BEFORE {what} ON {table}"
+                    " BEGIN SELECT RAISE(ABORT, 'no row of a gradebook is ever changed'); END"
                 )
-    # A trial, undone: whether the file can be written is learnt now, not after an hour of grading.
-    connection.execute("BEGIN")
-    connection.execute(f"PRAGMA user_version = {_SCHEMA}")
-    connection.execute("ROLLBACK")
+        for index in _INDEXES:
+            connection.execute(f"CREATE INDEX by_{index.split()[0]} ON {index}")
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+        if old:
+            _take_over(path, connection, old)
+
+
+def _verdicts_of_layout_1(connection: sqlite3.Connection) -> list[tuple[str, Verdict]]:
+    rows = connection.execute("SELECT recorded_at, verdict FROM verdicts ORDER BY number")
+    return [(at, Verdict.model_validate_json(text)) for at, text in rows]
+
+
+def _take_over(path: Path, connection: sqlite3.Connection, verdicts: list[tuple[str, Verdict]]) -> None:
+    """Layout 1 kept whole verdicts: each becomes a run's evidence on an attempt, and holds as it was given."""
+    from grader.rubric import load_rubric
+
+    book = Gradebook(path, connection, None)
+    for at, verdict in verdicts:
+        settings = {"version": "before layout 2"}
+        problem = None
+        if verdict.status in (Status.QUARANTINED, Status.NOT_GRADABLE):
+            problem = Problem(status=verdict.status, reason=verdict.reason)
+        attempt = Attempt(
+            **verdict.model_dump(
+                include={"student_id", "name", "attempt", "submitted_at", "digest", "remarks"}
+            ),
+            problem=problem,
+        )
+        book._run = book._insert(
+            "runs",
+            began_at=at,
+            source=str(path),
+            settings=json.dumps(settings),
+            rubric=_stored(load_rubric()),
+            policy=_stored(Policy()),
+        )
+        book._add(book._see(attempt), "given", "", verdict.model_dump_json())
 
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
@@ -207,15 +506,19 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         words = _words(error)
         if "locked" in words:
-            raise KitError(
-                f"{path}: another grader is at work on it: wait for it, or choose another --out"
-            ) from error
+            raise KitError(f"{path}: another program keeps it locked: close that, then try again") from error
         raise KitError(f"{path}: cannot be used ({words}): make room or choose another --out") from error
-    except (sqlite3.Error, ValidationError) as error:
+    except OSError as error:
+        raise KitError(f"{path}: cannot be used ({_words(error)}): choose another --out") from error
+    except (sqlite3.Error, ValidationError, json.JSONDecodeError) as error:
         raise KitError(
             f"{path}: is damaged ({_words(error)}): restore a copy of it, or choose another --out;"
             " nothing was changed"
         ) from error
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
 def _utf8(text: str) -> str:
@@ -226,8 +529,3 @@ def _utf8(text: str) -> str:
 def _words(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) else str(error)
     return " ".join((text or type(error).__name__).split())[:200]
-
-
-def _short(value: str) -> str:
-    """A digest by its first digits: enough to tell two apart."""
-    return value if len(value) <= 40 else f"{value[:12]}…"

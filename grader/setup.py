@@ -23,14 +23,22 @@ class Setup(Record):
     weights: Literal["submitted", "train", "verify"] = "submitted"
     threads: int = 1  # a submission's
 
-    def settings(self) -> dict[str, str]:
-        """What two verdicts must have in common to stand in one gradebook."""
-        private = {"private": _digest("--private", self.private)} if self.private else {}
-        return private | {
+    @property
+    def image_digests(self) -> tuple[str, str]:
+        """Of the public images and of the private ones. Raises `KitError` where a file cannot be read."""
+        return (
+            self.images if self.images in ("mini", "full") else _digest("--images", self.images),
+            _digest("--private", self.private) if self.private else "",
+        )
+
+    def told(self) -> dict[str, str]:
+        """For people: what a run was measured with."""
+        return {
             "version": __version__,
-            "rubric": self.rubric.digest,
-            "images": self.images if self.images in ("mini", "full") else _digest("--images", self.images),
-            "weights": self.weights if self.weights == "submitted" else f"{self.weights} on {self.device}",
+            "images": self.images,
+            "private": self.private,
+            "weights": self.weights,
+            "device": self.device,
             "sandbox": self.sandbox,
         }
 

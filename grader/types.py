@@ -38,6 +38,7 @@ class Status(str, Enum):
     """How a submission's way through the grader ended. No zero stands without one."""
 
     GRADED = "graded"  # every row was decided
+    ABSENT = "absent"  # on the roster, and nothing was handed in
     NOT_GRADABLE = "not_gradable"  # nothing usable was handed in
     TIMEOUT = "timeout"  # the code, while being loaded or in all, used up its time
     OUT_OF_MEMORY = "out_of_memory"
@@ -187,28 +188,163 @@ class Fingerprint(Record):
     sketch: str = ""  # of the weights in the file: bytes in base64
 
 
-class Row(Record):
-    """One line of the score table."""
-
-    id: str
-    title: str
-    points: Points
-    out_of: Points
-    outcome: Outcome
-    reason: str = ""
-
-
-class Verdict(Record):
-    """All that is known of a graded submission; text, CSV, XLSX and JSON are renderings of it."""
+class Attempt(Record):
+    """What is known of one student's one attempt beside its files."""
 
     student_id: str
     name: str = ""
     attempt: int = 1
     submitted_at: datetime | None = None
+    digest: str = ""
+    remarks: tuple[str, ...] = ()
+    problem: Problem | None = None  # why it cannot be measured
+
+
+class Part(Record):
+    """Something that was measured on an attempt. It is measured again when what it rests on has changed."""
+
+    rests_on: str = ""  # a digest of that, see `grader.evidence`; empty where it is to be measured again
+    problem: Problem | None = None  # why the code did not come through
+    remarks: tuple[str, ...] = ()
+    log: str = ""  # the tail of what the student's code printed, made safe
+    sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for none
+
+    @property
+    def found(self) -> object:
+        """What points may depend on: by this two measurements of the same are compared."""
+        raise NotImplementedError
+
+
+class CheckEvidence(Part):
+    """How the hidden checks ended."""
+
+    loaded: bool = True  # whether the code could be loaded at all
+    outcomes: tuple[CheckOutcome, ...]
+
+    @property
+    def found(self) -> object:
+        return [(check.id, check.outcome) for check in self.outcomes]
+
+
+class AccuracyEvidence(Part):
+    """What the network can do."""
+
+    accuracy: Accuracy  # on the images that decide
+    public: Accuracy | None = None  # on the public test images, where private ones decide
+    training: Training | None = None
+    flags: tuple[Flag, ...] = ()
+    fingerprint: Fingerprint = Fingerprint()
+
+    @property
+    def found(self) -> object:
+        return self.accuracy.images, self.accuracy.correct
+
+
+class AnswerEvidence(Part):
+    """Which questions were answered."""
+
+    outcomes: tuple[AnswerOutcome, ...]
+
+    @property
+    def found(self) -> object:
+        return [(answer.number, answer.present) for answer in self.outcomes]
+
+
+class Evidence(Record):
+    """All that was measured on an attempt; no points, which are computed from it whenever somebody looks."""
+
+    attempt: Attempt
+    checks: CheckEvidence | None = None
+    accuracy: AccuracyEvidence | None = None
+    answers: AnswerEvidence | None = None
+    failure: str = ""  # why the grader itself could not measure it
+    given: Verdict | None = None  # from a gradebook that kept no evidence, until it is measured again
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Those that are there, by name."""
+        parts = {"checks": self.checks, "accuracy": self.accuracy, "answers": self.answers}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why it did not come through whole."""
+        if self.failure:
+            return Problem(status=Status.GRADER_ERROR, reason=self.failure)
+        found = [self.attempt.problem, *(part.problem for part in self.parts.values())]
+        return next((problem for problem in found if problem), None)
+
+
+class Decision(Record):
+    """What a person decided on a student's mark."""
+
+    number: int = 0  # in the gradebook
+    made_at: datetime
+    by: str
+    why: str
+    student_id: str
+    kind: Literal["adjust", "excuse", "exclude", "waive_late", "extend", "choose_attempt", "remove", "undo"]
+    row: str = ""  # adjust: whose points
+    points: Points | None = None  # adjust; exclude, where a mark is given all the same
+    until: str = ""  # extend: days, or a date
+    digest: str = ""  # choose_attempt: of the attempt that counts
+    undoes: int = 0  # undo: the number of the decision that no longer holds
+
+    @property
+    def what(self) -> str:
+        """It in words."""
+        return {
+            "adjust": f"{self.row} is {self.points}",
+            "excuse": "excused",
+            "exclude": "excluded" + ("" if self.points is None else f", the mark is {self.points}"),
+            "waive_late": "not late",
+            "extend": f"extended: {self.until}",
+            "choose_attempt": f"the attempt {self.digest[:12]} counts",
+            "remove": "removed",
+            "undo": f"decision {self.undoes} undone",
+        }[self.kind]
+
+    @property
+    def line(self) -> str:
+        """It with who, when and why."""
+        return f"{self.what} ({self.by}, {self.made_at:%Y-%m-%d}: {self.why})"
+
+
+class Row(Record):
+    """One line of the score table."""
+
+    id: str
+    title: str
+    points: Points  # the grader's
+    out_of: Points
+    outcome: Outcome
+    reason: str = ""
+    decided: Points | None = None  # a person's, which then counts
+    why: str = ""  # it was decided so
+
+    @property
+    def counts(self) -> Decimal:
+        """The points that the total is made of."""
+        return self.points if self.decided is None else self.decided
+
+
+class Verdict(Record):
+    """All that is known of a student's mark; text, CSV, XLSX and JSON are renderings of it."""
+
+    student_id: str
+    name: str = ""
+    section: str = ""
+    attempt: int = 1
+    submitted_at: datetime | None = None
     status: Status
     reason: str = ""
-    total: Points | None  # None where no mark may be given: quarantined, grader_error
+    total: Points | None  # None where no mark may be given: quarantined, grader_error, excused, excluded
     out_of: Points
+    machine_total: Points | None = None  # what it would be without people's decisions on points
+    late_seconds: int = 0  # after the deadline, with its grace and extension
+    deduction: Points = Decimal(0)  # for that; the total is without it
+    standing: Literal["counts", "excused", "excluded", "removed"] = "counts"
+    decisions: tuple[str, ...] = ()  # those that hold, a line each
     rows: tuple[Row, ...] = ()  # checks, accuracy, questions, in the rubric's order
     checks: tuple[CheckOutcome, ...] = ()
     accuracy: Accuracy | None = None  # that the points are for
@@ -219,5 +355,8 @@ class Verdict(Record):
     flags: tuple[Flag, ...] = ()  # for the instructor alone
     fingerprint: Fingerprint = Fingerprint()
     log: str = ""  # the tail of what the student's code printed, made safe
-    sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for no wall
+    sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for none
     digest: str = ""
+
+
+Evidence.model_rebuild()

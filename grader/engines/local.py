@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -18,10 +18,12 @@ from typing import Any
 
 from grader import cgroup
 from grader.errors import KitError
-from grader.rubric import score
+from grader.evidence import failed
 from grader.setup import Setup
-from grader.types import Problem, Status, Submission, Verdict
+from grader.types import Evidence, Submission
 from grader.workdir import sockets_fit
+
+Work = tuple[Submission, Evidence | None]  # with what is known of it already
 
 TRIES = 2  # a job process that dies is no fault of the student's: once more on a fresh one
 
@@ -34,12 +36,12 @@ class _Job:
         self.process = context.Process(target=_work, args=(theirs, setup))  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()
-        self.submission: Submission | None = None
+        self.work: Work | None = None
 
-    def give(self, submission: Submission) -> None:
-        self.submission = submission
+    def give(self, work: Work) -> None:
+        self.work = work
         with suppress(OSError):  # a job that is already dead is noticed by the next receive
-            self.connection.send(submission)
+            self.connection.send(work)
 
     def stop(self) -> None:
         self.connection.close()
@@ -47,42 +49,42 @@ class _Job:
         self.process.join()
 
 
-def grade_all(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> Iterator[Verdict]:
-    """Grade `submissions`, at most `jobs` at a time; yield each `Verdict` as soon as it is there.
+def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evidence]:
+    """Measure submissions, at most `jobs` at a time; yield each one's `Evidence` as soon as it is there.
 
-    A submission whose job process dies twice ends as `grader_error`. Raises `KitError` where a
-    job cannot set up its bench (no sandbox to be had, no data): then nobody could be graded.
+    What is known of one and still holds is not measured again. A submission whose job process dies twice
+    ends as a failure of the grader's. Raises `KitError` where a job cannot set up its bench (no sandbox to
+    be had, no data): then nobody could be graded.
     """
     if setup.sandbox == "bubblewrap":
         cgroup.place()  # here, before there are other processes: it may move this one
     context = _context()
-    todo = deque((submission, 1) for submission in submissions)
+    todo = deque((work, 1) for work in works)
     tries: dict[int, int] = {}
     pool: list[_Job] = []
     try:
-        while todo or any(job.submission for job in pool):
+        while todo or any(job.work for job in pool):
             while todo and len(pool) < jobs:
                 pool.append(_Job(context, setup))
                 _next(pool[-1], todo, tries)
-            for connection in wait([job.connection for job in pool if job.submission]):
+            for connection in wait([job.connection for job in pool if job.work]):
                 job = next(job for job in pool if job.connection is connection)
-                submission = job.submission
-                assert submission is not None
+                work = job.work
+                assert work is not None
                 try:
                     answer: Any = job.connection.recv()
                 except (EOFError, OSError):
                     job.process.join()
                     pool.remove(job)
-                    tried = tries[id(submission)]
+                    tried = tries[id(work)]
                     if tried < TRIES:
-                        todo.appendleft((submission, tried + 1))
+                        todo.appendleft((work, tried + 1))
                     else:
                         exit_status = job.process.exitcode
                         reason = f"the grading process ended with exit status {exit_status}, {tried} times"
-                        problem = Problem(status=Status.GRADER_ERROR, reason=reason)
-                        yield score(setup.rubric, submission, problem=problem)
+                        yield failed(work[0], reason)
                     continue
-                job.submission = None
+                job.work = None
                 if isinstance(answer, KitError):
                     raise answer
                 _next(job, todo, tries)
@@ -92,11 +94,11 @@ def grade_all(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> 
             job.stop()
 
 
-def _next(job: _Job, todo: deque[tuple[Submission, int]], tries: dict[int, int]) -> None:
+def _next(job: _Job, todo: deque[tuple[Work, int]], tries: dict[int, int]) -> None:
     if todo:
-        submission, tried = todo.popleft()
-        tries[id(submission)] = tried
-        job.give(submission)
+        work, tried = todo.popleft()
+        tries[id(work)] = tried
+        job.give(work)
 
 
 def _context() -> BaseContext:
@@ -116,11 +118,11 @@ def _work(connection: Connection, setup: Setup) -> None:
     bench = None
     with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
-            submission = connection.recv()
-            answer: Verdict | KitError
+            submission, known = connection.recv()
+            answer: Evidence | KitError
             try:
                 bench = bench or Bench(setup)
-                answer = bench.grade(submission)
+                answer = bench.measure(submission, known)
             except KitError as error:
                 answer = error
             except OSError as error:  # a disk without room, for instance

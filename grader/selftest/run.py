@@ -25,17 +25,29 @@ from grader.accuracy import measure_accuracy
 from grader.errors import KitError
 from grader.intake import read_folder, read_submissions
 from grader.questions import assess_answers
-from grader.rubric import Rubric, parse_rubric, score
+from grader.rubric import Rubric, parse_rubric
 from grader.sandbox import pace
 from grader.sandbox.rules import PACKAGE
 from grader.sandbox.student import Student, StudentFailure
+from grader.scoring import score
 from grader.selftest import newer
 from grader.selftest.arguments import arguments
 from grader.selftest.checks import CHECKS, TASKS, Lab, look
 from grader.selftest.chinese import chinese
 from grader.selftest.process import LocalSlot
 from grader.sheets import from_sheet
-from grader.types import Accuracy, AnswerOutcome, CheckOutcome, Outcome, Submission, Verdict
+from grader.types import (
+    Accuracy,
+    AccuracyEvidence,
+    AnswerEvidence,
+    AnswerOutcome,
+    Attempt,
+    CheckEvidence,
+    CheckOutcome,
+    Evidence,
+    Outcome,
+    Submission,
+)
 
 ZIP = "lab8.zip"
 # The kit's own files beside the student's, and what a self-test has left there.
@@ -132,7 +144,7 @@ class Run:
                 self._look_at_answers(submission)
             self._sum_up()
             if score:
-                self._score(student, submission)
+                self._score(student)
         if pack:
             self._tell_packed(files)
         return 0 if self._is_complete() else 1
@@ -230,7 +242,7 @@ class Run:
             answered = sum(answer.present for answer in self._answers)
             self._say("", f"{answered} of {len(self._answers)} questions answered")
 
-    def _score(self, student: Student, submission: Submission) -> None:
+    def _score(self, student: Student) -> None:
         """The points by row, as far as public images can tell them."""
         images, labels, which = self._test_images()
         accuracy = self._accuracy(student, images, labels)
@@ -238,9 +250,13 @@ class Run:
         checks = [*self._outcomes.values()] + [
             CheckOutcome(id=id, title="", outcome=Outcome.NOT_RUN, reason="") for id in missing
         ]
-        verdict: Verdict = score(
-            self._rubric, submission, checks=checks, accuracy=accuracy, answers=self._answers
+        evidence = Evidence(
+            attempt=Attempt(student_id=""),
+            checks=CheckEvidence(outcomes=tuple(checks)),
+            accuracy=AccuracyEvidence(accuracy=accuracy),
+            answers=AnswerEvidence(outcomes=tuple(self._answers)),
         )
+        verdict = score(self._rubric, evidence)
         titles = {check.id: check.title for check in CHECKS}
         for row in verdict.rows:
             title = titles.get(row.id) or (which if row.id == "accuracy" else row.id.replace("_", " "))

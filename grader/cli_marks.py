@@ -1,0 +1,425 @@
+"""The commands that need no student's files: look at marks, decide on them, take in another gradebook."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.errors import KitError
+from grader.text import safe_line, visible_json
+from grader.types import Decision, Verdict
+
+if TYPE_CHECKING:
+    from grader.gradebook import Gradebook
+    from grader.marks import Change
+    from grader.policy import Policy
+    from grader.roster import Roster
+    from grader.rubric import Rubric
+
+
+class Rules(NamedTuple):
+    """What marks are computed by, and where it was read from."""
+
+    rubric: Rubric
+    policy: Policy
+    roster: Roster
+    told: dict[str, str]  # the files, for the next run that names none
+
+
+def rules_for(book: Gradebook, rubric: Path | None, policy: Path | None, roster: Path | None) -> Rules:
+    """The rubric, policy and roster in these files; what is not named stays as the last run had it."""
+    from grader.policy import load_policy
+    from grader.roster import Roster, read_roster
+    from grader.rubric import load_rubric
+
+    last = next(iter(book.runs()[-1:]), None)
+    before = last.settings if last else {}
+    told = {
+        name: str(path) if path else before.get(name, "")
+        for name, path in (("rubric", rubric), ("policy", policy), ("roster", roster))
+    }
+    if rubric is None and last and told["rubric"]:
+        chosen = last.rubric
+    else:
+        chosen = load_rubric(rubric, check_ids() if rubric else None)
+    return Rules(
+        chosen,
+        load_policy(policy) if policy or not last else last.policy,
+        read_roster(roster) if roster else last.roster if last else Roster(entries=()),
+        told,
+    )
+
+
+def check_ids() -> list[str]:
+    """The checks that a rubric of somebody's own has to name."""
+    from grader.checks import check_catalogue
+
+    return [check.id for check in check_catalogue()]
+
+
+def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_json: bool) -> None:
+    """Write the files and show the table."""
+    from grader.export import score_table
+
+    verdicts = write_files(verdicts, rubric, out)
+    if as_json:
+        content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
+        click.echo(visible_json(content))
+        return
+    Console().print(score_table(verdicts, rubric))
+    if flagged := sum(bool(verdict.flags) for verdict in verdicts):
+        click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
+    for label, name in (
+        ("spreadsheet", "scores.xlsx"),
+        ("the same as text", "scores.csv"),
+        ("one file a student", "students"),
+        ("gradebook", "gradebook.sqlite"),
+    ):
+        click.echo(f"{label + ':':<20}{out / name}")
+
+
+def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[Verdict]:
+    """Write the spreadsheets and the students' files; the verdicts with what only the class can tell."""
+    from grader.export import write_scores
+    from grader.integrity.copies import flag_copies
+
+    flagged = flag_copies(verdicts)
+    try:
+        write_scores(flagged, rubric, out)
+    except OSError as error:
+        raise KitError(
+            f"{error.filename or out}: cannot be written ({error.strerror}): make room or give it free, then "
+            "run the same command again; the marks are safe in the gradebook"
+        ) from error
+    return flagged
+
+
+def show_changes(found: Sequence[Change]) -> None:
+    """What is different from before, on the error stream, which leaves JSON alone."""
+    if not found:
+        return
+    table = Table(title="changed since the last run", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("student", "row", "before", "after", "why"):
+        table.add_column(name)
+    for change in found:
+        table.add_row(*(Text(safe_line(cell, 200)) for cell in change))
+    Console(stderr=True).print(table)
+
+
+def results_argument(command: Any) -> Any:
+    return click.argument("results", type=click.Path(path_type=Path))(command)
+
+
+def decision_options(command: Any) -> Any:
+    command = click.option("--by", metavar="NAME", help="Who decides.  [default: your login name]")(command)
+    return click.option("--why", required=True, metavar="TEXT", help="For the record.")(command)
+
+
+@click.command()
+@results_argument
+@click.argument("student", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the marks as JSON.")
+def show(results: Path, student: str | None, as_json: bool) -> None:
+    """Show the marks in RESULTS, or STUDENT's row by row. Needs no submission and runs no code."""
+    from grader.export import score_table
+    from grader.gradebook import Gradebook
+    from grader.integrity.copies import flag_copies
+    from grader.marks import current
+
+    with Gradebook.open(results) as book:
+        verdicts = flag_copies(current(book))
+        runs = book.runs()
+    if student is not None:
+        verdicts = [_one(verdicts, student)]
+    if as_json:
+        content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
+        click.echo(visible_json(content))
+    elif student is None:
+        if runs:
+            Console().print(score_table(verdicts, runs[-1].rubric))
+    else:
+        _show_rows(verdicts[0])
+
+
+def _show_rows(verdict: Verdict) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name, justify in (("row", "left"), ("points", "right"), ("of", "right"), ("why", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in verdict.rows:
+        points = f"{row.points}" if row.decided is None else f"{row.points} → {row.decided}"
+        why = " · ".join(filter(None, [row.why, row.reason]))
+        table.add_row(*(Text(safe_line(cell, 300)) for cell in (row.id, points, f"{row.out_of}", why)))
+    if verdict.deduction:
+        table.add_row("late", f"−{verdict.deduction}", "", f"{verdict.late_seconds / 3600:.1f} hours")
+    console = Console()
+    title = f"{verdict.student_id} {verdict.name}: {verdict.status.value}, {_total(verdict)}"
+    console.print(Text(safe_line(title, 300), style="bold"))
+    console.print(table)
+    for label, lines in (("decision", verdict.decisions), ("remark", verdict.remarks)):
+        for line in lines:
+            console.print(Text(safe_line(f"{label}: {line}", 500)))
+    for flag in verdict.flags:
+        console.print(Text(safe_line(f"flag {flag.kind}: {flag.message}", 1000)))
+
+
+def _total(verdict: Verdict) -> str:
+    told = "no mark" if verdict.total is None else f"{verdict.total} of {verdict.out_of}"
+    return told if verdict.standing == "counts" else f"{verdict.standing}, {told}"
+
+
+@click.command()
+@results_argument
+@click.argument("student")
+def history(results: Path, student: str) -> None:
+    """Show every mark that STUDENT had in RESULTS, and what made it change."""
+    from grader.gradebook import Gradebook
+    from grader.marks import history as history_of
+
+    with Gradebook.open(results) as book:
+        found = history_of(book, student)
+        given = [(at, what, v) for at, what, v in book.published() if v.student_id == student]
+    if not found:
+        raise KitError(f"{student}: no such student in {results}: see `grader show {results}`")
+    lines = [(at, _total(verdict), what) for at, verdict, what in found]
+    lines += [(at, _total(verdict), f"given out as {what}") for at, what, verdict in given]
+    for at, total, what in sorted(lines):
+        click.echo(safe_line(f"{at[:19].replace('T', ' ')}  {total:<20}  {what}", 400))
+
+
+def _made(student: str, kind: Any, by: str | None, why: str, **more: Any) -> Decision:
+    if not why.strip():
+        raise KitError("--why: is empty: say why, for the record")
+    return Decision(
+        made_at=datetime.now(timezone.utc),
+        by=safe_line(by or getpass.getuser(), 100),
+        why=safe_line(why, 500),
+        student_id=student,
+        kind=kind,
+        **more,
+    )
+
+
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+        if number.is_finite() and number == number.quantize(Decimal("0.01")):
+            return number.quantize(Decimal("0.01"))
+    except InvalidOperation:
+        pass
+    raise KitError(f"{text}: is not a number of points with at most two decimals")
+
+
+def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:
+    for verdict in verdicts:
+        if verdict.student_id == student:
+            return verdict
+    near = difflib.get_close_matches(student, [verdict.student_id for verdict in verdicts], n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(verdicts)} students in it"
+    raise KitError(f"{student}: no such student in the gradebook; {hint}")
+
+
+def make(results: Path, decisions: Sequence[Decision]) -> None:
+    """Check decisions, keep them, write the files anew, and show what they change."""
+    from grader.decisions import check
+    from grader.gradebook import Gradebook
+    from grader.marks import changes, current
+
+    with Gradebook.open(results) as book:
+        before = current(book)
+        check(book, before, decisions)
+        kept = book.decide(decisions)
+        after = current(book)
+        rubric = book.runs()[-1].rubric
+    write_files(after, rubric, results)
+    for one in kept:
+        click.echo(safe_line(f"decision {one.number} on {one.student_id}: {one.line}", 400))
+    show_changes(changes(before, after))
+
+
+@click.command()
+@results_argument
+@click.argument("student")
+@click.argument("points", nargs=-1, required=True, metavar="ROW=POINTS...")
+@decision_options
+def adjust(results: Path, student: str, points: tuple[str, ...], why: str, by: str | None) -> None:
+    """Give STUDENT other points for a row, or for the row `total`: the whole mark."""
+    made = []
+    for one in points:
+        row, equals, number = one.partition("=")
+        if not equals:
+            raise KitError(f"{one}: write it as ROW=POINTS, like question_2=1")
+        made.append(_made(student, "adjust", by, why, row=row, points=_number(number)))
+    make(results, made)
+
+
+@click.command()
+@results_argument
+@click.argument("student")
+@decision_options
+def excuse(results: Path, student: str, why: str, by: str | None) -> None:
+    """STUDENT gets no mark, and nothing counts against them."""
+    make(results, [_made(student, "excuse", by, why)])
+
+
+@click.command("waive-late")
+@results_argument
+@click.argument("student")
+@decision_options
+def waive_late(results: Path, student: str, why: str, by: str | None) -> None:
+    """STUDENT's lateness costs nothing."""
+    make(results, [_made(student, "waive_late", by, why)])
+
+
+@click.command()
+@results_argument
+@click.argument("student")
+@click.argument("until")
+@decision_options
+def extend(results: Path, student: str, until: str, why: str, by: str | None) -> None:
+    """STUDENT may hand in UNTIL a date, like 2026-11-27, or for so many days after the deadline, like 3."""
+    make(results, [_made(student, "extend", by, why, until=until)])
+
+
+@click.command()
+@results_argument
+@click.argument("student")
+@click.option("--mark", metavar="POINTS", help="A mark that is given all the same.")
+@decision_options
+def exclude(results: Path, student: str, mark: str | None, why: str, by: str | None) -> None:
+    """STUDENT's work gets no mark, for plagiarism say. What was measured is kept."""
+    points = None if mark is None else _number(mark)
+    make(results, [_made(student, "exclude", by, why, points=points)])
+
+
+@click.command("choose-attempt")
+@results_argument
+@click.argument("student")
+@click.argument("attempt")
+@decision_options
+def choose_attempt(results: Path, student: str, attempt: str, why: str, by: str | None) -> None:
+    """STUDENT's ATTEMPT counts: its number, or the beginning of its digest."""
+    from grader.decisions import find_attempt
+    from grader.gradebook import Gradebook
+
+    with Gradebook.open(results) as book:
+        digest = find_attempt(book, student, attempt)
+    make(results, [_made(student, "choose_attempt", by, why, digest=digest)])
+
+
+@click.command()
+@results_argument
+@click.argument("student")
+@decision_options
+def remove(results: Path, student: str, why: str, by: str | None) -> None:
+    """Take STUDENT out of all tables. `grader undo` brings them back."""
+    make(results, [_made(student, "remove", by, why)])
+
+
+@click.command()
+@results_argument
+@click.argument("decision", type=int)
+@decision_options
+def undo(results: Path, decision: int, why: str, by: str | None) -> None:
+    """DECISION, by its number in `grader history`, no longer holds."""
+    from grader.gradebook import Gradebook
+
+    with Gradebook.open(results) as book:
+        known = [one for several in book.decisions().values() for one in several if one.number == decision]
+    if not known:
+        raise KitError(f"{decision}: no decision of {results} has this number: see `grader history`")
+    make(results, [_made(known[0].student_id, "undo", by, why, undoes=decision)])
+
+
+@click.command()
+@results_argument
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--why", metavar="TEXT", default="", help="For lines that give no reason of their own.")
+@click.option("--by", metavar="NAME", help="Who decides.  [default: your login name]")
+@click.option("--yes", is_flag=True, help="Do not ask before they are kept.")
+def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> None:
+    """Make the decisions in FILE, a CSV or XLSX: all of them, or none where one is wrong.
+
+    FILE has the columns `student`, `decision` (adjust, excuse, waive-late, extend, exclude, remove), `row`,
+    `value` and `why`. Or it is the spreadsheet that was written here, in which points were changed.
+    """
+    from grader.decisions import check, read_decisions
+    from grader.gradebook import Gradebook
+    from grader.marks import current
+
+    with Gradebook.open(results) as book:
+        verdicts = current(book)
+        made = read_decisions(file, verdicts, by=by or getpass.getuser(), why=why)
+        check(book, verdicts, made)
+    if not made:
+        click.echo(f"{file}: changes nothing")
+        return
+    for one in made:
+        click.echo(safe_line(f"{one.student_id}: {one.line}", 400))
+    if not yes and not click.confirm(f"keep these {len(made)} decisions?"):
+        raise KitError("nothing was kept")
+    make(results, made)
+
+
+@click.command()
+@results_argument
+@click.option("--rubric", type=click.Path(path_type=Path), help="Another rubric.toml.")
+@click.option("--policy", type=click.Path(path_type=Path), help="Deadline, late work, attempts.")
+@click.option("--roster", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
+@click.option("--json", "as_json", is_flag=True, help="Print the marks as JSON instead of a table.")
+def rescore(
+    results: Path, rubric: Path | None, policy: Path | None, roster: Path | None, as_json: bool
+) -> None:
+    """Compute the marks in RESULTS anew by another rubric, policy or roster; nothing is measured."""
+    from grader.gradebook import Gradebook
+    from grader.marks import changes, current
+
+    with Gradebook.open_to_grade(results) as book:
+        if not book.runs():
+            raise KitError(f"{results}: nothing was graded into it yet: see `grader grade`")
+        rules = rules_for(book, rubric, policy, roster)
+        before = current(book)
+        settings = book.runs()[-1].settings | rules.told
+        book.begin_run("", settings, rules.rubric, rules.policy, rules.roster, [])
+        after = current(book)
+    write_results(after, rules.rubric, results, as_json)
+    show_changes(changes(before, after))
+
+
+@click.command()
+@results_argument
+@click.argument("others", nargs=-1, required=True, type=click.Path(path_type=Path))
+def merge(results: Path, others: tuple[Path, ...]) -> None:
+    """Take what is in the gradebooks of OTHERS, sections or other machines, into RESULTS.
+
+    Where two of them say different things of the same work, or of the same row of a mark, that is listed
+    and nothing is taken.
+    """
+    from grader.gradebook import Gradebook
+    from grader.marks import changes, current
+    from grader.merge import take_in
+
+    with Gradebook.open_to_grade(results) as book:
+        before = current(book)
+        for other in others:
+            with Gradebook.open(other) as theirs:
+                click.echo(f"{other}: {take_in(book, theirs)}")
+        after = current(book)
+        rubric = book.runs()[-1].rubric
+    write_results(after, rubric, results, as_json=False)
+    show_changes(changes(before, after))
+
+
+COMMANDS = (
+    *(show, history, adjust, excuse, waive_late, extend, exclude, choose_attempt, remove, undo, decide),
+    *(rescore, merge),
+)

@@ -1,0 +1,134 @@
+"""What evidence is made of and what each part of it rests on: when that has changed it is measured again.
+
+The version of the grader is not among it: an upgrade measures nobody anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from grader.questions import assess_answers
+from grader.rubric import Rubric
+from grader.setup import Setup
+from grader.text import safe_line
+from grader.types import (
+    AccuracyEvidence,
+    AnswerEvidence,
+    AnswerOutcome,
+    Attempt,
+    CheckEvidence,
+    Evidence,
+    Submission,
+)
+
+HERE = Path(__file__).parent
+# What decides how a check ends, beside the sandbox: the checks, and what they share with the self-test.
+JUDGES = ("expect.py", "learning.py", "lenet.py")
+
+
+class Basis(NamedTuple):
+    """What the parts of one submission's evidence rest on."""
+
+    checks: str
+    accuracy: str
+    answers: str
+
+
+class Kept(NamedTuple):
+    """The parts that are not to be measured again."""
+
+    checks: CheckEvidence | None = None
+    accuracy: AccuracyEvidence | None = None
+    answers: AnswerEvidence | None = None
+
+
+def rests_on(submission: Submission, setup: Setup) -> Basis:
+    """What `submission`'s evidence rests on when it is measured with `setup`."""
+    run = [_of_code(submission), setup.sandbox, setup.device, setup.rubric.limits.model_dump(mode="json")]
+    questions = [(question.text, question.text_zh) for question in setup.rubric.questions]
+    trained = None if setup.weights == "submitted" else setup.rubric.training.model_dump(mode="json")
+    return Basis(
+        checks=_digest("checks", *run, _of_checks()),
+        accuracy=_digest("accuracy", *run, setup.image_digests, setup.weights, trained, submission.claims),
+        answers=_digest("answers", submission.answer_texts, submission.no_answers, questions),
+    )
+
+
+def still_holds(known: Evidence | None, basis: Basis) -> Kept:
+    """The parts of what is `known` that rest on the same."""
+    if known is None or known.failure:
+        return Kept()
+    return Kept(
+        known.checks if known.checks and known.checks.rests_on == basis.checks else None,
+        known.accuracy if known.accuracy and known.accuracy.rests_on == basis.accuracy else None,
+        known.answers if known.answers and known.answers.rests_on == basis.answers else None,
+    )
+
+
+def seed_of(submission: Submission) -> int:
+    """A seed that the same code and weights get again, so that the same work gets the same cases.
+
+    It is drawn from all that the code can see of its submission, names of files included, so that answers
+    to the cases drawn by it can stand nowhere: to write them down would change the cases.
+    """
+    return int(_digest("seed", _of_code(submission))[:12], 16)
+
+
+def _of_code(submission: Submission) -> list[object]:
+    """The files that the student's process gets, with their names."""
+    code, weights = submission.code, submission.weights
+    return [
+        submission.no_code,
+        code.model_dump(mode="json") if code else None,
+        [weights.filename, weights.format, _of_file(weights.path)] if weights else submission.no_weights,
+    ]
+
+
+def attempt_of(submission: Submission) -> Attempt:
+    """The submission without its files."""
+    return Attempt.model_validate(submission.model_dump(include=set(Attempt.model_fields)))
+
+
+def failed(submission: Submission, reason: str) -> Evidence:
+    """Nothing, through no fault of the student's."""
+    return Evidence(attempt=attempt_of(submission), failure=safe_line(reason, 500))
+
+
+def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvidence:
+    """Which of the rubric's questions are answered, and where one is not, what else may be the reason."""
+    if not submission.answer_texts:
+        reason = submission.no_answers or "no answers were handed in"
+        count = len(rubric.questions)
+        outcomes = tuple(
+            AnswerOutcome(number=n, present=False, amount=0, reason=reason) for n in range(1, count + 1)
+        )
+    else:
+        wordings = [(question.text, question.text_zh) for question in rubric.questions]
+        outcomes = assess_answers(submission.answer_texts, wordings)
+        if why := submission.no_answers:
+            outcomes = tuple(
+                a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in outcomes
+            )
+    return AnswerEvidence(outcomes=outcomes, rests_on=basis.answers)
+
+
+@cache
+def _of_checks() -> str:
+    files = [*sorted((HERE / "checks").glob("*.py")), *(HERE / name for name in JUDGES)]
+    return _digest(*((file.name, _of_file(file)) for file in files))
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,258 @@
+"""From a student's attempts to the mark: which one counts, what lateness costs, what people decided.
+
+Pure, like `scoring`: nothing is kept, so a changed rubric or policy, or a decision, holds at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from grader.gradebook import Gradebook, Run, Seen
+from grader.policy import accepted, counting, deduction, lateness, read_extension
+from grader.roster import RosterEntry, unknown
+from grader.scoring import score
+from grader.types import Decision, Evidence, Row, Status, Verdict
+
+TOTAL = "total"  # the row by which a whole mark is decided
+_ZERO = Decimal("0.00")
+
+
+class Holding(NamedTuple):
+    """The decisions on one student that hold, each the newest of its kind."""
+
+    points: Mapping[str, Decision]  # by row
+    others: Mapping[str, Decision]  # by kind
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        found = sorted([*self.points.values(), *self.others.values()], key=lambda one: one.number)
+        return tuple(f"{one.number}: {one.line}" for one in found)
+
+
+def holding(decisions: Iterable[Decision]) -> Holding:
+    """Those that hold: not undone, and of two on the same the newer."""
+    decisions = list(decisions)
+    undone = {one.undoes for one in decisions if one.kind == "undo"}
+    points: dict[str, Decision] = {}
+    others: dict[str, Decision] = {}
+    for one in decisions:
+        if one.number in undone or one.kind == "undo":
+            continue
+        if one.kind == "adjust":
+            points[one.row] = one
+        else:
+            others[one.kind] = one
+    return Holding(points, others)
+
+
+def mark(
+    run: Run,
+    attempts: Sequence[Evidence],
+    decisions: Iterable[Decision],
+    entry: RosterEntry | None,
+    student: str,
+) -> Verdict:
+    """The mark of `student`, who is `entry` on the roster, if there is one.
+
+    `attempts` stand in the order in which they came in. Without any the status is `absent`, with 0.00.
+    """
+    held = holding(decisions)
+    extend = held.others.get("extend")
+    extension = read_extension(extend.until) if extend else entry.extension if entry else None
+    verdicts = [_scored(run, one) for one in attempts]
+    deductions = [
+        _ZERO if "waive_late" in held.others else _deduction(run, verdict, extension) for verdict in verdicts
+    ]
+    if not verdicts:
+        verdict = Verdict(
+            student_id=student,
+            status=Status.ABSENT,
+            reason="nothing was handed in",
+            total=_ZERO,
+            out_of=run.rubric.out_of,
+        )
+    else:
+        chosen = held.others.get("choose_attempt")
+        digests = [one.attempt.digest for one in attempts]
+        if chosen and chosen.digest in digests:
+            at = len(digests) - 1 - digests[::-1].index(chosen.digest)
+        else:
+            marks = [
+                None if verdict.total is None else verdict.total - cost
+                for verdict, cost in zip(verdicts, deductions, strict=True)
+            ]
+            at = counting(run.policy, [one.attempt.submitted_at for one in attempts], extension, marks)
+        verdict = verdicts[at]
+        late = lateness(run.policy, verdict.submitted_at, extension)
+        waived = "waive_late" in held.others
+        verdict = verdict.model_copy(update={"late_seconds": 0 if waived else int(late.total_seconds())})
+        if not waived and not accepted(run.policy, late):
+            verdict = verdict.model_copy(
+                update={"reason": f"{verdict.reason or 'handed in'}: too late to be accepted"}
+            )
+    if entry is not None:
+        verdict = verdict.model_copy(update={"name": verdict.name or entry.name, "section": entry.section})
+    elif run.roster.entries:
+        near = ", ".join(unknown(run.roster, [student])[student])
+        reason = "not on the roster" + (f"; the nearest there: {near}" if near else "")
+        verdict = verdict.model_copy(update={"status": Status.QUARANTINED, "reason": reason, "total": None})
+    return _decided(run, verdict, held, extension)
+
+
+def _scored(run: Run, evidence: Evidence) -> Verdict:
+    try:
+        return score(run.rubric, evidence)
+    except ValueError as error:  # of an older set of checks, say
+        failure = f"what was measured does not fit the rubric ({error}): grade it again"
+        return score(run.rubric, Evidence(attempt=evidence.attempt, failure=failure))
+
+
+def _deduction(run: Run, verdict: Verdict, extension: object, total: Decimal | None = None) -> Decimal:
+    total = verdict.total if total is None else total
+    if total is None:
+        return _ZERO
+    late = lateness(run.policy, verdict.submitted_at, extension)  # type: ignore[arg-type]
+    return deduction(run.policy, late, total, verdict.out_of)
+
+
+def _decided(run: Run, verdict: Verdict, held: Holding, extension: object) -> Verdict:
+    """The verdict with what people decided, and with what lateness costs then."""
+    waived = "waive_late" in held.others
+
+    def cost_of(total: Decimal | None) -> Decimal:
+        return _ZERO if waived or total is None else _deduction(run, verdict, extension, total)
+
+    machine = None if verdict.total is None else verdict.total - cost_of(verdict.total)
+    rows = tuple(_row(row, held.points.get(row.id)) for row in verdict.rows)
+    total = verdict.total
+    if total is not None:
+        total += sum((row.counts - row.points for row in rows), _ZERO)
+    cost = cost_of(total)
+    total = None if total is None else total - cost
+    if whole := held.points.get(TOTAL):
+        total, cost = whole.points, _ZERO
+    standing = "counts"
+    if exclude := held.others.get("exclude"):
+        standing, total, cost = "excluded", exclude.points, _ZERO
+    if "excuse" in held.others:
+        standing, total, cost = "excused", None, _ZERO
+    if "remove" in held.others:
+        standing = "removed"
+    return verdict.model_copy(
+        update={
+            "rows": rows,
+            "machine_total": machine,
+            "total": total,
+            "deduction": cost,
+            "standing": standing,
+            "decisions": held.lines,
+        }
+    )
+
+
+def _row(row: Row, decision: Decision | None) -> Row:
+    if decision is None:
+        return row
+    return row.model_copy(update={"decided": decision.points, "why": f"{decision.why} ({decision.by})"})
+
+
+def class_marks(
+    run: Run, attempts: Mapping[str, Sequence[Seen]], decisions: Mapping[str, Sequence[Decision]]
+) -> list[Verdict]:
+    """Everybody's mark, sorted by id: of those on the roster, and of all others of whom there is something."""
+    entries = {entry.student_id: entry for entry in run.roster.entries}
+    found = []
+    for student in sorted(entries.keys() | attempts.keys()):
+        evidence = [one.evidence for one in attempts.get(student, ())]
+        verdict = mark(run, evidence, decisions.get(student, ()), entries.get(student), student)
+        if verdict.standing != "removed":
+            found.append(verdict)
+    return found
+
+
+def current(book: Gradebook) -> list[Verdict]:
+    """Everybody's mark as the book stands now. Empty where there was no run."""
+    runs = book.runs()
+    return class_marks(runs[-1], book.attempts(), book.decisions()) if runs else []
+
+
+class Change(NamedTuple):
+    """A row of somebody's mark that is another than before."""
+
+    student_id: str
+    row: str  # or "total", where no single row tells it
+    before: str
+    after: str
+    why: str
+
+
+def changes(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[Change]:
+    """What is different now, by student and row; of a student who is new, nothing."""
+    old = {verdict.student_id: verdict for verdict in before}
+    found = []
+    for verdict in after:
+        if (known := old.get(verdict.student_id)) and (known.total, known.rows) != (
+            verdict.total,
+            verdict.rows,
+        ):
+            found += _changes_of(known, verdict)
+    return found
+
+
+def _changes_of(old: Verdict, new: Verdict) -> list[Change]:
+    was = {row.id: row for row in old.rows}
+    found = []
+    for row in new.rows:
+        known = was.get(row.id)
+        if known and known.counts != row.counts:
+            why = _why(old, new, known, row)
+            found.append(Change(new.student_id, row.id, str(known.counts), str(row.counts), why))
+    if old.total != new.total:
+        why = found[0].why if found else _why(old, new, None, None)
+        found.append(Change(new.student_id, TOTAL, _told(old), _told(new), why))
+    return found
+
+
+def _why(old: Verdict, new: Verdict, was: Row | None, now: Row | None) -> str:
+    if old.decisions != new.decisions:
+        return "decision"
+    if (old.digest, old.submitted_at, old.attempt) != (new.digest, new.submitted_at, new.attempt):
+        return "another attempt counts"
+    if was and now and (was.outcome, was.reason) != (now.outcome, now.reason) and now.id != "accuracy":
+        return "measured again"
+    if old.accuracy != new.accuracy and (now is None or now.id == "accuracy"):
+        return "measured again"
+    if (old.late_seconds, old.deduction) != (new.late_seconds, new.deduction):
+        return "lateness"
+    if old.status != new.status:
+        return f"{old.status.value} before"
+    return "rubric"
+
+
+def _told(verdict: Verdict) -> str:
+    return verdict.standing if verdict.total is None and verdict.standing != "counts" else str(verdict.total)
+
+
+def history(book: Gradebook, student: str) -> list[tuple[str, Verdict, str]]:
+    """Every mark that `student` had: since when, the mark, and what made it so; the oldest first."""
+    decisions = book.decisions(student).get(student, [])
+    runs = book.runs()
+    moments = [(run.began_at, f"run {run.number}: {run.source}") for run in runs]
+    moments += [(one.made_at.isoformat(), f"decision {one.number}: {one.line}") for one in decisions]
+    found: list[tuple[str, Verdict, str]] = []
+    for at, what in sorted(moments):
+        run = [run for run in runs if run.began_at <= at]
+        if not run:
+            continue
+        known = book.attempts(until_run=run[-1].number, student=student)
+        made = [one for one in decisions if one.made_at.isoformat() <= at]
+        entry = next((entry for entry in run[-1].roster.entries if entry.student_id == student), None)
+        if student not in known and entry is None:
+            continue
+        evidence = [one.evidence for one in known.get(student, ())]
+        verdict = mark(run[-1], evidence, made, entry, student)
+        if not found or changes([found[-1][1]], [verdict]) or found[-1][1].decisions != verdict.decisions:
+            found.append((at, verdict, what))
+    return found

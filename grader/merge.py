@@ -1,0 +1,102 @@
+"""One gradebook taken into another: sections that were graded apart, or on two machines."""
+
+from __future__ import annotations
+
+from grader.errors import KitError
+from grader.gradebook import Gradebook, Seen
+from grader.marks import holding
+from grader.types import Attempt, Decision
+
+LISTED = 10
+
+
+def take_in(book: Gradebook, theirs: Gradebook) -> str:
+    """Take everything in `theirs` that `book` has not, as a run of its own; in a line, what that was.
+
+    Raises `KitError`, having changed nothing, with what contradicts: other points for the same checks of the
+    same work, or another decision on the same row.
+    """
+    our_runs, their_runs = book.runs(), theirs.runs()
+    if not their_runs:
+        return "nothing was graded into it yet"
+    ours, others = book.attempts(), theirs.attempts()
+    decided, their_decided = book.decisions(), theirs.decisions()
+    conflicts = _conflicts(ours, others) + _contradictions(decided, their_decided)
+    rules = ("rubric", "policy")
+    if our_runs and any(getattr(our_runs[-1], name) != getattr(their_runs[-1], name) for name in rules):
+        conflicts.insert(0, "they are marked by another rubric or policy: `grader rescore` them alike first")
+    if conflicts:
+        more = f"; and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""
+        raise KitError(f"{theirs.path}: not taken in: {'; '.join(conflicts[:LISTED])}{more}")
+    last = (our_runs or their_runs)[-1]
+    rosters = [run[-1].roster for run in (our_runs, their_runs) if run]
+    entries = {entry.student_id: entry for roster in reversed(rosters) for entry in roster.entries}
+    roster = rosters[0].model_copy(update={"entries": tuple(entries.values())})
+    new = [
+        one
+        for student, several in others.items()
+        for one in several
+        if not any(_has_all(known, one) for known in ours.get(student, ()))
+    ]
+    numbers = {_named(one): one.number for several in decided.values() for one in several}
+    theirs_made = sorted((one for several in their_decided.values() for one in several), key=_number)
+    made = [one for one in theirs_made if _named(one) not in numbers]
+    attempts = [one.evidence.attempt for one in new]
+    seen = book.begin_run(str(theirs.path), last.settings, last.rubric, last.policy, roster, attempts)
+    for at, one in enumerate(new):
+        book.record(seen[at], one.evidence)
+    here = {one.number: numbers[_named(one)] for one in theirs_made if _named(one) in numbers}
+    for one in made:
+        (kept,) = book.decide([one.model_copy(update={"undoes": here.get(one.undoes, 0)})])
+        here[one.number] = kept.number
+    return f"{len({one.student_id for one in attempts})} students, {len(new)} attempts, {len(made)} decisions"
+
+
+def _same(one: Seen, other: Seen) -> bool:
+    return _identity(one.evidence.attempt) == _identity(other.evidence.attempt)
+
+
+def _has_all(known: Seen, one: Seen) -> bool:
+    """Whether nothing is to be taken over: a merge that was interrupted is completed by the next."""
+    return _same(known, one) and known.evidence.parts.keys() >= one.evidence.parts.keys()
+
+
+def _number(decision: Decision) -> int:
+    return decision.number
+
+
+def _named(decision: Decision) -> tuple[object, ...]:
+    """What tells it from all others, in whichever book it stands."""
+    return decision.made_at, decision.student_id, decision.kind, decision.row, decision.by
+
+
+def _identity(attempt: Attempt) -> tuple[object, ...]:
+    return attempt.attempt, attempt.submitted_at, attempt.digest, attempt.problem
+
+
+def _conflicts(ours: dict[str, list[Seen]], others: dict[str, list[Seen]]) -> list[str]:
+    """Attempts that are in both and on which other things were found."""
+    found = []
+    for student, several in others.items():
+        for one in several:
+            for known in ours.get(student, ()):
+                if _same(one, known):
+                    parts, known_parts = one.evidence.parts, known.evidence.parts
+                    differ = [
+                        name
+                        for name in parts.keys() & known_parts.keys()
+                        if parts[name].found != known_parts[name].found
+                    ]
+                    found += [f"{student}: the {name} of one attempt came out differently" for name in differ]
+    return found
+
+
+def _contradictions(ours: dict[str, list[Decision]], others: dict[str, list[Decision]]) -> list[str]:
+    found = []
+    for student in ours.keys() & others.keys():
+        mine, theirs = holding(ours[student]), holding(others[student])
+        for was, is_now in ((mine.points, theirs.points), (mine.others, theirs.others)):
+            for name in was.keys() & is_now.keys():
+                if was[name].what != is_now[name].what:
+                    found.append(f"{student}: {was[name].line}, but there {is_now[name].line}")
+    return found
