@@ -334,7 +334,8 @@ class Gradebook:
                 known[part] = text
             found: dict[str, list[Seen]] = {}
             for number, text in self._connection.execute(
-                f"SELECT s.number, s.body FROM submissions s WHERE TRUE{only} ORDER BY s.student_id, s.number",
+                "SELECT s.number, s.body FROM submissions s"
+                f" WHERE TRUE{only} ORDER BY s.student_id, s.number",
                 values,
             ):
                 if number in last_run:
@@ -460,7 +461,7 @@ def _verdicts_of_layout_1(connection: sqlite3.Connection) -> list[tuple[str, Ver
 
 
 def _take_over(path: Path, connection: sqlite3.Connection, verdicts: list[tuple[str, Verdict]]) -> None:
-    """Layout 1 kept whole verdicts: each becomes a run's evidence on an attempt, and holds as it was given."""
+    """Layout 1 kept whole verdicts: each becomes evidence on an attempt, and holds as it was given."""
     from grader.rubric import load_rubric
 
     book = Gradebook(path, connection, None)

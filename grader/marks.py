@@ -161,7 +161,7 @@ def _row(row: Row, decision: Decision | None) -> Row:
 def class_marks(
     run: Run, attempts: Mapping[str, Sequence[Seen]], decisions: Mapping[str, Sequence[Decision]]
 ) -> list[Verdict]:
-    """Everybody's mark, sorted by id: of those on the roster, and of all others of whom there is something."""
+    """Everybody's mark, sorted by id: of those on the roster, and of all others who handed in."""
     entries = {entry.student_id: entry for entry in run.roster.entries}
     found = []
     for student in sorted(entries.keys() | attempts.keys()):

@@ -7,54 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from grader.budget import Budget
 from grader.errors import KitError
 from grader.limits import Limits
+from grader.toml_records import Line, Number, load_record, parse_record
 from grader.types import Record
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
-
 RUBRIC = Path(__file__).with_name("rubric.toml")
+_REMEDY = f", or start from {RUBRIC}"
 
 _ZERO = Decimal("0.00")
-_MOST = 100_000  # points; far above any course's, far below where Decimal would round
-
-
-def _hundredths(value: object) -> Decimal:
-    """A number as TOML gives it, as an exact Decimal with two places."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError(f"{value!r} is not a number")
-    if isinstance(value, Decimal) and not value.is_finite():
-        raise ValueError(f"{value} is not a number")
-    if not 0 <= value <= _MOST:
-        raise ValueError(f"{value} is outside 0 to {_MOST}")
-    exact = Decimal(value)
-    rounded = exact.quantize(_ZERO)
-    if rounded != exact:
-        raise ValueError(f"{value} has more than two decimals")
-    return abs(rounded)  # -0.00 is 0.00
-
-
-def _line(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError(f"{value!r} is not a line of text")
-    return value.strip()
-
-
-Number = Annotated[Decimal, BeforeValidator(_hundredths)]
-Line = Annotated[str, BeforeValidator(_line)]
 
 
 class Question(Record):
@@ -142,13 +111,7 @@ def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = No
     points, if only 0, to each of them and to nothing else. Raises `KitError`.
     """
     path = path or RUBRIC
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # Windows' editors put a BOM first
-    except OSError as error:
-        raise KitError(f"{path}: cannot be read ({error.strerror}): name a rubric file") from error
-    except UnicodeDecodeError as error:
-        raise KitError(f"{path}: is not UTF-8 text: save it as UTF-8") from error
-    rubric = parse_rubric(text, path)
+    rubric = load_record(path, Rubric, what="rubric", remedy=_REMEDY)
     if catalogue is not None:
         _same_checks(path, rubric.checks, catalogue)
     return rubric
@@ -156,31 +119,7 @@ def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = No
 
 def parse_rubric(text: str, path: Path) -> Rubric:
     """The rubric that a file of this path holds. Raises `KitError`."""
-    try:
-        values = tomllib.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
-        raise KitError(f"{path}: is not TOML: {error}: mend it there") from error
-    try:
-        return Rubric.model_validate(values)
-    except ValidationError as error:
-        raise KitError(f"{path}: {_first(error)}: mend it there, or start from {RUBRIC}") from error
-
-
-def _first(error: ValidationError) -> str:
-    """The first of pydantic's complaints, as `key: what is wrong` in words of ours."""
-    first: Any = error.errors()[0]
-    key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(
-        "."
-    )
-    if first["type"] == "missing":
-        problem = "is missing"
-    elif first["type"] == "extra_forbidden":
-        problem = "nothing is known of this key"
-    elif first["type"] == "value_error":
-        problem = str(first["ctx"]["error"])
-    else:
-        problem = first["msg"].replace("Input", "it").replace("dictionary", "table").replace("tuple", "list")
-    return f"{key}: {problem}" if key else problem
+    return parse_record(text, path, Rubric, remedy=_REMEDY)
 
 
 def _same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) -> None:
