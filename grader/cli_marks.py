@@ -6,7 +6,6 @@ import difflib
 import getpass
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -209,16 +208,6 @@ def _made(student: str, kind: Any, by: str | None, why: str, **more: Any) -> Dec
     )
 
 
-def _number(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-        if number.is_finite() and number == number.quantize(Decimal("0.01")):
-            return number.quantize(Decimal("0.01"))
-    except InvalidOperation:
-        pass
-    raise KitError(f"{text}: is not a number of points with at most two decimals")
-
-
 def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:
     for verdict in verdicts:
         if verdict.student_id == student:
@@ -253,12 +242,14 @@ def make(results: Path, decisions: Sequence[Decision]) -> None:
 @decision_options
 def adjust(results: Path, student: str, points: tuple[str, ...], why: str, by: str | None) -> None:
     """Give STUDENT other points for a row, or for the row `total`: the whole mark."""
+    from grader.decisions import number_of_points
+
     made = []
     for one in points:
         row, equals, number = one.partition("=")
         if not equals:
             raise KitError(f"{one}: write it as ROW=POINTS, like question_2=1")
-        made.append(_made(student, "adjust", by, why, row=row, points=_number(number)))
+        made.append(_made(student, "adjust", by, why, row=row, points=number_of_points(number)))
     make(results, made)
 
 
@@ -297,7 +288,9 @@ def extend(results: Path, student: str, until: str, why: str, by: str | None) ->
 @decision_options
 def exclude(results: Path, student: str, mark: str | None, why: str, by: str | None) -> None:
     """STUDENT's work gets no mark, for plagiarism say. What was measured is kept."""
-    points = None if mark is None else _number(mark)
+    from grader.decisions import number_of_points
+
+    points = None if mark is None else number_of_points(mark)
     make(results, [_made(student, "exclude", by, why, points=points)])
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from grader.errors import KitError
 from grader.gradebook import Gradebook
 from grader.marks import TOTAL, holding
 from grader.policy import read_extension
+from grader.roster import read_cells
+from grader.text import safe_line
 from grader.types import Decision, Verdict
+
+KINDS = ("adjust", "excuse", "waive_late", "extend", "exclude", "remove")
 
 
 def check(book: Gradebook, verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> None:
@@ -55,3 +62,95 @@ def find_attempt(book: Gradebook, student: str, attempt: str) -> str:
         listed = ", ".join(f"{one.attempt} ({one.digest[:12]})" for one in attempts) or "none"
         raise KitError(f"{student}: {attempt} is {'no' if not found else 'more than one'} attempt: {listed}")
     return found.pop()
+
+
+def read_decisions(path: Path, verdicts: Sequence[Verdict], *, by: str, why: str) -> list[Decision]:
+    """The decisions in a CSV or XLSX: a line each, or as a spreadsheet of marks in which points were changed.
+
+    The former has the columns `student`, `decision`, `row`, `value` and `why`. In the latter, by a column
+    `student_id`, points that are not the grader's and not decided already are new decisions, and `why` is
+    for all of them. Raises `KitError` with the line of the first that cannot be read.
+    """
+    (header, first), *rest = read_cells(path)
+    keys = [cell.strip().casefold() for cell in first]
+    now = datetime.now(timezone.utc)
+    found = []
+    for place, cells in rest:
+        values = {key: cell.strip() for key, cell in zip(keys, cells, strict=False) if key}
+        if not any(values.values()):
+            continue
+        if "decision" in keys:
+            found.append(_from_line(f"{path}: {place}", values, by, why, now))
+        elif "student_id" in keys:
+            found += _from_marks(f"{path}: {place}", values, verdicts, by, why, now)
+        else:
+            raise KitError(f"{path}: {header}: needs the columns student, decision, row, value, why")
+    return found
+
+
+def _from_line(place: str, values: dict[str, str], by: str, why: str, now: datetime) -> Decision:
+    kind = values.get("decision", "").casefold().replace("-", "_").replace(" ", "_")
+    value, row = values.get("value", ""), values.get("row", "")
+    if kind not in KINDS:
+        raise KitError(f"{place}: {kind or 'nothing'} is no decision: one of {', '.join(KINDS)}")
+    reason = values.get("why") or why
+    if not reason:
+        raise KitError(f"{place}: why is missing: fill it in, or give --why for all")
+    return Decision(
+        made_at=now,
+        by=safe_line(by, 100),
+        why=safe_line(reason, 500),
+        student_id=values.get("student") or values.get("student_id", ""),
+        kind=kind,  # type: ignore[arg-type]
+        row=row if kind == "adjust" else "",
+        points=_points(place, value) if kind == "adjust" or (kind == "exclude" and value) else None,
+        until=value if kind == "extend" else "",
+    )
+
+
+def _from_marks(
+    place: str, values: dict[str, str], verdicts: Sequence[Verdict], by: str, why: str, now: datetime
+) -> list[Decision]:
+    """What was changed in a line of the spreadsheet of marks."""
+    verdict = next((one for one in verdicts if one.student_id == values["student_id"]), None)
+    if verdict is None:
+        raise KitError(f"{place}: {values['student_id'] or 'nobody'}: no such student in the gradebook")
+    stated = {row.id: row.points for row in verdict.rows}
+    stated["accuracy_points"] = stated.pop("accuracy", Decimal(0))
+    if verdict.total is not None:
+        stated[TOTAL] = verdict.total
+    found = []
+    for column, points in stated.items():
+        if values.get(column) and _points(place, values[column]) != points:
+            if not why:
+                raise KitError(f"{place}: {column} was changed: say why with --why")
+            found.append(
+                Decision(
+                    made_at=now,
+                    by=safe_line(by, 100),
+                    why=safe_line(why, 500),
+                    student_id=verdict.student_id,
+                    kind="adjust",
+                    row="accuracy" if column == "accuracy_points" else column,
+                    points=_points(place, values[column]),
+                )
+            )
+    return found
+
+
+def _points(place: str, text: str) -> Decimal:
+    try:
+        return number_of_points(text)
+    except KitError as error:
+        raise KitError(f"{place}: {error}") from error
+
+
+def number_of_points(text: str) -> Decimal:
+    """Points as people write them. Raises `KitError`."""
+    try:
+        number = Decimal(text)
+        if number.is_finite() and number == number.quantize(Decimal("0.01")):
+            return number.quantize(Decimal("0.01"))
+    except InvalidOperation:
+        pass
+    raise KitError(f"{safe_line(text, 40)}: is not a number of points with at most two decimals")

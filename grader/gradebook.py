@@ -37,6 +37,7 @@ from grader.types import (
     CheckEvidence,
     Decision,
     Evidence,
+    Part,
     Problem,
     Status,
     Verdict,
@@ -68,7 +69,11 @@ _TABLES = {
     " student_id TEXT NOT NULL REFERENCES students, total TEXT, verdict TEXT NOT NULL",
 }
 _INDEXES = ("submissions (student_id)", "evidence (submission, number)", "decisions (student_id)")
-_PARTS = {"checks": CheckEvidence, "accuracy": AccuracyEvidence, "answers": AnswerEvidence}
+_PARTS: dict[str, type[Part]] = {
+    "checks": CheckEvidence,
+    "accuracy": AccuracyEvidence,
+    "answers": AnswerEvidence,
+}
 _OTHERS_RESULTS = ("scores.csv", "scores.xlsx", "students")
 
 

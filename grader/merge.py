@@ -46,9 +46,9 @@ def take_in(book: Gradebook, theirs: Gradebook) -> str:
     for at, one in enumerate(new):
         book.record(seen[at], one.evidence)
     here = {one.number: numbers[_named(one)] for one in theirs_made if _named(one) in numbers}
-    for one in made:
-        (kept,) = book.decide([one.model_copy(update={"undoes": here.get(one.undoes, 0)})])
-        here[one.number] = kept.number
+    for decision in made:
+        (kept,) = book.decide([decision.model_copy(update={"undoes": here.get(decision.undoes, 0)})])
+        here[decision.number] = kept.number
     return f"{len({one.student_id for one in attempts})} students, {len(new)} attempts, {len(made)} decisions"
 
 

@@ -144,17 +144,38 @@ def read_roster(path: Path) -> Roster:
     in English or Chinese: an id, and as far as they are there a name, an e-mail, a section, an extension.
     Raises `KitError` that names the line.
     """
+    return _roster(path, _tables(path))
+
+
+def read_cells(path: Path) -> list[tuple[str, list[str]]]:
+    """The first sheet of a CSV or XLSX that holds anything: each line's place, and what its cells show.
+
+    Raises `KitError`, with the line, where a cell cannot be relied on.
+    """
+    table = next(
+        (table for table in _tables(path) if any(cell.text for row in table for cell in row.cells)), None
+    )
+    if not table:
+        raise KitError(f"{path}: holds nothing: name another file")
+    for row in table:
+        for cell in row.cells:
+            if cell.flaw:
+                raise KitError(f"{path}: {row.place}: a cell {cell.flaw}")
+    return [(row.place, [cell.text for cell in row.cells]) for row in table]
+
+
+def _tables(path: Path) -> list[list[_Row]]:
+    """All sheets of the file."""
     try:
         with path.open("rb") as file:
             raw = file.read(_FILE_BYTES + 1)
     except OSError as error:
-        raise KitError(f"{path}: cannot be read ({error.strerror}): name a class list") from error
+        raise KitError(f"{path}: cannot be read ({error.strerror}): name another file") from error
     if len(raw) > _FILE_BYTES:
-        raise KitError(f"{path}: is larger than {_FILE_BYTES >> 20} MiB: export the class list alone")
+        raise KitError(f"{path}: is larger than {_FILE_BYTES >> 20} MiB: export the class alone")
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         raise KitError(f"{path}: is an old or an encrypted Excel file: save it as .xlsx without a password")
-    tables = _workbook(path, raw) if raw.startswith(b"PK") else _separated(path, raw)
-    return _roster(path, tables)
+    return _workbook(path, raw) if raw.startswith(b"PK") else _separated(path, raw)
 
 
 def missing(roster: Roster, ids: Iterable[str]) -> list[RosterEntry]:
