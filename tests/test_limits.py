@@ -244,7 +244,7 @@ def test_a_box_is_one_session_with_one_share_of_the_processors(slot: Slot) -> No
     return [len(shares), os.nice(0)]
     """
     shares, nice = answer(slot, body)
-    assert shares == 1 and nice >= 5  # the grader itself, and the watching process, come first
+    assert shares == 1 and nice > 0  # the grader itself, and the watching process, come first
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
