@@ -39,6 +39,7 @@ from grader.types import (
     Evidence,
     Part,
     Problem,
+    Record,
     Status,
     Verdict,
 )
@@ -200,7 +201,7 @@ class Gradebook:
                     "roster",
                     run=self._run,
                     student_id=_utf8(entry.student_id),
-                    entry=_utf8(entry.model_dump_json()),
+                    entry=_json(entry),
                 )
             numbers = [self._see(attempt) for attempt in attempts]
         seen = {one.submission: one for several in self.attempts().values() for one in several}
@@ -214,7 +215,7 @@ class Gradebook:
             "attempt": attempt.attempt,
             "submitted_at": attempt.submitted_at and attempt.submitted_at.isoformat(),
             "digest": attempt.digest,
-            "body": _utf8(attempt.model_dump_json()),
+            "body": _json(attempt),
         }
         known = self._connection.execute(
             "SELECT number FROM submissions WHERE student_id = ? AND attempt = ? AND submitted_at IS ?"
@@ -236,7 +237,7 @@ class Gradebook:
         with self._transaction():
             for name, part in evidence.parts.items():
                 if old.failure or old.parts.get(name) != part:
-                    self._add(seen.submission, name, part.rests_on, part.model_dump_json())
+                    self._add(seen.submission, name, part.rests_on, _json(part))
             if evidence.failure:
                 self._add(seen.submission, "failure", "", json.dumps(evidence.failure))
 
@@ -249,7 +250,7 @@ class Gradebook:
             rests_on=rests_on,
             measured_at=_now(),
             version=__version__,
-            body=_utf8(body),
+            body=body,
         )
 
     def decide(self, decisions: Sequence[Decision]) -> list[Decision]:
@@ -264,7 +265,7 @@ class Gradebook:
                     why=_utf8(one.why),
                     student_id=_utf8(one.student_id),
                     kind=one.kind,
-                    body=_utf8(one.model_dump_json(exclude={"number"})),
+                    body=_json(one),
                 )
                 kept.append(one.model_copy(update={"number": number}))
         return kept
@@ -281,7 +282,7 @@ class Gradebook:
                     what=_utf8(what),
                     student_id=_utf8(verdict.student_id),
                     total=None if verdict.total is None else str(verdict.total),
-                    verdict=_utf8(verdict.model_dump_json()),
+                    verdict=_json(verdict),
                 )
 
     def _insert(self, table: str, **values: object) -> int:
@@ -433,16 +434,20 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if damage != "ok":
         raise sqlite3.DatabaseError(damage)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    if schema == _SCHEMA:
-        # A trial, undone: whether the file can be written is learnt now, not after an hour of grading.
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
-        return
+    if schema < _SCHEMA:
+        _make_tables(path, connection)
+    connection.execute("PRAGMA journal_mode = WAL")  # only now: what tells our files is in the file itself
+    # A trial, undone: whether the file can be written is learnt now, not after an hour of grading.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
     with _transaction(connection):
-        if connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA:
+        schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        if schema == _SCHEMA:
             return  # another process was faster
         old = _verdicts_of_layout_1(connection) if schema == 1 else []
         for table, columns in _TABLES.items():
@@ -489,7 +494,7 @@ def _take_over(path: Path, connection: sqlite3.Connection, verdicts: list[tuple[
             rubric=_stored(load_rubric()),
             policy=_stored(Policy()),
         )
-        book._add(book._see(attempt), "given", "", verdict.model_dump_json())
+        book._add(book._see(attempt), "given", "", _json(verdict))
 
 
 @contextmanager
@@ -525,6 +530,10 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def _json(record: Record) -> str:
+    return _utf8(json.dumps(record.model_dump(mode="json"), ensure_ascii=False))
 
 
 def _utf8(text: str) -> str:

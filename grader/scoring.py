@@ -60,6 +60,7 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
     if broken and status is not Status.GRADER_ERROR:
         status, reason = Status.GRADER_ERROR, f"{broken.id}: {broken.reason}"
     parts = evidence.parts.values()
+    total = None if status in _NO_TOTAL else sum((row.points for row in rows), _ZERO)
     return Verdict(
         student_id=attempt.student_id,
         name=attempt.name,
@@ -67,7 +68,8 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
         submitted_at=attempt.submitted_at,
         status=status,
         reason=reason,
-        total=None if status in _NO_TOTAL else sum((row.points for row in rows), _ZERO),
+        total=total,
+        machine_total=total,
         out_of=rubric.out_of,
         rows=tuple(rows),
         checks=checks,

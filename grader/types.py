@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 # The functions that a student's module `lab8` has to define.
 CONTRACT = (
@@ -31,7 +31,15 @@ class Record(BaseModel):
 
 
 Seconds = Annotated[float, Field(gt=0, le=10**6, strict=True)]  # TOML knows `inf`, and no clock does
-Points = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+
+
+def _two_places(points: Decimal) -> Decimal:
+    return points.quantize(Decimal("0.01"))  # which JSON has lost
+
+
+Points = Annotated[
+    Decimal, AfterValidator(_two_places), PlainSerializer(float, return_type=float, when_used="json")
+]
 
 
 class Status(str, Enum):
@@ -342,7 +350,7 @@ class Verdict(Record):
     out_of: Points
     machine_total: Points | None = None  # what it would be without people's decisions on points
     late_seconds: int = 0  # after the deadline, with its grace and extension
-    deduction: Points = Decimal(0)  # for that; the total is without it
+    deduction: Points = Decimal("0.00")  # for that; the total is without it
     standing: Literal["counts", "excused", "excluded", "removed"] = "counts"
     decisions: tuple[str, ...] = ()  # those that hold, a line each
     rows: tuple[Row, ...] = ()  # checks, accuracy, questions, in the rubric's order

@@ -5,12 +5,30 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from grader.engines.local import grade_all
+from grader.evidence import attempt_of
 from grader.sandbox import Slot, StudentFailure
-from grader.types import Code, Submission, Weights
+from grader.scoring import score
+from grader.setup import Setup
+from grader.types import (
+    Accuracy,
+    AccuracyEvidence,
+    AnswerEvidence,
+    AnswerOutcome,
+    CheckEvidence,
+    CheckOutcome,
+    Code,
+    Evidence,
+    Problem,
+    Submission,
+    Verdict,
+    Weights,
+)
 
 # LeNet-5 as many write it.
 LENET_CODE = """\
@@ -69,6 +87,36 @@ def failure(slot: Slot, body: str, seconds: float | None = None) -> StudentFailu
         assert student.call("conv_output_size", "well") == "well"
     assert answer(slot, "return 'next'") == "next"
     return caught.value
+
+
+def evidence(
+    submission: Submission,
+    *,
+    problem: Problem | None = None,
+    checks: Sequence[CheckOutcome] = (),
+    accuracy: Accuracy | None = None,
+    answers: Sequence[AnswerOutcome] = (),
+    remarks: Sequence[str] = (),
+    log: str = "",
+    sandbox: str = "",
+) -> Evidence:
+    """Evidence on `submission` in which this was found."""
+    attempt = attempt_of(submission)
+    measured = None
+    if accuracy:
+        measured = AccuracyEvidence(accuracy=accuracy, remarks=tuple(remarks), log=log, sandbox=sandbox)
+    return Evidence(
+        attempt=attempt.model_copy(update={"problem": problem or attempt.problem}),
+        checks=CheckEvidence(outcomes=tuple(checks)),
+        accuracy=measured,
+        answers=AnswerEvidence(outcomes=tuple(answers)),
+    )
+
+
+def verdicts_of(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> Iterator[Verdict]:
+    """The submissions graded by the local engine."""
+    for one in grade_all([(submission, None) for submission in submissions], setup, jobs=jobs):
+        yield score(setup.rubric, one)
 
 
 def calls_of(patch: pytest.MonkeyPatch, owner: object, name: str) -> list[tuple[Any, ...]]:

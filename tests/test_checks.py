@@ -19,8 +19,8 @@ from torch import Tensor
 
 from grader.checks import _session as session_module
 from grader.checks import check_catalogue, not_run, run_checks
+from grader.evidence import seed_of
 from grader.expect import CheckFailed, show
-from grader.grade import seed_of
 from grader.lenet import SHAPES
 from grader.sandbox import Activation, Limits, LoadReport, Model, Slot, Student, StudentFailure
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights

@@ -19,12 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from students import evidence
 
 from grader.errors import KitError
 from grader.export import score_table, write_scores
 from grader.export.cells import acts_as_formula, guarded
 from grader.export.files import replace_file
-from grader.rubric import RUBRIC, load_rubric, score
+from grader.rubric import RUBRIC, load_rubric
+from grader.scoring import score
 from grader.types import (
     Accuracy,
     AnswerOutcome,
@@ -40,13 +42,13 @@ DEFAULT = load_rubric()
 LITERAL = load_rubric(RUBRIC.with_name("accuracy_only.toml"))
 MONDAY = datetime(2024, 3, 4, 23, 59, 7)
 HEADER = [
-    *["student_id", "name", "attempt", "submitted_at", "status", "total", "out_of"],
+    *["student_id", "name", "section", "attempt", "submitted_at", "status", "total", "out_of"],
+    *["machine_total", "late_hours", "deduction", "decisions"],
     *DEFAULT.checks,
     "accuracy_points",
     *["correct", "images", "accuracy", "accuracy_low", "accuracy_high", "public_accuracy"],
     *["question_1", "question_2", "question_3", "question_4"],
-    "reason",
-    "flags",
+    *["reason", "flags", "remarks"],
 ]
 POINTS = [*DEFAULT.checks, "accuracy_points", "question_1", "question_2", "question_3", "question_4"]
 
@@ -69,29 +71,31 @@ def graded(
         )
     return score(
         DEFAULT,
-        Submission(student_id=student_id, name=name, attempt=2, submitted_at=submitted_at, digest="d"),
-        problem=problem,
-        checks=[
-            CheckOutcome(
-                id=id,
-                title=f"about {id}",
-                outcome=Outcome.FAILED if id in failed else Outcome.PASSED,
-                reason=failed.get(id, ""),
-            )
-            for id in DEFAULT.checks
-        ],
-        accuracy=accuracy,
-        answers=[
-            AnswerOutcome(number=n, present=n != 3, amount=60, reason="" if n != 3 else "blank")
-            for n in range(1, 5)
-        ],
-        log="第一轮\n",
+        evidence(
+            Submission(student_id=student_id, name=name, attempt=2, submitted_at=submitted_at, digest="d"),
+            problem=problem,
+            checks=[
+                CheckOutcome(
+                    id=id,
+                    title=f"about {id}",
+                    outcome=Outcome.FAILED if id in failed else Outcome.PASSED,
+                    reason=failed.get(id, ""),
+                )
+                for id in DEFAULT.checks
+            ],
+            accuracy=accuracy,
+            answers=[
+                AnswerOutcome(number=n, present=n != 3, amount=60, reason="" if n != 3 else "blank")
+                for n in range(1, 5)
+            ],
+            log="第一轮\n",
+        ),
     )
 
 
 def ended(student_id: str, status: Status, reason: str) -> Verdict:
     problem = Problem(status=status, reason=reason)
-    return score(DEFAULT, Submission(student_id=student_id), problem=problem)
+    return score(DEFAULT, evidence(Submission(student_id=student_id), problem=problem))
 
 
 CLASS = [
@@ -215,10 +219,12 @@ def test_times_that_excel_does_not_know_stay_as_text(
 def test_the_literal_rubric_and_an_empty_class_are_written_too(tmp_path: Path) -> None:
     verdict = score(
         LITERAL,
-        Submission(student_id="pb1"),
-        checks=[CheckOutcome(id=id, title=id, outcome=Outcome.PASSED) for id in LITERAL.checks],
-        accuracy=Accuracy(images=3, correct=1, accuracy=1 / 3, low=0.06149194472039598, high=0.79),
-        answers=[AnswerOutcome(number=n, present=True, amount=60) for n in (1, 2, 3, 4)],
+        evidence(
+            Submission(student_id="pb1"),
+            checks=[CheckOutcome(id=id, title=id, outcome=Outcome.PASSED) for id in LITERAL.checks],
+            accuracy=Accuracy(images=3, correct=1, accuracy=1 / 3, low=0.06149194472039598, high=0.79),
+            answers=[AnswerOutcome(number=n, present=True, amount=60) for n in (1, 2, 3, 4)],
+        ),
     )
     write_scores([verdict], LITERAL, tmp_path)
     row = read_csv(tmp_path)[0]

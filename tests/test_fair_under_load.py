@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from students import calls_of, function, submission
+from students import calls_of, function, submission, verdicts_of
 
 from grader import grade as grade_module
 from grader import training
 from grader.budget import Budget
-from grader.engines.local import grade_all
 from grader.grade import Bench
 from grader.intake import read_submissions
 from grader.limits import Limits
@@ -206,7 +205,7 @@ def test_the_sample_class_gets_its_points_on_a_busy_machine(tmp_path: Path) -> N
     works = [w for w in read_submissions(CLASS / ZIP, tmp_path) if w.student_id in wanted]
     setup = Setup(rubric=load_rubric(None), images="mini")
     with load(HOGS * len(os.sched_getaffinity(0))):
-        verdicts = {v.student_id: v for v in grade_all(works, setup, jobs=2)}
+        verdicts = {v.student_id: v for v in verdicts_of(works, setup, jobs=2)}
     for name, row in wanted.items():
         verdict = verdicts[name]
         lost = [f"{r.id}: {r.reason}" for r in verdict.rows if r.points < r.out_of]

@@ -33,10 +33,11 @@ from grader.integrity.code import carries
 from grader.integrity.copies import CLASSES, PROBES, flag_copies
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import DROP, Counts, Draw, Gap, Loss, draw, judge, judge_network
-from grader.rubric import accuracy_points, load_rubric
+from grader.rubric import load_rubric
 from grader.sandbox import Slot, StudentFailure
 from grader.sandbox.checkpoints import Contents
 from grader.sandbox.sketch import sketch
+from grader.scoring import accuracy_points
 from grader.types import Accuracy, Code, Fingerprint, Flag, Status, Submission, Verdict, Weights
 
 pytestmark = pytest.mark.timeout(1500)  # the class of eight is graded in one fixture, on whatever machine

@@ -11,7 +11,7 @@ import torch
 from mistakes import MISTAKES, QUESTIONS, REST_ON, Mistake
 
 from grader.checks import check_catalogue, not_run, run_checks
-from grader.grade import seed_of
+from grader.evidence import seed_of
 from grader.intake import read_submissions
 from grader.questions import assess_answers
 from grader.rubric import load_rubric

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from students import evidence
 
 from grader.errors import KitError
-from grader.rubric import RUBRIC, Rubric, accuracy_points, load_rubric, score
+from grader.evidence import Basis, answered
+from grader.rubric import RUBRIC, Rubric, load_rubric
+from grader.scoring import accuracy_points, score
 from grader.types import (
     Accuracy,
     AnswerOutcome,
@@ -58,10 +61,12 @@ def measured(correct: int, images: int) -> Accuracy:
 def full_marks(rubric: Rubric) -> Verdict:
     return score(
         rubric,
-        STUDENT,
-        checks=outcomes(rubric),
-        accuracy=measured(100, 100),
-        answers=answers(True, True, True, True),
+        evidence(
+            STUDENT,
+            checks=outcomes(rubric),
+            accuracy=measured(100, 100),
+            answers=answers(True, True, True, True),
+        ),
     )
 
 
@@ -278,10 +283,12 @@ def test_full_marks() -> None:
 def test_accuracy_row_says_its_interval_and_what_it_is_worth() -> None:
     verdict = score(
         DEFAULT,
-        STUDENT,
-        checks=outcomes(DEFAULT),
-        accuracy=measured(7100, 10_000),
-        answers=answers(*[True] * 4),
+        evidence(
+            STUDENT,
+            checks=outcomes(DEFAULT),
+            accuracy=measured(7100, 10_000),
+            answers=answers(*[True] * 4),
+        ),
     )
     row = next(row for row in verdict.rows if row.id == "accuracy")
     assert "71.00 % (7,100 of 10,000), 95 % interval 70.00 % to 72.00 % = 49.00 to 50.87 points" in row.title
@@ -302,10 +309,12 @@ def test_question_rows_say_that_only_presence_counts() -> None:
 def test_total_is_the_sum_of_the_rows(failed: set[str], correct: int, present: list[bool]) -> None:
     verdict = score(
         DEFAULT,
-        STUDENT,
-        checks=outcomes(DEFAULT, failed=tuple(failed)),
-        accuracy=measured(correct, 1000),
-        answers=answers(*present),
+        evidence(
+            STUDENT,
+            checks=outcomes(DEFAULT, failed=tuple(failed)),
+            accuracy=measured(correct, 1000),
+            answers=answers(*present),
+        ),
     )
     expected = accuracy_points(DEFAULT, correct, 1000) + sum(present)
     expected += sum(points for id, points in DEFAULT.checks.items() if id not in failed)
@@ -318,10 +327,12 @@ def test_total_is_the_sum_of_the_rows(failed: set[str], correct: int, present: l
 def test_accuracy_that_could_not_be_measured_is_a_failed_row_with_its_reason() -> None:
     verdict = score(
         DEFAULT,
-        STUDENT,
-        checks=outcomes(DEFAULT),
-        accuracy=Accuracy(images=1000, reason="the logits are NaN"),
-        answers=answers(True, True, False, True),
+        evidence(
+            STUDENT,
+            checks=outcomes(DEFAULT),
+            accuracy=Accuracy(images=1000, reason="the logits are NaN"),
+            answers=answers(True, True, False, True),
+        ),
     )
     row = next(row for row in verdict.rows if row.id == "accuracy")
     assert (row.outcome, row.points, row.reason) == (Outcome.FAILED, Decimal(0), "the logits are NaN")
@@ -332,11 +343,13 @@ def test_a_timeout_keeps_what_was_earned_before_it() -> None:
     problem = Problem(status=Status.TIMEOUT, reason="600 s were used up")
     verdict = score(
         DEFAULT,
-        STUDENT,
-        problem=problem,
-        checks=outcomes(DEFAULT)[:3],
-        accuracy=Accuracy(images=1000, reason="no time was left"),
-        answers=answers(True, True, True, True),
+        evidence(
+            STUDENT,
+            problem=problem,
+            checks=outcomes(DEFAULT)[:3],
+            accuracy=Accuracy(images=1000, reason="no time was left"),
+            answers=answers(True, True, True, True),
+        ),
     )
     assert (verdict.status, verdict.reason, verdict.total) == (
         Status.TIMEOUT,
@@ -352,7 +365,10 @@ def test_an_error_of_the_graders_own_gives_no_total() -> None:
     checks = outcomes(DEFAULT)
     checks[4] = checks[4].model_copy(update={"outcome": Outcome.ERROR, "reason": "torch fell over"})
     verdict = score(
-        DEFAULT, STUDENT, checks=checks, accuracy=measured(900, 1000), answers=answers(True, True, True, True)
+        DEFAULT,
+        evidence(
+            STUDENT, checks=checks, accuracy=measured(900, 1000), answers=answers(True, True, True, True)
+        ),
     )
     assert (verdict.status, verdict.total) == (Status.GRADER_ERROR, None)
     assert verdict.reason == "conv_params_bias: torch fell over"
@@ -366,13 +382,14 @@ def test_a_forgotten_result_is_an_error_not_a_zero() -> None:
             "answers": answers(True, True, True, True),
         }
         del results[missing]
-        verdict = score(DEFAULT, STUDENT, **results)  # type: ignore[arg-type]
+        verdict = score(DEFAULT, evidence(STUDENT, **results))  # type: ignore[arg-type]
         assert (verdict.status, verdict.total) == (Status.GRADER_ERROR, None)
 
 
 def test_nothing_gradable_is_zero_with_a_status_and_a_reason() -> None:
     problem = Problem(status=Status.NOT_GRADABLE, reason="the zip is empty")
-    verdict = score(DEFAULT, STUDENT, problem=problem, answers=answers(True, False, False, False))
+    nothing = answered(STUDENT, DEFAULT, Basis("", "", "")).outcomes
+    verdict = score(DEFAULT, evidence(STUDENT, problem=problem, answers=nothing))
     assert (verdict.status, verdict.reason, str(verdict.total)) == (problem.status, problem.reason, "0.00")
     assert {(row.outcome, row.points) for row in verdict.rows} == {(Outcome.NOT_RUN, Decimal(0))}
     assert {row.reason for row in verdict.rows[:-4]} == {"the zip is empty"}
@@ -382,7 +399,7 @@ def test_nothing_gradable_is_zero_with_a_status_and_a_reason() -> None:
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.GRADER_ERROR])
 def test_no_mark_may_be_given_to_the_unknown_or_for_our_own_faults(status: Status) -> None:
     verdict = score(
-        DEFAULT, STUDENT, problem=Problem(status=status, reason="a bomb"), checks=outcomes(DEFAULT)
+        DEFAULT, evidence(STUDENT, problem=Problem(status=status, reason="a bomb"), checks=outcomes(DEFAULT))
     )
     assert (verdict.status, verdict.reason, verdict.total) == (status, "a bomb", None)
 
@@ -390,23 +407,28 @@ def test_no_mark_may_be_given_to_the_unknown_or_for_our_own_faults(status: Statu
 def test_results_that_the_rubric_does_not_know_are_refused() -> None:
     stray = CheckOutcome(id="stray", title="", outcome=Outcome.PASSED)
     with pytest.raises(ValueError, match="does not know"):
-        score(DEFAULT, STUDENT, checks=[*outcomes(DEFAULT), stray])
+        score(DEFAULT, evidence(STUDENT, checks=[*outcomes(DEFAULT), stray]))
     with pytest.raises(ValueError, match="twice"):
-        score(DEFAULT, STUDENT, checks=[*outcomes(DEFAULT), outcomes(DEFAULT)[0]])
+        score(DEFAULT, evidence(STUDENT, checks=[*outcomes(DEFAULT), outcomes(DEFAULT)[0]]))
     with pytest.raises(ValueError, match="does not ask"):
-        score(DEFAULT, STUDENT, checks=outcomes(DEFAULT), answers=answers(True, True, True, True, True))
+        score(
+            DEFAULT,
+            evidence(STUDENT, checks=outcomes(DEFAULT), answers=answers(*[True] * 5)),
+        )
 
 
 def test_remarks_of_intake_and_of_the_run_are_kept_in_order() -> None:
     submission = STUDENT.model_copy(update={"remarks": ("renamed",)})
     verdict = score(
         DEFAULT,
-        submission,
-        checks=outcomes(DEFAULT),
-        accuracy=measured(1, 2),
-        answers=answers(True, True, True, True),
-        remarks=["slow"],
-        log="epoch 1",
-        sandbox="bubblewrap",
+        evidence(
+            submission,
+            checks=outcomes(DEFAULT),
+            accuracy=measured(1, 2),
+            answers=answers(True, True, True, True),
+            remarks=["slow"],
+            log="epoch 1",
+            sandbox="bubblewrap",
+        ),
     )
     assert (verdict.remarks, verdict.log, verdict.sandbox) == (("renamed", "slow"), "epoch 1", "bubblewrap")

@@ -9,11 +9,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from students import verdicts_of
 
-from grader.engines.local import grade_all
 from grader.intake import read_submissions
 from grader.integrity.copies import flag_copies
-from grader.rubric import accuracy_points, load_rubric
+from grader.rubric import load_rubric
+from grader.scoring import accuracy_points
 from grader.setup import Setup
 from grader.types import Row, Submission, Verdict
 
@@ -46,7 +47,7 @@ def submissions(make_class: ModuleType, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def verdicts(submissions: list[Submission]) -> Iterator[dict[str, Verdict]]:
     setup = Setup(rubric=load_rubric(None), images="mini")
-    yield {verdict.student_id: verdict for verdict in grade_all(submissions, setup, jobs=2)}
+    yield {verdict.student_id: verdict for verdict in verdicts_of(submissions, setup, jobs=2)}
 
 
 def test_the_bundled_zip_is_what_the_script_makes_of_the_solution(make_class: ModuleType) -> None:

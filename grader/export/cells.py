@@ -22,19 +22,28 @@ class Column(Record):
     """A column's header, and the type of its cells."""
 
     name: str
-    kind: Literal["text", "count", "points", "share", "time"]
+    kind: Literal["text", "count", "points", "hours", "share", "time"]
 
 
 def columns(rubric: Rubric) -> list[Column]:
-    """The columns, in order. The points, from the first check to the last question, add up to the total."""
+    """The columns, in order.
+
+    The points, from the first check to the last question, are the grader's and add up to `machine_total` with
+    the deduction; `total` has people's decisions in it, which `decisions` tells.
+    """
     return [
         Column(name="student_id", kind="text"),
         Column(name="name", kind="text"),
+        Column(name="section", kind="text"),
         Column(name="attempt", kind="count"),
         Column(name="submitted_at", kind="time"),
         Column(name="status", kind="text"),
         Column(name="total", kind="points"),
         Column(name="out_of", kind="points"),
+        Column(name="machine_total", kind="points"),
+        Column(name="late_hours", kind="hours"),
+        Column(name="deduction", kind="points"),
+        Column(name="decisions", kind="text"),
         *(Column(name=id, kind="points") for id in rubric.checks),
         Column(name="accuracy_points", kind="points"),
         Column(name="correct", kind="count"),
@@ -46,13 +55,14 @@ def columns(rubric: Rubric) -> list[Column]:
         *(Column(name=question.id, kind="points") for question in rubric.questions),
         Column(name="reason", kind="text"),
         Column(name="flags", kind="text"),
+        Column(name="remarks", kind="text"),
     ]
 
 
 def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
     """A verdict's cells, one a column. Where no total may be given, no row's points are shown either."""
     earned: dict[str, Decimal] = {}
-    if verdict.total is not None:
+    if verdict.machine_total is not None:
         earned = {row.id: row.points for row in verdict.rows}
     accuracy = verdict.accuracy
     measured: list[Cell] = [None] * 5
@@ -61,11 +71,16 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
     return [
         safe_line(verdict.student_id, _TEXT_CHARACTERS),
         safe_line(verdict.name, _TEXT_CHARACTERS),
+        safe_line(verdict.section, _TEXT_CHARACTERS),
         verdict.attempt,
         verdict.submitted_at,
         verdict.status.value,
         verdict.total,
         verdict.out_of,
+        verdict.machine_total,
+        round(verdict.late_seconds / 3600, 2) if verdict.late_seconds else None,
+        verdict.deduction or None,
+        safe_line(" · ".join([*_standing(verdict), *verdict.decisions]), _REASON_CHARACTERS),
         *(earned.get(id) for id in rubric.checks),
         earned.get("accuracy"),
         *measured,
@@ -73,7 +88,12 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
         *(earned.get(question.id) for question in rubric.questions),
         safe_line(_why(verdict), _REASON_CHARACTERS),
         safe_line(" · ".join(f"{flag.kind}: {flag.message}" for flag in verdict.flags), _FLAGS_CHARACTERS),
+        safe_line(" · ".join(verdict.remarks), _FLAGS_CHARACTERS),
     ]
+
+
+def _standing(verdict: Verdict) -> list[str]:
+    return [] if verdict.standing == "counts" else [verdict.standing]
 
 
 def _why(verdict: Verdict) -> str:

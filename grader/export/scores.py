@@ -23,9 +23,16 @@ from grader.text import file_stem, visible_json
 from grader.types import Verdict
 
 _CREATED = datetime(2000, 1, 1)  # any fixed date, so that the file's bytes do not depend on the clock
-_NUMBER_FORMATS = {"count": "0", "points": "0.00", "share": "0.00%", "time": "yyyy-mm-dd hh:mm:ss"}
-_WIDTHS = {"count": 8, "points": 8, "share": 9, "time": 19}  # in characters
-_WIDEST = {"student_id": 30, "name": 30, "status": 14, "reason": 80, "flags": 80}
+_NUMBER_FORMATS = {
+    "count": "0",
+    "points": "0.00",
+    "hours": "0.00",
+    "share": "0.00%",
+    "time": "yyyy-mm-dd hh:mm:ss",
+}
+_WIDTHS = {"count": 8, "points": 8, "hours": 8, "share": 9, "time": 19}  # in characters
+_WIDEST = {"student_id": 30, "name": 30, "section": 20, "status": 14}
+_WIDE = 80  # all other texts, at most
 
 
 def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> None:
@@ -80,7 +87,7 @@ def _csv_cell(column: Column, cell: Cell) -> str:
         return guarded(cell)
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ", timespec="seconds")
-    if column.kind == "points":
+    if column.kind in ("points", "hours"):
         return f"{cell:.2f}"
     return f"{cell:.4f}" if column.kind == "share" else str(cell)
 
@@ -134,4 +141,4 @@ def _width(column: Column, values: Sequence[Cell]) -> int:
     if column.kind != "text":
         return _WIDTHS[column.kind]
     widest = max([len(column.name) + 3, *(cell_len(str(value)) + 2 for value in values)])
-    return min(widest, _WIDEST[column.name])
+    return min(widest, _WIDEST.get(column.name, _WIDE))

@@ -16,6 +16,7 @@ from grader.types import Accuracy, Outcome, Status, Verdict
 _NOTHING = "–"
 _COLOURS = {
     Status.GRADED: "green",
+    Status.ABSENT: "yellow",
     Status.NOT_GRADABLE: "yellow",
     Status.QUARANTINED: "magenta",
     Status.GRADER_ERROR: "bold red",
@@ -42,7 +43,7 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
         table.add_row(
             Text(safe_line(verdict.student_id, 60)),
             Text(safe_line(verdict.name, 60)),
-            Text(verdict.status.value.replace("_", " "), style=_COLOURS.get(verdict.status, "red")),
+            _status(verdict),
             _checks(verdict, rubric) if checks else _passed(verdict),
             _accuracy(verdict.accuracy),
             _points(verdict, ["accuracy"]),
@@ -51,6 +52,13 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
             *([str(len(verdict.flags) or "")] if has_flags else []),
         )
     return table
+
+
+def _status(verdict: Verdict) -> Text:
+    text = Text(verdict.status.value.replace("_", " "), style=_COLOURS.get(verdict.status, "red"))
+    if verdict.standing != "counts":
+        return Text(verdict.standing, style="yellow")
+    return text.append("\ndecided", style="cyan") if verdict.decisions else text
 
 
 def _checks(verdict: Verdict, rubric: Rubric) -> str:
@@ -66,10 +74,10 @@ def _passed(verdict: Verdict) -> str:
 
 
 def _points(verdict: Verdict, ids: Sequence[str]) -> str:
-    """The sum over some rows; nothing where no mark may be given."""
+    """The sum over some rows, as they count; nothing where no mark may be given."""
     if verdict.total is None:
         return _NOTHING
-    return f"{sum((row.points for row in verdict.rows if row.id in ids), Decimal(0)):.2f}"
+    return f"{sum((row.counts for row in verdict.rows if row.id in ids), Decimal(0)):.2f}"
 
 
 def _accuracy(accuracy: Accuracy | None) -> str:

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from students import verdicts_of
 
-from grader.engines.local import grade_all
 from grader.grade import Bench
 from grader.types import Outcome, Verdict
 
@@ -149,7 +149,7 @@ def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any, jobs: int) ->
     for number, attack in enumerate(kinds):
         submission = lane.read(lane.hand_in(attack.code(lane.canaries.told())))
         batch += [submission, honest.model_copy(update={"student_id": f"honest{number}"})]
-    found = {v.student_id: v for v in grade_all(batch, lane.bench.setup, jobs=jobs)}
+    found = {v.student_id: v for v in verdicts_of(batch, lane.bench.setup, jobs=jobs)}
     assert len(found) == len(batch)
     for student, verdict in found.items():
         if student.startswith("honest"):

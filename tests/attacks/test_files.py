@@ -30,7 +30,7 @@ from hostile_uploads import UPLOADS
 
 from grader.checks._session import _collected
 from grader.cli import main
-from grader.grade import seed_of
+from grader.evidence import seed_of
 from grader.sandbox import StudentFailure
 from grader.types import Outcome
 
