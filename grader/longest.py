@@ -35,7 +35,7 @@ def longest(
     whose box failed is over; the next one has the same time again.
     """
     training = 0.0 if weights == "submitted" else TRAININGS * budget.most_seconds
-    beside = limits.wall_seconds + accuracy_seconds + between_seconds
+    beside = limits.wall_seconds + few_seconds(limits) + accuracy_seconds + between_seconds
     if weights != "submitted":
         beside += TRAININGS * few_seconds(limits)
     if weights == "verify":
