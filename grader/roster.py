@@ -72,8 +72,6 @@ _FORMAT = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|(?P<language>\[\$-[0-9a-f]+\])|_.|(?P<sign>.)',
     re.IGNORECASE | re.DOTALL,
 )
-
-
 _SCALED = re.compile(r",(?![^;.]*[0#])")  # a comma behind the last digit: thousands are shown
 
 
