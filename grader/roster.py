@@ -62,7 +62,7 @@ _EXTENSION = (
     ("extension", "extensiondays", "extensionuntil", "extendeduntil", "daysextension"),
     ("延期", "延期天数", "延期至", "延期到", "延长", "宽限"),
 )
-_CANVAS = {"student", "id", "section"}
+_CANVAS = {"student", "id", "section"}  # and a column of the SIS
 
 _PARTICIPANT = re.compile(r"(?P<word>[^\W\d_][^\d]{0,40}\s|参与者|参与人|參與者)\s?(?P<id>\d{1,20})")
 _QUOTED = re.compile(r'="((?:[^"]|"")*)"')  # how some exporters keep a spreadsheet from reading a number
@@ -212,8 +212,8 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
                 f"{path}: {row.place}: has more cells than the header: put quotation marks around what"
                 " holds a separator, or name the column"
             )
-        if columns.is_canvas and not entries and not _at(row, columns.id).text:
-            continue  # the points possible, and whether grades are posted by hand
+        if columns.is_canvas and not (entries or _at(row, columns.id).text or _at(row, columns.section).text):
+            continue  # the points possible, and whether grades are posted by hand: nobody's
         entry = _entry(path, row, columns)
         if entry.student_id in places:
             raise KitError(
@@ -249,7 +249,7 @@ def _columns(path: Path, row: _Row) -> _Columns | None:
     return _Columns(
         id=id,
         is_identifier=keys[id] in _ID[0],
-        is_canvas=set(keys) >= _CANVAS,
+        is_canvas=set(keys) >= _CANVAS and any(key.startswith("sis") for key in keys),
         name=_find(keys, _NAME),
         first_name=_find(keys, _FIRST_NAME),
         last_name=_find(keys, _LAST_NAME),
