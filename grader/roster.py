@@ -214,6 +214,8 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
             )
         if columns.is_canvas and not (entries or _at(row, columns.id).text or _at(row, columns.section).text):
             continue  # the points possible, and whether grades are posted by hand: nobody's
+        if _key(_at(row, columns.id).text) == _key(table[at].cells[columns.id].text):
+            raise KitError(f"{path}: {row.place}: is a header again: leave one list in the file")
         entry = _entry(path, row, columns)
         if entry.student_id in places:
             raise KitError(
@@ -287,7 +289,8 @@ def _entry(path: Path, row: _Row, columns: _Columns) -> RosterEntry:
             raise KitError(f"{path}: {row.place}: the {what} runs over lines: close its quotation mark")
         return safe_line(cell.text, limit)
 
-    first, last = text("name", columns.first_name, 100), text("name", columns.last_name, 100)
+    first = text("first name", columns.first_name, _NAME_CHARACTERS)
+    last = text("last name", columns.last_name, _NAME_CHARACTERS)
     return RosterEntry(
         student_id=_student_id(path, row, _at(row, columns.id)),
         name=text("name", columns.name, _NAME_CHARACTERS) or _joined(first, last)[:_NAME_CHARACTERS],

@@ -348,6 +348,7 @@ def test_a_workbook_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) ->
         (f'{PLAIN}0012,"Ann" Lee,,,\n', "line 2: a quotation mark"),
         (f"{PLAIN}0012,Ann,,,soon\n", "line 2: the extension: 'soon' is neither"),
         (f"{PLAIN}0012,Ann,,,27/11/2026\n", "line 2: the extension: '27/11/2026' is neither"),
+        ("学号,姓名\n0012,张三\n\n班级 2,\n学号,姓名\n0013,李四\n", "line 5: is a header again"),
         ("学号,Student ID\n0012,0012\n", "line 1: 学号 and Student ID could each be the ids"),
         ("student_id\n00\x0012\n", "is neither text nor a workbook"),
         ("id\n" + "," * 600, "line 2: is beyond any class list"),
