@@ -137,7 +137,7 @@ class Policy(Record):
     """When work is due, what lateness costs, and which of a student's attempts counts."""
 
     time_zone: Line = "UTC"  # in which the deadline stands, and an LMS's times that name no zone
-    deadline: Annotated[datetime, BeforeValidator(_end)] | None = None  # kept in the time zone
+    deadline: Annotated[datetime, BeforeValidator(_end)] | None = None  # as its clock shows it
     grace_minutes: Annotated[_Whole, Field(le=7 * 24 * 60)] = 0  # so little is not late at all
     accepted_days: Annotated[_Whole, Field(le=_MOST_DAYS)] | None = None  # after the deadline; None: for ever
     attempt: Rule = "latest"
@@ -160,7 +160,7 @@ class Policy(Record):
         if deadline is None or "time_zone" not in info.data:
             return deadline
         zone = zoneinfo.ZoneInfo(info.data["time_zone"])
-        return _instant(deadline, zone, later=True).astimezone(zone)
+        return _on_the_clock(_instant(deadline, zone, later=True), zone)
 
     @model_validator(mode="after")
     def _has_a_deadline(self) -> Policy:
@@ -193,7 +193,7 @@ def load_policy(path: Path | None = None) -> Policy:
 
 
 def due(policy: Policy, extension: int | date | datetime | None = None) -> datetime | None:
-    """When this student's work is due, in the course's time zone; None where there is no deadline.
+    """When this student's work is due, as the course's clock shows it; None where there is no deadline.
 
     An extension of days moves the deadline by so many dates, at the same time of day. One that is a date
     lasts until the end of that day. Neither brings a deadline forward.
@@ -206,9 +206,7 @@ def due(policy: Policy, extension: int | date | datetime | None = None) -> datet
         extended = policy.deadline.replace(tzinfo=None) + extension * _DAY
     else:
         extended = _end(extension)
-    return max(_instant(extended, policy.zone, later=True), policy.deadline.astimezone(_UTC)).astimezone(
-        policy.zone
-    )
+    return max(policy.deadline, _on_the_clock(_instant(extended, policy.zone, later=True), policy.zone))
 
 
 def lateness(
@@ -322,3 +320,12 @@ def _instant(moment: datetime, zone: zoneinfo.ZoneInfo, *, later: bool) -> datet
         return moment.astimezone(_UTC)
     both = [moment.replace(tzinfo=zone, fold=fold).astimezone(_UTC) for fold in (0, 1)]
     return max(both) if later else min(both)
+
+
+def _on_the_clock(moment: datetime, zone: zoneinfo.ZoneInfo) -> datetime:
+    """The moment as the zone's clock shows it, but with its offset: Python compares such times rightly.
+
+    Of two times of one zone it compares only what the clock shows, and an hour shown twice equals nothing.
+    """
+    shown = moment.astimezone(zone)
+    return shown.replace(tzinfo=timezone(shown.utcoffset() or timedelta(0)), fold=0)

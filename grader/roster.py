@@ -62,7 +62,7 @@ _EXTENSION = (
     ("extension", "extensiondays", "extensionuntil", "extendeduntil", "daysextension"),
     ("延期", "延期天数", "延期至", "延期到", "延长", "宽限"),
 )
-_CANVAS = {"student", "id", "section"}
+_CANVAS = {"student", "id", "section"}  # and a column of the SIS
 
 _PARTICIPANT = re.compile(r"(?P<word>[^\W\d_][^\d]{0,40}\s|参与者|参与人|參與者)\s?(?P<id>\d{1,20})")
 _QUOTED = re.compile(r'="((?:[^"]|"")*)"')  # how some exporters keep a spreadsheet from reading a number
@@ -72,8 +72,6 @@ _FORMAT = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|(?P<language>\[\$-[0-9a-f]+\])|_.|(?P<sign>.)',
     re.IGNORECASE | re.DOTALL,
 )
-
-
 _SCALED = re.compile(r",(?![^;.]*[0#])")  # a comma behind the last digit: thousands are shown
 
 
@@ -235,8 +233,10 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
                 f"{path}: {row.place}: has more cells than the header: put quotation marks around what"
                 " holds a separator, or name the column"
             )
-        if columns.is_canvas and not entries and not _at(row, columns.id).text:
-            continue  # the points possible, and whether grades are posted by hand
+        if columns.is_canvas and not (entries or _at(row, columns.id).text or _at(row, columns.section).text):
+            continue  # the points possible, and whether grades are posted by hand: nobody's
+        if _key(_at(row, columns.id).text) == _key(table[at].cells[columns.id].text):
+            raise KitError(f"{path}: {row.place}: is a header again: leave one list in the file")
         entry = _entry(path, row, columns)
         if entry.student_id in places:
             raise KitError(
@@ -272,7 +272,7 @@ def _columns(path: Path, row: _Row) -> _Columns | None:
     return _Columns(
         id=id,
         is_identifier=keys[id] in _ID[0],
-        is_canvas=set(keys) >= _CANVAS,
+        is_canvas=set(keys) >= _CANVAS and any(key.startswith("sis") for key in keys),
         name=_find(keys, _NAME),
         first_name=_find(keys, _FIRST_NAME),
         last_name=_find(keys, _LAST_NAME),
@@ -310,7 +310,8 @@ def _entry(path: Path, row: _Row, columns: _Columns) -> RosterEntry:
             raise KitError(f"{path}: {row.place}: the {what} runs over lines: close its quotation mark")
         return safe_line(cell.text, limit)
 
-    first, last = text("name", columns.first_name, 100), text("name", columns.last_name, 100)
+    first = text("first name", columns.first_name, _NAME_CHARACTERS)
+    last = text("last name", columns.last_name, _NAME_CHARACTERS)
     return RosterEntry(
         student_id=_student_id(path, row, _at(row, columns.id)),
         name=text("name", columns.name, _NAME_CHARACTERS) or _joined(first, last)[:_NAME_CHARACTERS],
