@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from grader.errors import KitError
+from grader.export.cells import guarded
 from grader.gradebook import Gradebook
 from grader.marks import TOTAL, holding
 from grader.policy import read_extension
@@ -112,9 +113,10 @@ def _from_marks(
     place: str, values: dict[str, str], verdicts: Sequence[Verdict], by: str, why: str, now: datetime
 ) -> list[Decision]:
     """What was changed in a line of the spreadsheet of marks."""
-    verdict = next((one for one in verdicts if one.student_id == values["student_id"]), None)
+    said = values["student_id"]
+    verdict = next((one for one in verdicts if said in (one.student_id, guarded(one.student_id))), None)
     if verdict is None:
-        raise KitError(f"{place}: {values['student_id'] or 'nobody'}: no such student in the gradebook")
+        raise KitError(f"{place}: {said or 'nobody'}: no such student in the gradebook")
     stated = {row.id: row.points for row in verdict.rows}
     stated["accuracy_points"] = stated.pop("accuracy", Decimal(0))
     if verdict.total is not None:

@@ -99,6 +99,7 @@ class _Cell:
     text: str = ""
     moment: date | None = None
     flaw: str = ""
+    number: str = ""  # in full, where it is one, however few digits are shown
 
 
 @dataclass(frozen=True)
@@ -146,20 +147,19 @@ def read_roster(path: Path) -> Roster:
 
 
 def read_cells(path: Path) -> list[tuple[str, list[str]]]:
-    """The first sheet of a CSV or XLSX that holds anything: each line's place, and what its cells show.
+    """The first sheet of a CSV or XLSX that holds anything: each line's place, and its texts and numbers.
 
-    Raises `KitError`, with the line, where a cell cannot be relied on.
+    Raises `KitError`, with the line, where a cell is neither.
     """
-    table = next(
-        (table for table in _tables(path) if any(cell.text for row in table for cell in row.cells)), None
-    )
+    tables = _tables(path)
+    table = next((table for table in tables if any(cell.text for row in table for cell in row.cells)), None)
     if not table:
         raise KitError(f"{path}: holds nothing: name another file")
     for row in table:
         for cell in row.cells:
-            if cell.flaw:
+            if cell.flaw and not cell.number:
                 raise KitError(f"{path}: {row.place}: a cell {cell.flaw}")
-    return [(row.place, [cell.text for cell in row.cells]) for row in table]
+    return [(row.place, [cell.number or cell.text for cell in row.cells]) for row in table]
 
 
 def _tables(path: Path) -> list[list[_Row]]:
@@ -473,10 +473,11 @@ def _cell(cell: Any) -> _Cell:
     if isinstance(value, str):
         return _Cell(text=value.replace("\r\n", "\n").strip())
     if isinstance(value, int | float) and not isinstance(value, bool):
-        shown = _shown(value, cell.number_format)
+        shown, number = _shown(value, cell.number_format), f"{value:.12g}"
         if shown is not None:
-            return _Cell(text=shown)
-        return _Cell(flaw="is no whole number that shows all its digits: format it as text and type it again")
+            return _Cell(text=shown, number=number)
+        flaw = "is no whole number that shows all its digits: format it as text and type it again"
+        return _Cell(flaw=flaw, number=number)
     return _Cell(flaw="is neither text nor a number: correct it")
 
 

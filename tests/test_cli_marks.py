@@ -119,7 +119,7 @@ def table(path: Path, *rows: list[object]) -> Path:
     else:
         made = openpyxl.Workbook()
         for row in rows:
-            made.active.append(row)  # type: ignore[union-attr]
+            made.active.append(row)
         made.save(path)
     return path
 
@@ -137,7 +137,7 @@ def test_a_sheet_of_decisions_is_read_whole_or_not_at_all(book: Path, name: str)
     wrong = table(book / name, HEADER, *rows, ["pb2", "adjust", "question_1", "7", "x"])
     assert "outside 0 to 1.00" in run("decide", book, wrong, status=2).output
     unknown = table(book / name, HEADER, *rows, ["pb2", "promote", "", "", "x"])
-    assert "line 5" in run("decide", book, unknown, status=2).output
+    assert "5: promote is no decision" in run("decide", book, unknown, status=2).output
     right = table(book / name, HEADER, *rows)
     assert "nothing was kept" in run("decide", book, right, answer="n\n", status=2).output
     assert set(marks(book).values()) == {ALL}
@@ -151,16 +151,17 @@ def test_the_spreadsheet_can_be_edited_and_read_back(book: Path, name: str) -> N
     path = book / name
     assert "changes nothing" in run("decide", book, path).output
     if path.suffix == ".csv":
-        lines = list(csv.reader(path.open(encoding="utf-8", newline="")))
+        with path.open(encoding="utf-8", newline="") as file:
+            lines: list[list[object]] = list(csv.reader(file))  # type: ignore[arg-type]
         for line in lines:
             if line[0] == "张三":
                 line[lines[0].index("accuracy_points")] = "61.5"
-        table(path, *lines)  # type: ignore[arg-type]
+        table(path, *lines)
     else:
         made = openpyxl.load_workbook(path)
         sheet = made.active
-        header = [cell.value for cell in sheet[1]]  # type: ignore[index]
-        for row in sheet.iter_rows(min_row=2):  # type: ignore[union-attr]
+        header = [cell.value for cell in sheet[1]]
+        for row in sheet.iter_rows(min_row=2):
             if row[0].value == "张三":
                 row[header.index("accuracy_points")].value = 61.5
         made.save(path)

@@ -368,7 +368,7 @@ def test_ids_in_no_known_encoding_are_refused_and_names_are_not(tmp_path: Path) 
 
 def test_missing_huge_and_unreadable_files_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(KitError, match=r"cannot be read .*: name a class list"):
+        with pytest.raises(KitError, match=r"cannot be read .*: name another file"):
             read_roster(path)
     huge = tmp_path / "huge.csv"
     huge.touch()
