@@ -197,10 +197,10 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
         raise KitError(f"{path}: {len(found)} sheets hold ids: leave one sheet in the file")
     if not found:
         first = next((row for table in tables for row in table), None)
-        shown = ", ".join(cell.text for cell in first.cells if cell.text) if first else ""
+        shown = safe_line(", ".join(cell.text for cell in first.cells if cell.text), 200) if first else ""
         raise KitError(
             f"{path}: no column holds ids: name it student_id, Username or 学号 in the first line"
-            + (f", which says {safe_line(shown, 200)}" if shown else "")
+            + (f", which says {shown}" if shown else "")
         )
     table, at, columns = found[0]
     width = max(number for number, cell in enumerate(table[at].cells, 1) if cell.text)
@@ -431,7 +431,9 @@ def _rows(path: Path, sheet: Any) -> Iterator[_Row]:
     for number, cells in enumerate(sheet.iter_rows(max_col=_COLUMNS), 1):
         if number > _ROWS:
             raise KitError(f"{path}: reaches beyond row {_ROWS:,}: copy the list into a new file")
-        filled = [at for at, cell in enumerate(cells, 1) if cell.value not in (None, "")]
+        filled = [
+            at for at, cell in enumerate(cells, 1) if cell.value is not None and str(cell.value).strip()
+        ]
         if filled:
             yield _Row(f"row {number}", tuple(_cell(cell) for cell in cells[: filled[-1]]))
 
