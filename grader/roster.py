@@ -360,7 +360,7 @@ def _participants(path: Path, entries: Sequence[RosterEntry]) -> list[RosterEntr
 
 def _separated(path: Path, raw: bytes) -> list[list[_Row]]:
     """The text as a table, split by what makes most sense of its header."""
-    text = decode_text(raw).lstrip("\ufeff")
+    text = decode_text(raw)
     if "\0" in text:
         raise KitError(f"{path}: is neither text nor a workbook: save it as CSV in UTF-8, or as .xlsx")
     best: list[_Row] | None = None
