@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,6 +107,11 @@ Rule = Literal["latest", "latest_on_time", "best", "first"]
 _Whole = Annotated[int, Field(ge=0, strict=True)]
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones() - {"localtime"})  # which is another on each machine
+
+
 class Late(Record):
     """What each day or hour costs that has begun since the deadline: `points`, or `percent`.
 
@@ -147,9 +153,8 @@ class Policy(Record):
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, name: str) -> str:
-        names = zoneinfo.available_timezones() - {"localtime"}  # which is another one on each machine
-        if name not in names:
-            near = difflib.get_close_matches(name[:40], sorted(names), n=1)
+        if name not in _zones():
+            near = difflib.get_close_matches(name[:40], sorted(_zones()), n=1)
             meant = f": is {near[0]} meant?" if near else ": write it like Asia/Shanghai"
             raise ValueError(f"{name!r} is no time zone{meant}")
         return name

@@ -218,10 +218,10 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
         raise KitError(f"{path}: {len(found)} sheets hold ids: leave one sheet in the file")
     if not found:
         first = next((row for table in tables for row in table), None)
-        shown = ", ".join(cell.text for cell in first.cells if cell.text) if first else ""
+        shown = safe_line(", ".join(cell.text for cell in first.cells if cell.text), 200) if first else ""
         raise KitError(
             f"{path}: no column holds ids: name it student_id, Username or 学号 in the first line"
-            + (f", which says {safe_line(shown, 200)}" if shown else "")
+            + (f", which says {shown}" if shown else "")
         )
     table, at, columns = found[0]
     width = max(number for number, cell in enumerate(table[at].cells, 1) if cell.text)
@@ -381,7 +381,7 @@ def _participants(path: Path, entries: Sequence[RosterEntry]) -> list[RosterEntr
 
 def _separated(path: Path, raw: bytes) -> list[list[_Row]]:
     """The text as a table, split by what makes most sense of its header."""
-    text = decode_text(raw).lstrip("\ufeff")
+    text = decode_text(raw)
     if "\0" in text:
         raise KitError(f"{path}: is neither text nor a workbook: save it as CSV in UTF-8, or as .xlsx")
     best: list[_Row] | None = None
@@ -452,7 +452,9 @@ def _rows(path: Path, sheet: Any) -> Iterator[_Row]:
     for number, cells in enumerate(sheet.iter_rows(max_col=_COLUMNS), 1):
         if number > _ROWS:
             raise KitError(f"{path}: reaches beyond row {_ROWS:,}: copy the list into a new file")
-        filled = [at for at, cell in enumerate(cells, 1) if cell.value not in (None, "")]
+        filled = [
+            at for at, cell in enumerate(cells, 1) if cell.value is not None and str(cell.value).strip()
+        ]
         if filled:
             yield _Row(f"row {number}", tuple(_cell(cell) for cell in cells[: filled[-1]]))
 

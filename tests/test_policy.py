@@ -54,9 +54,22 @@ ZONES = st.sampled_from(
         "UTC",
     ]
 )
-# Half of them in years in which Apia skipped a day and most zones changed their clocks twice.
-TIMES = st.datetimes(datetime(2011, 1, 1), datetime(2012, 12, 31)) | st.datetimes(
-    datetime(2025, 1, 1), datetime(2027, 12, 31)
+# When a clock of these zones changes, in one of them or another.
+CHANGES = st.sampled_from(
+    [
+        datetime(2026, 3, 29, 2),
+        datetime(2026, 10, 25, 3),
+        datetime(2026, 3, 8, 2),
+        datetime(2026, 11, 1, 2),
+        datetime(2026, 4, 5, 2),
+        datetime(2026, 10, 4, 2),
+        datetime(2026, 4, 5),
+        datetime(2026, 9, 6),
+        datetime(2011, 12, 30),
+    ]
+)
+TIMES = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)) | st.builds(
+    lambda change, minutes: change + timedelta(minutes=minutes), CHANGES, st.integers(-3000, 3000)
 )
 INSTANTS = TIMES.map(lambda moment: moment.replace(tzinfo=timezone.utc))
 EXTENSIONS = (
@@ -275,6 +288,19 @@ def test_an_extension_of_days_keeps_the_time_of_day_over_a_change_of_clocks() ->
     assert due(policy, 0) == due(policy) == datetime(2026, 10, 24, 10, tzinfo=timezone.utc)
 
 
+def test_an_extension_of_days_to_an_hour_shown_twice_lasts_until_the_second() -> None:
+    extended = due(berlin(datetime(2026, 10, 24, 2, 30)), 1)
+    assert extended is not None and extended.isoformat() == "2026-10-25T02:30:00+01:00"
+
+
+def test_a_deadline_with_an_offset_is_that_moment_even_in_an_hour_shown_twice(tmp_path: Path) -> None:
+    text = 'time_zone = "Europe/Berlin"\ndeadline = 2026-10-25T02:30:00+02:00'
+    policy = load(tmp_path, text)
+    assert due(policy) == datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc)
+    # 45 minutes later the clock shows a quarter past two, before the deadline's half past.
+    assert lateness(policy, datetime(2026, 10, 25, 1, 15, tzinfo=timezone.utc)) == 45 * MINUTE
+
+
 def test_an_extension_may_be_a_moment_and_never_brings_a_deadline_forward() -> None:
     policy = berlin(datetime(2026, 11, 20, 12))
     for moment in (datetime(2026, 11, 21, 18), datetime(2026, 11, 21, 17, tzinfo=timezone.utc)):
@@ -343,7 +369,7 @@ def test_parts_of_a_second_are_not_late() -> None:
 def test_a_day_of_25_hours_is_one_day() -> None:
     policy = berlin(datetime(2026, 10, 24, 23, 59, 59), late={"each": "day", "percent": 10})
     last = lateness(policy, datetime(2026, 10, 25, 23, 59, 59))
-    assert last == DAY
+    assert last == DAY == lateness(policy, datetime(2026, 10, 25, 23, 30))
     assert deduction(policy, last, Decimal(100), Decimal(100)) == 10
     next_day = lateness(policy, datetime(2026, 10, 26))
     assert next_day == DAY + timedelta(seconds=1)
