@@ -369,8 +369,10 @@ def build_handouts(
 
 def _build_assignment(check: bool) -> None:
     from grader import kit
+    from grader.export.files import replace_file
     from grader.grade import Bench
     from grader.intake import read_submissions
+    from grader.kit import handed_out
     from grader.rubric import load_rubric
     from grader.setup import Setup
 
@@ -379,9 +381,11 @@ def _build_assignment(check: bool) -> None:
             (submission,) = read_submissions(folder, workdir)
             return bench.grade(submission)
 
-    solution, assignment = Path("solution"), Path("assignment")
+    solution, assignment, handouts = Path("solution"), Path("assignment"), Path("handouts")
     if check:
         outdated = kit.check(solution, assignment)
+        if not outdated and not handed_out.is_current(assignment, handouts):
+            raise KitError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
         if outdated:
             raise KitError(
                 f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
@@ -390,6 +394,7 @@ def _build_assignment(check: bool) -> None:
         return
     with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
         changed = kit.build(solution, assignment, grade)
+    replace_file(handed_out.FILE, handed_out.listed(assignment, handouts))
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
 
 
