@@ -71,17 +71,13 @@ def main(traceback: bool) -> None:
     "--policy", "policy_file", type=click.Path(path_type=Path), help="Deadline, late work, attempts."
 )
 @click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
-@click.option("--images", default="full", show_default=True, metavar="mini|full|FILE", help="Test images.")
-@click.option(
-    "--private", metavar="FILE", default="", help="Images that no student has seen: these decide the points."
-)
+@click.option("--images", metavar="mini|full|FILE", help="Test images.  [default: full]")
+@click.option("--private", metavar="FILE", help="Images that no student has seen: these decide the points.")
 @click.option(
     "--weights",
     type=click.Choice(["submitted", "train", "verify"]),
-    default="submitted",
-    show_default=True,
     help="Measure the weights that were handed in; or those of a training by the grader; or the former, "
-    "flagged where a training gives clearly less.",
+    "flagged where a training gives clearly less.  [default: submitted]",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Submissions at a time.  [default: one a core]")
@@ -101,9 +97,9 @@ def grade(
     rubric_file: Path | None,
     policy_file: Path | None,
     roster_file: Path | None,
-    images: str,
-    private: str,
-    weights: Literal["submitted", "train", "verify"],
+    images: str | None,
+    private: str | None,
+    weights: Literal["submitted", "train", "verify"] | None,
     device: str,
     jobs: int | None,
     only: tuple[str, ...],
@@ -112,11 +108,14 @@ def grade(
 ) -> None:
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
 
+    What was measured before and rests on the same is not measured again. In a folder that has results, the
+    rubric, policy, roster, images and weights that are not named stay as the last run had them.
+
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an error of the grader's own; run the command again.
 
-    One submission keeps a slot for 44 minutes of its own time at most, 134 with
-    --weights train and 159 with verify, if the rubric's limits are the usual ones,
+    One submission keeps a slot for 49 minutes of its own time at most, 139 with
+    --weights train and 164 with verify, if the rubric's limits are the usual ones,
     and for 3.8, 7.3 or 9.4 hours by the wall where the machine is busy besides.
     """
     from grader.gradebook import Gradebook
@@ -136,11 +135,12 @@ def grade(
         chosen = _chosen(submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
+        last = rules.told
         setup = Setup(
             rubric=rules.rubric,
-            images=images,
-            private=private,
-            weights=weights,
+            images=images or last.get("images") or "full",
+            private=last.get("private", "") if private is None else private,
+            weights=weights or last.get("weights") or "submitted",  # type: ignore[arg-type]
             sandbox=sandbox,
             device=device,
             threads=max(1, _cores() // jobs),
@@ -151,7 +151,7 @@ def grade(
             _say(
                 f"{len(chosen) - len(todo)} unchanged since they were graded; --only STUDENT grades one again"
             )
-        if weights != "submitted" and todo:
+        if setup.weights != "submitted" and todo:
             longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
             _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
         try:
@@ -179,7 +179,7 @@ def _begin(
 
     seen = book.begin_run(
         source,
-        setup.told() | rules.told,
+        rules.told | setup.told(),
         rules.rubric,
         rules.policy,
         rules.roster,
@@ -377,8 +377,10 @@ def build_handouts(
 
 def _build_assignment(check: bool) -> None:
     from grader import kit
+    from grader.export.files import replace_file
     from grader.grade import Bench
     from grader.intake import read_submissions
+    from grader.kit import handed_out
     from grader.rubric import load_rubric
     from grader.setup import Setup
 
@@ -387,9 +389,11 @@ def _build_assignment(check: bool) -> None:
             (submission,) = read_submissions(folder, workdir)
             return bench.grade(submission)
 
-    solution, assignment = Path("solution"), Path("assignment")
+    solution, assignment, handouts = Path("solution"), Path("assignment"), Path("handouts")
     if check:
         outdated = kit.check(solution, assignment)
+        if not outdated and not handed_out.is_current(assignment, handouts):
+            raise KitError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
         if outdated:
             raise KitError(
                 f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
@@ -398,6 +402,7 @@ def _build_assignment(check: bool) -> None:
         return
     with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
         changed = kit.build(solution, assignment, grade)
+    replace_file(handed_out.FILE, handed_out.listed(assignment, handouts))
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
 
 

@@ -32,7 +32,7 @@ class Rules(NamedTuple):
     rubric: Rubric
     policy: Policy
     roster: Roster
-    told: dict[str, str]  # the files, for the next run that names none
+    told: dict[str, str]  # the last run's settings, with the files that are read now
 
 
 def rules_for(book: Gradebook, rubric: Path | None, policy: Path | None, roster: Path | None) -> Rules:
@@ -43,10 +43,8 @@ def rules_for(book: Gradebook, rubric: Path | None, policy: Path | None, roster:
 
     last = next(iter(book.runs()[-1:]), None)
     before = last.settings if last else {}
-    told = {
-        name: str(path) if path else before.get(name, "")
-        for name, path in (("rubric", rubric), ("policy", policy), ("roster", roster))
-    }
+    files = {"rubric": rubric, "policy": policy, "roster": roster}
+    told = before | {name: str(path) if path else before.get(name, "") for name, path in files.items()}
     if rubric is None and last and told["rubric"]:
         chosen = last.rubric
     else:
@@ -381,8 +379,7 @@ def rescore(
             raise KitError(f"{results}: nothing was graded into it yet: see `grader grade`")
         rules = rules_for(book, rubric, policy, roster)
         before = current(book)
-        settings = book.runs()[-1].settings | rules.told
-        book.begin_run("", settings, rules.rubric, rules.policy, rules.roster, [])
+        book.begin_run("", rules.told, rules.rubric, rules.policy, rules.roster, [])
         after = current(book)
     write_results(after, rules.rubric, results, as_json)
     show_changes(changes(before, after))

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from grader.integrity import texts
 from grader.questions import assess_answers
 from grader.rubric import Rubric
 from grader.setup import Setup
@@ -100,6 +101,7 @@ def failed(submission: Submission, reason: str) -> Evidence:
 
 def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvidence:
     """Which of the rubric's questions are answered, and where one is not, what else may be the reason."""
+    wordings = [(question.text, question.text_zh) for question in rubric.questions]
     if not submission.answer_texts:
         reason = submission.no_answers or "no answers were handed in"
         count = len(rubric.questions)
@@ -107,13 +109,13 @@ def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvid
             AnswerOutcome(number=n, present=False, amount=0, reason=reason) for n in range(1, count + 1)
         )
     else:
-        wordings = [(question.text, question.text_zh) for question in rubric.questions]
         outcomes = assess_answers(submission.answer_texts, wordings)
         if why := submission.no_answers:
             outcomes = tuple(
                 a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in outcomes
             )
-    return AnswerEvidence(outcomes=outcomes, rests_on=basis.answers)
+    print_ = texts.printed_answers(submission.answer_texts, wordings)
+    return AnswerEvidence(outcomes=outcomes, print=print_, rests_on=basis.answers)
 
 
 @cache

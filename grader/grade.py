@@ -14,6 +14,7 @@ from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
 from grader.evidence import answered, attempt_of, failed, rests_on, seed_of, still_holds
+from grader.integrity import texts
 from grader.integrity.code import carries
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import draw, drawn_count
@@ -137,12 +138,16 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
         except StudentFailure as failure:
             problem = _problem(failure, "the code could not be loaded: ")
             outcomes = not_run(problem.reason)
-            return CheckEvidence(outcomes=outcomes, problem=problem, log=student.log, loaded=False)
+            print_ = texts.printed_code(submission.code.texts)
+            return CheckEvidence(
+                outcomes=outcomes, problem=problem, log=student.log, loaded=False, print=print_
+            )
         outcomes = run_checks(student, seed_of(submission))
         if student.box_failure:  # which the checks have taken for a fault of their own
             raise student.box_failure
         return CheckEvidence(
             outcomes=outcomes,
+            print=texts.printed_code(submission.code.texts),
             problem=_problem(student.exhausted) if student.exhausted else None,
             remarks=tuple(student.remarks),
             log=student.log,

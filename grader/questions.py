@@ -85,6 +85,12 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     return tuple(outcomes)
 
 
+def own_units(texts: Sequence[str], questions: Sequence[Wordings]) -> list[str]:
+    """All words in order, less the questions' and placeholders; Chinese characters one by one."""
+    asked = {run for wordings in questions for text in wordings for run in _runs(_units(text))}
+    return _without(_units("\n".join(line for line in _lines(texts) if not _is_placeholder(line))), asked)
+
+
 def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -> tuple[list[str], str]:
     """The answer's own words, and why it does not count; empty where it does."""
     written = [line for line in lines if not _is_placeholder(line)]

@@ -132,4 +132,4 @@ def _same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) 
 
 def plain(number: Decimal) -> str:
     """2.50 as "2.5", 70.00 as "70"."""
-    return f"{number:f}".rstrip("0").rstrip(".")
+    return f"{number.normalize():f}"

@@ -82,8 +82,15 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
         public=measured.public if measured else None,
         training=measured.training if measured else None,
         flags=measured.flags if measured else (),
-        fingerprint=measured.fingerprint if measured else Fingerprint(),
+        fingerprint=_fingerprint(evidence),
     )
+
+
+def _fingerprint(evidence: Evidence) -> Fingerprint:
+    code = evidence.checks.print if evidence.checks else ""
+    text = evidence.answers.print if evidence.answers else ""
+    network = evidence.accuracy.fingerprint if evidence.accuracy else Fingerprint()
+    return network.model_copy(update={"code": code, "text": text})
 
 
 def accuracy_points(rubric: Rubric, correct: int, images: int) -> Decimal:

@@ -178,6 +178,8 @@ class Flag(Record):
         "changed_images",
         "test_above_training",
         "copy",
+        "copied_code",
+        "copied_answers",
         "claim",
         "retraining",
         "training_time",
@@ -187,13 +189,15 @@ class Flag(Record):
 
 
 class Fingerprint(Record):
-    """By what the class's networks are compared; see `grader.integrity`."""
+    """By what the class's work is compared; see `grader.integrity`."""
 
     weights_sha256: str = ""  # of the file as it was handed in
     ranks: str = ""  # for some images, the ten classes from the likeliest to the least, a digit each
     errors: str = ""  # for the first test images, the class that is answered, or a dot where it is right
     answers: str = ""  # to images unlike the training's: bytes in base64
     sketch: str = ""  # of the weights in the file: bytes in base64
+    code: str = ""  # hashes of parts of the code, and of the written answers: bytes in base64
+    text: str = ""
 
 
 class Attempt(Record):
@@ -227,6 +231,7 @@ class CheckEvidence(Part):
     """How the hidden checks ended."""
 
     loaded: bool = True  # whether the code could be loaded at all
+    print: str = ""  # by which the code is compared, see `Fingerprint`
     outcomes: tuple[CheckOutcome, ...]
 
     @property
@@ -251,6 +256,7 @@ class AccuracyEvidence(Part):
 class AnswerEvidence(Part):
     """Which questions were answered."""
 
+    print: str = ""  # by which the answers are compared, see `Fingerprint`
     outcomes: tuple[AnswerOutcome, ...]
 
     @property

@@ -786,15 +786,18 @@ def test_arithmetic_that_is_wrong_is_never_right_by_luck(monkeypatch: pytest.Mon
 def test_the_cases_are_drawn_from_all_that_the_code_can_see(tmp_path: Path) -> None:
     """The names of files were left out, and could tell the answers to the cases."""
     code = Code(filename="lab8.py", cells=("",))
+    for name, content in (("w.pt", b"1"), ("other", b"1"), ("changed", b"2")):
+        (tmp_path / name).write_bytes(content)
     weights = Weights(filename="w.pt", path=tmp_path / "w.pt", format="torch")
-    work = Submission(student_id="ada", code=code, weights=weights, digest="d")
+    work = Submission(student_id="ada", code=code, weights=weights)
     others = [
-        work.model_copy(update={"digest": "e"}),
+        work.model_copy(update={"code": code.model_copy(update={"cells": ("x",)})}),
+        work.model_copy(update={"weights": weights.model_copy(update={"path": tmp_path / "changed"})}),
         work.model_copy(update={"code": code.model_copy(update={"filename": "lab8 (1).py"})}),
         work.model_copy(update={"weights": weights.model_copy(update={"filename": "v.pt"})}),
         work.model_copy(update={"weights": weights.model_copy(update={"format": "safetensors"})}),
     ]
-    assert len({seed_of(one) for one in [work, *others]}) == 5
+    assert len({seed_of(one) for one in [work, *others]}) == 6
     elsewhere = {"student_id": "eve", "weights": weights.model_copy(update={"path": tmp_path / "other"})}
     assert seed_of(work.model_copy(update=elsewhere)) == seed_of(work)
 

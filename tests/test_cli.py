@@ -134,10 +134,6 @@ def _bad_calls(folder: Path, class_folder: Path, graded: Path) -> dict[str, tupl
         "points do not add up": ([class_folder, *out, "--rubric", wrong], "out_of: says 105"),
         "no such check": ([class_folder, *out, "--rubric", unknown], "checks.conv_size_flor"),
         "unwritable output": ([class_folder, "--out", folder / "file" / "out"], "choose another --out"),
-        "another rubric's results": (
-            [class_folder, "--out", graded, "--images", "mini", "--rubric", other],
-            "another rubric",
-        ),
         "no such student": ([class_folder, *out, "--only", "alicia"], "did you mean alice?"),
         "no such images": ([class_folder, *out, "--images", folder / "x.npz"], "x.npz"),
     }
@@ -151,7 +147,6 @@ CASES = (
     "points do not add up",
     "no such check",
     "unwritable output",
-    "another rubric's results",
     "no such student",
     "no such images",
 )

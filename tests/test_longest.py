@@ -26,7 +26,7 @@ from grader.longest import TRAININGS, TRIES, longest
 from grader.rubric import load_rubric
 from grader.sandbox import SandboxError, Student
 from grader.setup import Setup
-from grader.types import Status, Submission, Verdict, Weights
+from grader.types import Evidence, Status, Submission, Weights
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
 
@@ -109,7 +109,7 @@ def work(tmp_path: Path) -> Submission:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("weights", "tries"), [("submitted", 1), ("train", 2), ("verify", 3)])
+@pytest.mark.parametrize(("weights", "tries"), [("submitted", 2), ("train", 3), ("verify", 4)])
 def test_who_uses_up_everything_keeps_to_the_bound(
     work: Submission, weights: str, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,8 +135,8 @@ def test_who_uses_up_everything_keeps_to_the_bound(
 def test_a_box_that_fails_gives_the_time_once_more(work: Submission, monkeypatch: pytest.MonkeyPatch) -> None:
     grade_one = grade_module.grade_one
 
-    def fails(work: Submission, bench: Bench) -> Verdict:
-        grade_one(work, bench)
+    def fails(work: Submission, bench: Bench, known: Evidence | None) -> Evidence:
+        grade_one(work, bench, known)
         raise SandboxError("the sandbox came to an end by itself")
 
     monkeypatch.setattr(grade_module, "grade_one", fails)
@@ -144,7 +144,7 @@ def test_a_box_that_fails_gives_the_time_once_more(work: Submission, monkeypatch
         began = time.monotonic()
         verdict = made.grade(work)
         wall = time.monotonic() - began
-    assert verdict.status is Status.GRADER_ERROR and len(seen.students) == TRIES == 2
+    assert verdict.status is Status.GRADER_ERROR and len(seen.students) == 2 * TRIES == 4
     assert seen.own_seconds() <= TRIES * made.longest.own and wall <= made.longest.wall
 
 
@@ -165,6 +165,6 @@ def test_the_bound_with_what_comes_with_the_grader() -> None:
     limits, budget = Limits(), Budget()
     seconds = limits.accuracy_seconds, between_seconds(limits.accuracy_seconds, 10_000, 4_600)
     found = {w: longest(limits, budget, w, *seconds) for w in ("submitted", "train", "verify")}
-    assert [round(one.own / 60) for one in found.values()] == [44, 134, 159]
+    assert [round(one.own / 60) for one in found.values()] == [49, 139, 164]
     assert [round(one.wall / 3600, 1) for one in found.values()] == [3.8, 7.3, 9.4]
     assert accuracy_seconds(limits, "cuda", 10_000) == limits.accuracy_seconds

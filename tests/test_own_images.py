@@ -164,8 +164,11 @@ def test_private_images_decide_and_public_ones_stand_beside(photographs: Path, t
     assert "changed_images" in row["flags"]
     verdict = json.loads((out / "students" / "ada.json").read_text("utf-8"))
     assert verdict["public"]["correct"] == 1000 and verdict["accuracy"]["images"] == 10 * EACH
-    again = subprocess.run(grade, check=False, capture_output=True, text=True)
-    assert again.returncode == 2 and "private" in again.stderr, "other marks belong into another folder"
+    again = subprocess.run(grade, check=True, capture_output=True, text=True)
+    assert "1 unchanged" in again.stderr, "what is not named stays as it was"
+    public = subprocess.run([*grade, "--private", ""], check=True, capture_output=True, text=True)
+    (row,) = csv.DictReader((out / "scores.csv").read_text("utf-8").splitlines())
+    assert (row["correct"], row["public_accuracy"]) == ("1000", "") and "measured again" in public.stderr
 
 
 def test_a_private_file_that_is_not_there_is_told(tmp_path: Path) -> None:

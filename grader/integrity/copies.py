@@ -29,6 +29,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import avg_pool2d, interpolate, normalize
 
+from grader.integrity import texts
 from grader.text import safe_line
 from grader.types import Fingerprint, Flag, Verdict
 
@@ -120,8 +121,9 @@ def _packed(values: Tensor) -> str:
 
 
 def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts of a class, those flagged whose weights somebody else handed in too.
+    """The verdicts of a class, those flagged whose weights, code or answers somebody else handed in too.
 
+    Their code and answers are compared by `grader.integrity.texts`, their weights and networks here.
     Only the newest verdicts of all students together can say so: they carry what to compare,
     so a student graded again or in a later batch is compared with all, and no flag is stored.
     """
@@ -130,15 +132,16 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
     for at, verdict in enumerate(verdicts):
         files.setdefault(verdict.fingerprint.weights_sha256, set()).add(at)
     files.pop("", None)
-    flagged = []
+    flagged, of_texts = [], texts.flags_of(verdicts)
     for me, verdict in enumerate(verdicts):
-        flags = [flag for flag in verdict.flags if flag.kind != "copy"]
+        flags = [flag for flag in verdict.flags if flag.kind not in ("copy", "copied_code", "copied_answers")]
         same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me}
         if same_file:
             flags.append(_flag("the very file of weights", same_file, verdicts))
         others = {at: values for at, values in found[me].items() if at not in same_file}
         if others:
             flags.append(_flag(f"much the same network ({_figures(others)})", others.keys(), verdicts, SEED))
+        flags += of_texts[me]
         flagged.append(verdict.model_copy(update={"flags": tuple(flags)}))
     return flagged
 

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 from grader.checks import CheckInfo, check_catalogue
@@ -17,7 +16,7 @@ from grader.kit.limits import limits_told
 from grader.kit.notebook import to_notebook
 from grader.kit.parts import pack_parts, python_of
 from grader.kit.template import make_template
-from grader.rubric import Rubric, load_rubric
+from grader.rubric import Rubric, load_rubric, plain
 from grader.types import Outcome, Status, Verdict
 
 Grade = Callable[[Path], Verdict]  # grades a folder as one student's submission
@@ -136,13 +135,13 @@ def _with_points(text: str, rubric: Rubric, file: Path) -> str:
     `<!-- points: ID -->` is a row's or an exercise's points; `<!-- curve: percent -->` and
     `<!-- curve: points -->` are the cells of the accuracy's knots.
     """
-    values = {("points", id): _plain(points) for id, points in rubric.checks.items()}
-    values |= {("points", question.id): _plain(question.points) for question in rubric.questions}
-    values["points", "accuracy"] = _plain(rubric.accuracy.points)
-    values["points", "exercise_1"] = _plain(rubric.exercise_1)
-    values["points", "exercise_2"] = _plain(rubric.exercise_2)
-    values["curve", "percent"] = " | ".join(f"{_plain(percent)}%" for percent, _ in rubric.accuracy.knots)
-    values["curve", "points"] = " | ".join(_plain(points) for _, points in rubric.accuracy.knots)
+    values = {("points", id): plain(points) for id, points in rubric.checks.items()}
+    values |= {("points", question.id): plain(question.points) for question in rubric.questions}
+    values["points", "accuracy"] = plain(rubric.accuracy.points)
+    values["points", "exercise_1"] = plain(rubric.exercise_1)
+    values["points", "exercise_2"] = plain(rubric.exercise_2)
+    values["curve", "percent"] = " | ".join(f"{plain(percent)}%" for percent, _ in rubric.accuracy.knots)
+    values["curve", "points"] = " | ".join(plain(points) for _, points in rubric.accuracy.knots)
     found = [(mark[1], mark[2]) for mark in _POINTS_MARK.finditer(text)]
     for kind, id in sorted(values.keys() ^ set(found)) or [mark for mark in found if found.count(mark) > 1]:
         raise KitError(
@@ -154,34 +153,29 @@ def _with_points(text: str, rubric: Rubric, file: Path) -> str:
 def _rubric_table(rubric: Rubric, catalogue: Sequence[CheckInfo]) -> str:
     titles = {info.id: info.title for info in catalogue}
     rows = [
-        f"**Exercise 1, {_plain(rubric.exercise_1)} points.**",
+        f"**Exercise 1, {plain(rubric.exercise_1)} points.**",
         "",
         "| looked at | points |",
         "|---|---:|",
-        *(f"| {_cell(titles[name])} | {_plain(points)} |" for name, points in rubric.checks.items()),
-        f"| {_cell(rubric.accuracy.title)} | {_plain(rubric.accuracy.points)} |",
+        *(f"| {_cell(titles[name])} | {plain(points)} |" for name, points in rubric.checks.items()),
+        f"| {_cell(rubric.accuracy.title)} | {plain(rubric.accuracy.points)} |",
         "",
         "The accuracy's points lie on straight lines between these:",
         "",
-        "| accuracy | " + " | ".join(f"{_plain(percent)} %" for percent, _ in rubric.accuracy.knots) + " |",
+        "| accuracy | " + " | ".join(f"{plain(percent)} %" for percent, _ in rubric.accuracy.knots) + " |",
         "|---|" + "---:|" * len(rubric.accuracy.knots),
-        "| points | " + " | ".join(_plain(points) for _, points in rubric.accuracy.knots) + " |",
+        "| points | " + " | ".join(plain(points) for _, points in rubric.accuracy.knots) + " |",
         "",
-        f"**Exercise 2, {_plain(rubric.exercise_2)} points.** Whether there is an answer, not what it says:",
+        f"**Exercise 2, {plain(rubric.exercise_2)} points.** Whether there is an answer, not what it says:",
         "",
         "| looked at | points |",
         "|---|---:|",
         *(
-            f"| Question {n} | {_plain(question.points)} |"
+            f"| Question {n} | {plain(question.points)} |"
             for n, question in enumerate(rubric.questions, start=1)
         ),
     ]
     return "\n".join(rows)
-
-
-def _plain(number: Decimal) -> str:
-    """2.00 as 2, 0.50 as 0.5."""
-    return f"{number.normalize():f}"
 
 
 def _cell(text: str) -> str:
@@ -202,7 +196,9 @@ def _require_full_marks(verdict: Verdict) -> None:
     for row in verdict.rows:
         if row.id != "accuracy" and row.points != row.out_of:
             why = row.reason or row.outcome.value
-            raise KitError(f"solution: {row.id} earns {row.points} of {row.out_of} ({why}): mend it")
+            raise KitError(
+                f"solution: {row.id} earns {plain(row.points)} of {plain(row.out_of)} ({why}): mend it"
+            )
     if verdict.status is not Status.GRADED or not verdict.rows:
         raise KitError(f"solution: ends as {verdict.status.value} ({verdict.reason}): mend it")
 
@@ -213,7 +209,9 @@ def _require_nothing(name: str, verdict: Verdict) -> None:
         raise KitError(f"{where} ends as {verdict.status.value} ({verdict.reason}): its stubs have to load")
     for row in verdict.rows:
         if row.points or row.outcome is Outcome.PASSED:
-            raise KitError(f"{where} earns {row.points} for {row.id}: a solution region is missing there")
+            raise KitError(
+                f"{where} earns {plain(row.points)} for {row.id}: a solution region is missing there"
+            )
 
 
 def _differences(files: dict[str, bytes], assignment_dir: Path) -> list[str]:

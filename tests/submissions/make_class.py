@@ -1,8 +1,8 @@
 """Builds the sample class: `python tests/submissions/make_class.py`.
 
 Writes the zip beside this file, as Blackboard gives it to an instructor. Each
-submission is the reference solution with a few named changes, so that it follows
-solution/lab8.py; what each should get stands in expected.toml. The same sources
+submission is the template of solution/lab8.py with the student's own parts in it, and a mistake or
+two; what each should get stands in expected.toml. The same sources
 give the same zip, byte for byte: time stamps are fixed, members sorted, nothing
 is compressed (weights do not shrink, and deflate differs between zlib's versions).
 """
@@ -12,25 +12,66 @@ from __future__ import annotations
 import ast
 import io
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import answers  # noqa: E402  (these two lie beside this file)
-import nets  # noqa: E402
+import parts  # noqa: E402
 
 SOLUTION = HERE.parents[1] / "solution"
 TARGET = HERE / "gradebook_ML2026_Lab8_2026-11-20-23-59-59.zip"
 FIXED_TIME = (2026, 11, 21, 0, 0, 0)  # of every member
 
 
-# Source code: the solution, and changes to it
+class Choice(NamedTuple):
+    """Which of the parts a student has written, by their names in parts.py."""
+
+    conv: str
+    lenet: str
+    train: str
+    preprocess: str
+    net: str
+    widths: tuple[int, int, int]
+
+
+# Two students have one of the first three in common at most, and no two the same network, but for the two
+# copies: 12210010 has the network of 12210006, with its weights, and 12210023 the code of 12210015.
+CHOICES = {
+    "12210002": Choice("recursive", "class", "shuffled", "half", "norm", (12, 20, 36)),
+    "12210003": Choice("recursive", "two parts", "loader", "half", "tutorial", (6, 10, 40)),
+    "12210004": Choice("recursive", "padding", "endless", "moments", "strides", (12, 20, 32)),
+    "12210005": Choice("recursive", "named", "library", "signed", "config", (10, 16, 20)),
+    "12210006": Choice("inner", "sigmoid", "functions", "half", "norm", (10, 24, 32)),
+    "12210007": Choice("inner", "class", "loader", "signed", "dropout", (10, 20, 48)),
+    "12210008": Choice("inner", "two parts", "endless", "signed", "separable", (12, 24, 40)),
+    "12210009": Choice("inner", "list", "library", "moments", "residual", (12, 20, 0)),
+    "12210010": Choice("helpers", "named", "shuffled", "moments", "norm", (10, 24, 32)),
+    "12210011": Choice("helpers", "class", "endless", "half", "separable", (16, 28, 48)),
+    "12210012": Choice("helpers", "two parts", "library", "half", "branches", (8, 24, 0)),
+    "12210013": Choice("recursive", "list", "functions", "half", "tutorial", (8, 12, 32)),
+    "12210014": Choice("helpers", "blocks", "loader", "moments", "config", (12, 20, 24)),
+    "12210015": Choice("math", "two parts", "functions", "moments", "dropout", (12, 24, 32)),
+    "12210016": Choice("math", "class", "library", "signed", "branches", (10, 20, 0)),
+    "12210017": Choice("math", "blocks", "shuffled", "signed", "residual", (8, 24, 0)),
+    "pb22000018": Choice("counting", "list", "shuffled", "signed", "strides", (16, 24, 24)),
+    "pb22000019": Choice("counting", "named", "loader", "half", "norm", (16, 16, 40)),
+    "12210020": Choice("counting", "blocks", "endless", "moments", "branches", (12, 16, 0)),
+    "12210022": Choice("counting", "class", "functions", "half", "norm", (8, 8, 8)),  # before it was emptied
+    "12210023": Choice("math", "two parts", "functions", "moments", "dropout", (12, 24, 32)),
+}
+OTHER_NETWORK = Choice("inner", "class", "loader", "signed", "config", (8, 12, 20))  # 12210007's weights
+
+
+# Source code: the solution, the students' own work, and changes to it
 
 
 def reference() -> str:
@@ -41,8 +82,8 @@ def reference() -> str:
     return changed(source, 'return Classifier("standard")', 'return Classifier("quick")')
 
 
-def ordinary() -> str:
-    """What most of the class has: the same first two tasks, and the small network for the third."""
+def work(chosen: Choice) -> str:
+    """All of it right: the template with the parts that a student has chosen."""
     kept, skipping = [], False
     for line in _solution().splitlines(keepends=True):
         if line.strip() == "# BEGIN SOLUTION":  # without a task: the reference's own helpers
@@ -51,10 +92,21 @@ def ordinary() -> str:
             kept.append(line)
         if line.strip() == "# END SOLUTION":
             skipping = False
-    source = "".join(kept)
-    source = replaced(source, "preprocess", nets.PREPROCESS)
-    source = replaced(source, "classifier", nets.SMALL_NET)
-    return replaced(source, "train_classifier", nets.TRAIN)
+    source = replaced("".join(kept), "conv_parameter_count", "")  # stands with conv_output_size
+    for name, text in texts(chosen).items():
+        source = replaced(source, name, text)
+    return source
+
+
+def texts(chosen: Choice) -> dict[str, str]:
+    """The parts that a student has chosen, by the function of the contract in whose place they stand."""
+    return {
+        "conv_output_size": parts.CONV[chosen.conv],
+        "lenet5": parts.LENET[chosen.lenet],
+        "preprocess": parts.PREPROCESS[chosen.preprocess],
+        "classifier": parts.NETS[chosen.net].format(*chosen.widths),
+        "train_classifier": parts.TRAIN[chosen.train],
+    }
 
 
 def replaced(source: str, name: str, new: str) -> str:
@@ -74,9 +126,9 @@ def changed(source: str, old: str, new: str) -> str:
     return source.replace(old, new)
 
 
-def untouched() -> str:
+def untouched(own: str) -> str:
     """The template as it was handed out: six stubs."""
-    source = ordinary()
+    source = own
     arguments = {
         "conv_output_size": "input_size, kernel_size, stride=1, padding=0",
         "conv_parameter_count": "in_channels, out_channels, kernel_size, bias=True",
@@ -91,38 +143,10 @@ def untouched() -> str:
     return source
 
 
-def padding_bug() -> str:
-    """The tutorial's functional LeNet-5: `padding=2`, and yet flattened to 5·5·16."""
-    return replaced(
-        ordinary(),
-        "lenet5",
-        """
-class LeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, kernel_size=5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, kernel_size=5, padding=2)
-        self.fc1 = nn.Linear(5 * 5 * 16, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = x.reshape(x.shape[0], 5 * 5 * 16)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
-
-
-def lenet5():
-    return LeNet()
-""",
-    )
-
-
-def floor_forgotten() -> str:
+def floor_forgotten(own: str) -> str:
     """The formula as the tutorial prints it."""
     return replaced(
-        ordinary(),
+        own,
         "conv_output_size",
         """
 def conv_output_size(input_size, kernel_size, stride=1, padding=0):
@@ -137,31 +161,9 @@ def conv_output_size(input_size, kernel_size, stride=1, padding=0):
     )
 
 
-def sigmoid_lenet() -> str:
-    """LeNet-5 as in 1998, which is not the tutorial's."""
-    return replaced(
-        ordinary(),
-        "lenet5",
-        """
-def lenet5():
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.Sigmoid(), nn.AvgPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(400, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10),
-    )
-""",
-    )
-
-
-def another_architecture() -> str:
-    """The tutorial's network with three input channels."""
-    return replaced(ordinary(), "classifier", nets.TUTORIAL_NET)
-
-
-def nan_logits() -> str:
+def nan_logits(own: str) -> str:
     """The logarithm of something that is no probability."""
-    source = changed(ordinary(), "def classifier() -> nn.Module:", "def backbone() -> nn.Module:")
+    source = changed(own, "def classifier():", "def backbone():")
     return changed(
         source,
         "def train_classifier(",
@@ -178,25 +180,23 @@ def train_classifier(""",
     )
 
 
-def softmax_outputs() -> str:
+def softmax_outputs(own: str) -> str:
     """A softmax at the end, which the loss applies once more: it learns slower, and ranks the same."""
-    return changed(ordinary(), "nn.Linear(64, 10),\n", "nn.Linear(64, 10),\n        nn.Softmax(dim=1),\n")
+    return changed(own, "nn.Linear(32, 10),\n", "nn.Linear(32, 10),\n        nn.Softmax(dim=1),\n")
 
 
-def nine_classes() -> str:
-    return changed(ordinary(), "nn.Linear(64, 10),\n", "nn.Linear(64, 9),\n")
+def nine_classes(own: str) -> str:
+    return changed(own, "nn.Linear(4 * 48, 10)", "nn.Linear(4 * 48, 9)")
 
 
-def syntax_error() -> str:
-    return changed(
-        ordinary(), "def preprocess(images: Tensor) -> Tensor:", "def preprocess(images: Tensor) -> Tensor"
-    )
+def syntax_error(own: str) -> str:
+    return changed(own, "def preprocess(images):", "def preprocess(images)")
 
 
-def endless_function() -> str:
+def endless_function(own: str) -> str:
     """Counts the kernel's places one by one, and forgets to move on."""
     return replaced(
-        ordinary(),
+        own,
         "conv_output_size",
         """
 def conv_output_size(input_size, kernel_size, stride=1, padding=0):
@@ -209,10 +209,10 @@ def conv_output_size(input_size, kernel_size, stride=1, padding=0):
     )
 
 
-def endless_top_level() -> str:
+def endless_top_level(own: str) -> str:
     """Trains for ever at the top level, to be stopped by hand."""
     return (
-        ordinary()
+        own
         + """
 
 model = classifier()
@@ -227,6 +227,30 @@ while True:
 """
     )
 
+
+def disguised(own: str) -> str:
+    """Somebody else's work under other names, with the tasks in another order and other comments."""
+    texts_ = {
+        name: ast.unparse(node)
+        for node in ast.parse(own).body
+        if (name := getattr(node, "name", ""))
+    }
+    moved = ("LeNet", "lenet5", "conv_output_size", "conv_parameter_count")
+    source = own
+    for name in moved:
+        source = replaced(source, name, "")
+    source = changed(source, "# ## Task 3", "# ## And now")
+    source += "\n\n# %%\n" + "\n\n\n# my own idea\n".join(texts_[name] for name in reversed(moved)) + "\n"
+    for old, new in RENAMED.items():
+        source = re.sub(rf"\b{old}\b", new, source)
+    return source
+
+
+RENAMED = {
+    "CifarNet": "MyNetwork", "LeNet": "Digits", "c1": "first", "c2": "second", "drop": "regular", "dense": "hidden",
+    "image": "x", "out": "h", "params": "numbers", "results": "found", "one_epoch": "run_once", "idx": "chosen",
+    "permutation": "shuffle", "total": "accumulated", "t0": "begin", "opt": "adam", "rate": "lr_now", "maps": "z",
+}  # fmt: skip
 
 TRAINING_CELLS = (
     "%matplotlib inline\nimport matplotlib.pyplot as plt\nimport torchvision\n!nvidia-smi",
@@ -342,13 +366,14 @@ Files = Callable[[], dict[str, bytes]]
 
 
 def usual(
-    source: Callable[[], str], text: str = answers.ENGLISH, checkpoint: str = "small_net.safetensors"
+    student: str, mistake: Callable[[str], str] = str, text: str = "", checkpoint: str = ""
 ) -> Files:
     """The three files that the assignment asks for, under the names that it asks for."""
+    checkpoint = checkpoint or f"{student}.safetensors"
     return lambda: {
-        "lab8.py": source().encode(),
+        "lab8.py": mistake(work(CHOICES[student])).encode(),
         f"classifier.{checkpoint.rpartition('.')[2]}": weights(checkpoint),
-        "answers.md": text.encode(),
+        "answers.md": (text or answers.PAPERS[student]).encode(),
     }
 
 
@@ -356,38 +381,37 @@ def reference_as_py() -> dict[str, bytes]:
     return {
         "lab8.py": reference().encode(),
         "classifier.safetensors": weights("quick.safetensors"),
-        "answers.md": answers.ENGLISH.encode(),
+        "answers.md": answers.PAPERS["li_wei"].encode(),
     }
 
 
-def reference_as_notebook() -> dict[str, bytes]:
-    return {
-        "lab8.ipynb": notebook(reference(), markdown=answers.ENGLISH),
-        "classifier.safetensors": weights("quick.safetensors"),
+def as_notebook(student: str, name: str = "lab8.ipynb", extra: tuple[str, ...] = (), minor: int = 5) -> Files:
+    return lambda: {
+        name: notebook(
+            work(CHOICES[student]), extra=extra, markdown=answers.PAPERS[student], minor=minor
+        ),
+        "classifier.safetensors": weights(f"{student}.safetensors"),
     }
 
 
-def without_weights() -> dict[str, bytes]:
-    return {"lab8.py": ordinary().encode(), "answers.md": answers.ENGLISH.encode()}
-
-
-def notebook_that_trains() -> dict[str, bytes]:
-    return {
-        "Lab8 (1).ipynb": notebook(ordinary(), extra=TRAINING_CELLS, markdown=answers.ENGLISH, minor=2),
-        "classifier.safetensors": weights("small_net.safetensors"),
+def without_weights(student: str, mistake: Callable[[str], str] = str, text: str = "") -> Files:
+    return lambda: {
+        "lab8.py": mistake(work(CHOICES[student])).encode(),
+        "answers.md": (text or answers.PAPERS[student]).encode(),
     }
 
 
 def zipped_folder() -> dict[str, bytes]:
-    files = usual(ordinary, text=answers.CHINESE)()
+    files = usual("pb22000018")()
     return {"实验八_张伟.zip": packed({f"实验八_张伟/{name}": files[name] for name in files})}
 
 
 def renamed_files() -> dict[str, bytes]:
+    files = usual("pb22000019")()
     return {
-        "lab8-1.py": ordinary().encode(),
-        "classifier.safetensors": weights("small_net.safetensors"),
-        "回答.md": answers.CHINESE.encode(),
+        "lab8-1.py": files["lab8.py"],
+        "classifier.safetensors": files["classifier.safetensors"],
+        "回答.md": files["answers.md"],
     }
 
 
@@ -402,44 +426,62 @@ def nothing() -> dict[str, bytes]:
 def hand_ins() -> list[HandIn]:
     """The class, one entry an attempt. expected.toml holds what each should get."""
     first_attempt = datetime(2026, 11, 19, 21, 40, 2)
+    training = as_notebook("12210015", "Lab8 (1).ipynb", TRAINING_CELLS, minor=2)
     return [
         HandIn("li_wei", "Li Wei (Vivian)", minutes(0), reference_as_py),
-        HandIn("12210002", "Chen Jie", minutes(3), reference_as_notebook, ultra="Notebook and weights."),
+        HandIn("12210002", "Chen Jie", minutes(3), as_notebook("12210002"), ultra="Notebook and weights."),
+        HandIn("12210003", "Sara Okafor", minutes(41), usual("12210003", checkpoint="12210003.pt")),
         HandIn(
-            "12210003", "Sara Okafor", minutes(41), usual(another_architecture, checkpoint="tutorial_net.pt")
+            "12210004", "Zhang San", minutes(44), usual("12210004"), comments="It is the tutorial's network."
         ),
+        HandIn("12210005", "Wu Fan", minutes(58), usual("12210005", floor_forgotten)),
+        HandIn("12210006", "Jonas Meyer", minutes(73), usual("12210006")),
+        HandIn("12210007", "Liu Yang", minutes(90), usual("12210007", checkpoint="other.pt")),
         HandIn(
-            "12210004", "Zhang San", minutes(44), usual(padding_bug), comments="It is the tutorial's network."
+            "12210008",
+            "Huang Lei",
+            minutes(91),
+            without_weights("12210008"),
+            comments="The weights are too large, sorry",
         ),
-        HandIn("12210005", "Wu Fan", minutes(58), usual(floor_forgotten)),
-        HandIn("12210006", "Jonas Meyer", minutes(73), usual(sigmoid_lenet)),
-        HandIn("12210007", "Liu Yang", minutes(90), usual(ordinary, checkpoint="tutorial_net.pt")),
+        HandIn("12210009", "Amir Haddad", minutes(112), usual("12210009", nan_logits)),
         HandIn(
-            "12210008", "Huang Lei", minutes(91), without_weights, comments="The weights are too large, sorry"
+            "12210010",
+            "Zhao Min",
+            minutes(150),
+            usual("12210010", softmax_outputs, checkpoint="12210006.safetensors"),
         ),
-        HandIn("12210009", "Amir Haddad", minutes(112), usual(nan_logits)),
-        HandIn("12210010", "Zhao Min", minutes(150), usual(softmax_outputs)),
+        HandIn("12210011", "Sun Hao", minutes(163), usual("12210011", nine_classes)),
+        HandIn("12210012", "Guo Xin", minutes(191), usual("12210012", syntax_error)),
+        HandIn("12210013", "Ma Long", minutes(240), usual("12210013", endless_function)),
         HandIn(
-            "12210011", "Sun Hao", minutes(163), usual(nine_classes, checkpoint="nine_classes.safetensors")
+            "12210014",
+            "Lin Tao",
+            minutes(271),
+            usual("12210014", endless_top_level),
+            ultra="Just press Ctrl-C.",
         ),
-        HandIn("12210012", "Guo Xin", minutes(191), usual(syntax_error)),
-        HandIn("12210013", "Ma Long", minutes(240), usual(endless_function)),
-        HandIn("12210014", "Lin Tao", minutes(271), usual(endless_top_level), ultra="Just press Ctrl-C."),
-        HandIn("12210015", "Elena Petrova", minutes(300), notebook_that_trains),
-        HandIn("12210016", "He Qing", minutes(333), usual(ordinary, text=answers.CHINESE)),
-        HandIn(
-            "12210017", "Tom de Vries", minutes(360), usual(ordinary, text=answers.TWO_OF_FOUR), word="poging"
-        ),
+        HandIn("12210015", "Elena Petrova", minutes(300), training),
+        HandIn("12210016", "He Qing", minutes(333), usual("12210016")),
+        HandIn("12210017", "Tom de Vries", minutes(360), usual("12210017"), word="poging"),
         HandIn(
             "pb22000018", "张伟", minutes(402), zipped_folder, word="尝试", comments="老师好,这是我的实验。"
         ),
         HandIn("pb22000019", "欧阳娜娜", minutes(431), renamed_files, word="尝试"),
-        HandIn("12210020", "Wang Fang", first_attempt, usual(floor_forgotten)),
-        HandIn("12210020", "Wang Fang", minutes(480), usual(ordinary), comments="Please take this one."),
+        HandIn("12210020", "Wang Fang", first_attempt, usual("12210020", floor_forgotten)),
+        HandIn("12210020", "Wang Fang", minutes(480), usual("12210020"), comments="Please take this one."),
         HandIn("12210021", "Xu Kai", minutes(555), empty_zip),
-        HandIn("12210022", "Maria Rossi", minutes(600), usual(untouched, text=answers.TEMPLATE)),
         HandIn(
-            "12210023", "Deng Chao", minutes(777), usual(another_architecture, checkpoint="whole_model.pt")
+            "12210022",
+            "Maria Rossi",
+            minutes(600),
+            without_weights("12210022", untouched, answers.TEMPLATE),
+        ),
+        HandIn(
+            "12210023",
+            "Deng Chao",
+            minutes(777),
+            usual("12210023", disguised, answers.COPIED, "whole_model.pt"),
         ),
         HandIn("12210024", "Ali Yilmaz", minutes(902), nothing, ultra="I will hand in later."),
     ]

@@ -1,6 +1,6 @@
-"""What the sample class's two small networks look like: text that make_class.py puts into submissions.
+"""Two small networks, as text, that tests and benchmarks use.
 
-train_nets.py runs the same text, so weights and submissions cannot drift apart.
+train_nets.py runs the same text, so weights and tests cannot drift apart.
 """
 
 PREPROCESS = """
@@ -8,7 +8,7 @@ def preprocess(images: Tensor) -> Tensor:
     return (images.float() / 255 - 0.5) / 0.25
 """
 
-# 24 thousand parameters with batch norm: most of the class hands this in.
+# 24 thousand parameters with batch norm.
 SMALL_NET = """
 def classifier() -> nn.Module:
     def block(inputs, outputs):

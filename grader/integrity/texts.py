@@ -1,0 +1,295 @@
+"""Code and written answers that two students have in common, apart from what the course gave to all.
+
+Of each submission two sets of hashes are kept, small enough to compare a class from its gradebook alone:
+
+- code: of every TOKENS tokens in a row, thinned out by winnowing (Schleimer, Wilkerson and Aiken, 2003): of
+  every WINDOW hashes in a row the least is kept, so what two texts share leaves the same hashes in both,
+  wherever it stands, if it has TOKENS + WINDOW - 1 tokens. Names that a student can choose are all the same
+  token, and so are numbers and strings; comments, docstrings, imports and layout are none.
+- answers: of every WORDS words in a row; two Chinese characters are a word.
+
+What the template, its tools and the handouts hold is left out at once (`grader.kit.handed_out` lists it), and
+in a class of CLASS or more what more than FEW students have, from the lecture or the web, is not compared: it
+says nothing about two of them. Two works that are the same nearly as a whole are flagged all the same.
+
+tests/benchmarks/texts.py measures how alike works are, by the share of the smaller one's hashes, among the
+sample class and three more works. Code written apart: 0.19 at most (158 pairs); with one of four parts
+(arithmetic, LeNet, training, network) word for word from one source 0.46, with two of them 0.54; a copy with
+other names, layout and comments and the tasks in another order 0.88. Answers written apart 0.00 (209 pairs),
+three of four copied with some words changed 0.58. These works are few and by one hand, so the bounds keep
+well away from them, and whoever copies less than most of the code is not flagged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import json
+import keyword
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from grader.questions import Wordings, own_units
+from grader.text import safe_line
+from grader.types import Flag, Verdict
+
+TOKENS = 16
+WINDOW = 6
+WORDS = 6
+MOST_CHARACTERS = 500_000  # of all code together; the reference has 20,000
+MOST = 4_000  # hashes in a set, the least ones; the reference has 500
+FEW = 5  # students who may have a part in common for it to say something about them
+CLASS = 20  # from so many students on
+NAMED = 5  # in a message
+
+Hashes = npt.NDArray[np.uint32]  # sorted, each once
+_NONE = np.empty(0, np.uint32)
+_NOBODY = np.empty(0, np.int64)
+
+
+class Bound(NamedTuple):
+    """From where on two students' texts are alike."""
+
+    share: float  # of the hashes that few students have, of whoever has fewer
+    least: int  # such hashes in common
+
+
+CODE = Bound(share=0.6, least=30)  # 30 hashes: some 100 tokens
+ANSWERS = Bound(share=0.2, least=20)  # 20 hashes: 25 words in a row
+WHOLE = Bound(share=0.95, least=100)  # of all hashes, of whoever has more
+
+_MEANT = {
+    "code": "much the same code (whatever its names, numbers, comments, layout and order)",
+    "answers": "much the same wording in the written answers",
+}
+
+# What torch and Python call it, so that nobody can rename it. All other names are alike.
+_KNOWN = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        Adam AdamW AdaptiveAvgPool2d AvgPool2d BatchNorm2d Compose Conv2d CrossEntropyLoss DataLoader
+        Dropout Flatten GELU Linear MaxPool2d Module ModuleList Normalize OneCycleLR Parameter ReLU SGD
+        Sequential Sigmoid Softmax Tanh Tensor TensorDataset ToTensor abs adaptive_avg_pool2d add_ all any
+        append arange argmax autocast avg_pool2d backward batch_norm bool cat clamp clone contiguous
+        conv2d copy cpu cross_entropy cuda detach device dict dropout empty enumerate eval expand flatten
+        flip float forward full gather gelu int isinstance item items kaiming_normal_ len linear list
+        load_state_dict log_softmax long map max max_pool2d mean min modules mul_ next nll_loss ones pad
+        parameters perf_counter permute print rand randint randn randperm range relu repeat reshape roll
+        round set_grad_enabled shape sigmoid size softmax split squeeze stack state_dict std step sum
+        super time to train transpose tuple unfold uniform_ unsqueeze values view where zero_grad zeros
+        zip
+        """,
+    )
+)
+_KEYWORDS = frozenset(keyword.kwlist)
+_NAME, _NUMBER, _STRING = "n", "0", "'"
+_TOKEN = re.compile(
+    r"(?P<skip>[^\S\n]+|\\\n|#[^\n]*|;)"
+    # What is never closed ends with the text, or with its line: no pattern fails far from where it began.
+    r"|(?P<string>(?:\b[rbuftRBUFT]{1,2})?(?:'''(?:[^'\\]+|\\.|'(?!''))*(?:'''|\Z)"
+    r'|"""(?:[^"\\]+|\\.|"(?!""))*(?:"""|\Z)'
+    r"|'(?:[^'\\\n]+|\\.)*'?"
+    r'|"(?:[^"\\\n]+|\\.)*"?))'
+    r"|(?P<number>\.?\d(?:[eE][+-]?\d|[\w.])*)"
+    r"|(?P<name>\w+)"
+    r"|(?P<line>\n)"
+    r"|(?P<sign>->|:=|\*\*=?|//=?|<<=?|>>=?|[-+*/%@&|^=<>!]=|.)",
+    re.DOTALL,
+)
+# A notebook's magics, and imports, which all have alike.
+_NO_CODE = re.compile(
+    r"^[ \t]*(?:%{1,2}[A-Za-z]|![A-Za-z])[^\n]*|^[ \t]*(?:import|from)\b[^\n(;#]*(?:\([^()]*\)?)?",
+    re.MULTILINE,
+)
+
+
+def printed_code(texts: Sequence[str]) -> str:
+    """The code's set as a `Fingerprint` has it; empty where nothing was handed in."""
+    return pack(_without(winnowed(code_hashes(texts)), handed_out()["code"]))
+
+
+def printed_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> str:
+    """Likewise of the written answers."""
+    return pack(_without(np.unique(word_hashes(texts, questions)), handed_out()["text"]))
+
+
+@functools.cache
+def handed_out() -> Mapping[str, Hashes]:
+    """What all students were given, as `grader.kit.handed_out` wrote it down."""
+    content = json.loads(resources.files("grader").joinpath("data/handed_out.json").read_text("utf-8"))
+    return {kind: unpack(content[kind]) for kind in ("code", "text")}
+
+
+# Hashes
+
+
+def code_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """One hash for each TOKENS tokens in a row, in the order of the text."""
+    return _runs([token for text in _bounded(texts) for token in tokens(text)], TOKENS)
+
+
+def word_hashes(texts: Sequence[str], questions: Sequence[Wordings]) -> npt.NDArray[np.uint32]:
+    """One hash for each run of WORDS words, wherever it begins; two Chinese characters are a word."""
+    words = own_units(texts, questions)
+    ends, weight, runs = 0, 0.0, []
+    sizes = [0.5 if len(word) == 1 and word >= "\u3040" else 1.0 for word in words]
+    for at, size in enumerate(sizes):
+        while weight < WORDS and ends < len(words):
+            weight += sizes[ends]
+            ends += 1
+        if weight < WORDS:
+            break
+        runs.append(zlib.crc32(" ".join(words[at:ends]).encode("utf-8", "replace")))
+        weight -= size
+    return np.array(runs, np.uint32)
+
+
+def winnowed(hashes: npt.NDArray[np.uint32]) -> Hashes:
+    """The least of each WINDOW hashes in a row."""
+    if len(hashes) <= WINDOW:
+        return np.unique(hashes)[:1]
+    return np.unique(np.lib.stride_tricks.sliding_window_view(hashes, WINDOW).min(axis=1))
+
+
+def _runs(words: Sequence[str], length: int) -> npt.NDArray[np.uint32]:
+    """A polynomial hash of each `length` words in a row."""
+    count = len(words) - length + 1
+    if count < 1:
+        return np.empty(0, np.uint32)
+    known = {word: zlib.crc32(word.encode("utf-8", "replace")) for word in set(words)}
+    values = np.array([known[word] for word in words], np.uint64)
+    sums = np.zeros(count, np.uint64)
+    for at in range(length):
+        sums = sums * np.uint64(0x9E3779B97F4A7C15) + values[at : at + count]
+    sums ^= sums >> np.uint64(29)
+    sums *= np.uint64(0xBF58476D1CE4E5B9)
+    hashes: npt.NDArray[np.uint32] = (sums >> np.uint64(32)).astype(np.uint32)
+    return hashes
+
+
+def _without(hashes: Hashes, given: Hashes) -> Hashes:
+    return np.setdiff1d(hashes, given, assume_unique=True)[:MOST]
+
+
+def pack(hashes: Hashes) -> str:
+    """Sorted hashes as text: four bytes each, in base64."""
+    return base64.b64encode(hashes.astype("<u4").tobytes()).decode()
+
+
+def unpack(text: str) -> Hashes:
+    """What `pack` was given; nothing where the text is something else."""
+    try:
+        return np.unique(np.frombuffer(base64.b64decode(text, validate=True), "<u4").astype(np.uint32))
+    except (binascii.Error, ValueError):
+        return _NONE
+
+
+def _bounded(texts: Sequence[str]) -> Iterator[str]:
+    left = MOST_CHARACTERS
+    for text in texts:
+        yield text[:left]
+        left -= len(text[:left])
+
+
+def tokens(text: str) -> list[str]:
+    """The text's tokens, as far as renaming, layout and comments leave them as they are. Any text has some.
+
+    Of `a.b.c` the last name counts. Not counted are strings that are a line, as docstrings are, and commas
+    before a closing bracket.
+    """
+    code = _NO_CODE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")) + "\n"
+    found = [""]
+    depth, is_new_line, is_docstring, after_dot = 0, True, False, False
+    for match in _TOKEN.finditer(code):
+        kind, token = match.lastgroup, match[0]
+        if kind == "skip":
+            continue
+        if kind == "line":
+            if is_docstring:
+                found.pop()
+            is_new_line, is_docstring = True, False
+            continue
+        is_docstring = kind == "string" and is_new_line and depth == 0
+        is_new_line = False
+        if kind == "string":
+            if found[-1] != _STRING or is_docstring:
+                found.append(_STRING)
+        elif kind == "number":
+            found.append(_NUMBER)
+        elif kind == "name":
+            called = after_dot or code.startswith("(", match.end())
+            is_known = token in _KEYWORDS or (called and token in _KNOWN)
+            found.append(token if is_known else _NAME)
+        elif token == ".":
+            if found[-1] == _NAME or found[-1] in _KNOWN:
+                found.pop()
+        else:
+            if token in ")]}" and found[-1] == ",":
+                found.pop()
+            depth = max(0, depth + (token in "([{") - (token in ")]}"))
+            found.append(token)
+        after_dot = token == "."
+    return found[1:]
+
+
+# Comparison
+
+
+def alike(prints: Sequence[str], bound: Bound) -> list[dict[int, float]]:
+    """For each text which others are alike, and the share in common, whatever the order of students."""
+    sets = [unpack(text) for text in prints]
+    sizes = np.array([len(hashes) for hashes in sets], np.int64)
+    _, numbers, owners = np.unique(np.concatenate([*sets, _NONE]), return_inverse=True, return_counts=True)
+    rows = np.split(numbers, np.cumsum(sizes))[:-1]  # each text's hashes, numbered through the class
+    holders = np.repeat(np.arange(len(sets)), sizes)[np.argsort(numbers, kind="stable")]
+    begins = np.concatenate([[0], np.cumsum(owners)])  # of a hash's holders among all of them
+
+    def in_common(row: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """How many of these hashes each student has."""
+        found = [holders[begins[number] : begins[number + 1]] for number in row]
+        return np.bincount(np.concatenate([*found, _NOBODY]), minlength=len(sets))
+
+    is_rare = (owners <= FEW) | (np.count_nonzero(sizes) < CLASS)
+    rare = [row[is_rare[row]] for row in rows]
+    rare_sizes = np.array([len(row) for row in rare], np.int64)
+    found: list[dict[int, float]] = []
+    for me, (row, some) in enumerate(zip(rows, rare, strict=True)):
+        whole, part = in_common(row), in_common(some)
+        share_of_whole = whole / np.maximum(sizes, max(sizes[me], 1))
+        share_of_part = part / np.maximum(np.minimum(rare_sizes, rare_sizes[me]), 1)
+        is_whole = (whole >= WHOLE.least) & (share_of_whole >= WHOLE.share)
+        is_part = (part >= bound.least) & (share_of_part >= bound.share)
+        share = np.maximum(share_of_whole * is_whole, share_of_part * is_part)
+        found.append({int(at): float(share[at]) for at in np.flatnonzero(share) if at != me})
+    return found
+
+
+def flags_of(verdicts: Sequence[Verdict]) -> list[list[Flag]]:
+    """For each student of a class, the flags on code and answers that others handed in, too."""
+    found: list[list[Flag]] = [[] for _ in verdicts]
+    ids = [verdict.student_id for verdict in verdicts]
+    code = alike([verdict.fingerprint.code for verdict in verdicts], CODE)
+    text = alike([verdict.fingerprint.text for verdict in verdicts], ANSWERS)
+    for flags, in_code, in_text in zip(found, code, text, strict=True):
+        if in_code:
+            flags.append(Flag(kind="copied_code", message=_message("code", in_code, ids)))
+        if in_text:
+            flags.append(Flag(kind="copied_answers", message=_message("answers", in_text, ids)))
+    return found
+
+
+def _message(what: str, others: Mapping[int, float], ids: Sequence[str]) -> str:
+    """Neutral: who wrote it first is for a person to find out."""
+    named = sorted((-share, safe_line(ids[at], 60)) for at, share in others.items())
+    listed = ", ".join(f"{name} ({-share:.0%})" for share, name in named[:NAMED])
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    people = f"{len(named)} other student{'s' if len(named) > 1 else ''}"
+    return f"{_MEANT[what]} as {people} handed in: {listed}{more}; what the course gave out is not counted"
