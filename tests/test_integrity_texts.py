@@ -29,7 +29,7 @@ from grader.integrity.texts import (
 )
 from grader.kit import handed_out
 from grader.rubric import load_rubric
-from grader.types import Code, Fingerprint, Flag, Helper, Submission, Verdict
+from grader.types import Code, Fingerprint, Flag, Helper, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = [(question.text, question.text_zh) for question in load_rubric(None).questions]
@@ -170,10 +170,8 @@ def handed_in(student: str, *cells: str, answers: tuple[str, ...] = (), helper: 
     """What is kept of a student with this code and these answers."""
     helpers = (Helper(path="model.py", text=helper),) if helper else ()
     code = Code(filename="lab8.py", cells=cells, helpers=helpers) if cells else None
-    submission = Submission(student_id=student, code=code, answer_texts=answers)
-    texts = submission.code.texts if submission.code else ()
-    answers = printed_answers(submission.answer_texts, QUESTIONS)
-    fingerprint = Fingerprint(code=printed_code(texts), text=answers)
+    printed = printed_code(code.texts if code else ())
+    fingerprint = Fingerprint(code=printed, text=printed_answers(answers, QUESTIONS))
     return Verdict(student_id=student, status="graded", total=None, out_of="104", fingerprint=fingerprint)  # type: ignore[arg-type]
 
 

@@ -43,7 +43,7 @@ def works() -> dict[str, Fingerprint]:
             found[student] = kept(code, answers.PAPERS[student])
     model = (ROOT / "solution" / "answers.md").read_text("utf-8")
     found["the reference"] = kept(make_class.reference(), model)
-    found["mistakes.py"] = kept(mistakes._TASK_1 + students.LENET_CODE + mistakes._TASK_3, "")
+    found["mistakes.py"] = kept(mistakes.LAB8, "")
     found["attacks/honest.py"] = kept((ROOT / "tests" / "attacks" / "honest.py").read_text("utf-8"), "")
     return found
 
