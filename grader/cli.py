@@ -113,7 +113,7 @@ def grade(
     and for 3.8, 7.3 or 9.4 hours by the wall where the machine is busy besides.
     """
     from grader.gradebook import Gradebook
-    from grader.intake import read_submissions
+    from grader.intake import read_source
     from grader.rubric import load_rubric
     from grader.setup import Setup
 
@@ -125,8 +125,10 @@ def grade(
             style="bold yellow",
         )
     with Workdir() as workdir:
-        submissions = read_submissions(source, workdir)
-        chosen = _chosen(submissions, only)
+        intake = read_source(source, workdir, leave_out=out)
+        for line in intake.lines:
+            _say(line)
+        chosen = _chosen(intake.submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
         threads = max(1, _cores() // jobs)
