@@ -126,8 +126,6 @@ def grade(
         )
     with Workdir() as workdir:
         intake = read_source(source, workdir, leave_out=out)
-        for line in intake.lines:
-            _say(line)
         chosen = _chosen(intake.submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
@@ -142,6 +140,8 @@ def grade(
             threads=threads,
         )
         with Gradebook.open(out, settings=setup.settings()) as book:
+            for line in intake.lines:
+                _say(line)
             known = {} if only else _known(chosen, book)
             todo = [submission for submission in chosen if submission.student_id not in known]
             if known:

@@ -62,6 +62,7 @@ class _Part:
     box: str
     entries: list[Entry]
     section: str = ""
+    is_of_students: bool = False  # its folders and zips are students', however few they are
 
 
 def looks_like_blackboard(entries: Sequence[Entry]) -> bool:
@@ -112,8 +113,13 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener) -> L
         source_name = source_name if _is_generic(_stem(box)) else _stem(box)
         entries, lone = _unboxed(box, inside), lone + box
         if _is_archive(box):
+            if _DOWNLOAD.fullmatch(_stem(box)):
+                raise RefusedError(
+                    f"holds {inside[0].label}, which is called like a download and cannot be read as one;"
+                    " download it again, or unpack it and give the folder"
+                )
             whole = HandIn(_id(source_name), entries, place=source_name, is_whole_source=not beside)
-            return Layout([whole, *_strays(beside)], "one submission", f"one zip, {lone}", unclaimed)
+            return Layout([whole, *_strays(beside)], "one submission", f"one archive, {lone}", unclaimed)
         lone += "/"
 
 
@@ -141,7 +147,7 @@ def _students(boxes: dict[str, list[Entry]], beside: list[Entry], unclaimed: lis
         HandIn(_id(_stem(box)), _unboxed(box, inside), place=_stem(box)) for box, inside in boxes.items()
     ]
     give_ids(found)
-    basis = "their names are taken as the students' ids"
+    basis = "their names are taken as the ids"
     return Layout(found + _strays(beside), "one folder or zip a student", basis, unclaimed)
 
 
@@ -149,6 +155,7 @@ def _students(boxes: dict[str, list[Entry]], beside: list[Entry], unclaimed: lis
 
 _DOWNLOAD = re.compile(r"gradebook_.+", re.IGNORECASE | re.DOTALL)  # as Blackboard calls its zips
 _BLACKBOARD, _STUDENTS, _OTHER_SYSTEM = "a download", "students' folders or zips", "another system's download"
+_CLASSES = (_BLACKBOARD, _STUDENTS, _OTHER_SYSTEM)
 _ONE, _EMPTY, _NO_CLASS = "perhaps one student's folder", "empty", "no class"
 
 
@@ -222,7 +229,7 @@ def _zipped_class(files: Sequence[Entry], boxes: dict[str, list[Entry]], opened:
     ((box, inside),) = boxes.items()
     if not _is_archive(box):
         return []
-    found = opened(inside[0], lambda entries: _kind(entries, opened) in (_STUDENTS, _OTHER_SYSTEM), True)
+    found = opened(inside[0], lambda entries: _kind(entries, opened) in _CLASSES, True)
     return [_Part(box, found)] if found else []
 
 
@@ -235,12 +242,12 @@ def _sections(files: Sequence[Entry], boxes: dict[str, list[Entry]], opened: Ope
     if any(is_code_name(entry.path) and not parse_member(entry.path) for entry in tops):
         return []  # this is the level where the students' folders lie
     kinds = {box: _kind(entries, opened) for box, entries in folders.items()}
-    sure = [box for box, kind in kinds.items() if kind in (_BLACKBOARD, _STUDENTS, _OTHER_SYSTEM)]
+    sure = [box for box, kind in kinds.items() if kind in _CLASSES]
     others = len(boxes) - len(sure) - list(kinds.values()).count(_EMPTY)
     if len(sure) <= others:
         return []
     read = [box for box in kinds if box in sure or kinds[box] == _ONE]
-    return [_Part(box, folders[box], _section(box)) for box in read]
+    return [_Part(box, folders[box], _section(box), kinds[box] == _ONE) for box in read]
 
 
 def _kind(entries: Sequence[Entry], opened: Opener) -> str:
@@ -256,23 +263,25 @@ def _kind(entries: Sequence[Entry], opened: Opener) -> str:
         return _NO_CLASS
     if _downloads(files, boxes, False, opened, trusted=False):
         return _BLACKBOARD
+    if len(boxes) == 1 and not _is_archive(next(iter(boxes))):  # a folder around everything
+        ((box, inside),) = boxes.items()
+        within = _kind(_unboxed(box, inside), opened)
+        if within in _CLASSES:
+            return within
     people: set[str] = set()
     for box, inside in boxes.items():
         if (name := owner(_stem(box))) and name not in people and _holds_code(box, inside, opened):
             people.add(name)
             if len(people) > 1:
                 return _STUDENTS
-    if len(boxes) == 1 and not people and not files:  # a folder around everything
-        ((box, inside),) = boxes.items()
-        return _kind(_unboxed(box, inside), opened) if not _is_archive(box) else _NO_CLASS
     return _ONE if people else _NO_CLASS
 
 
 def _holds_code(box: str, inside: list[Entry], opened: Opener) -> bool:
-    """Whether code is in a folder, or in a zip, which is closed again."""
+    """Whether code for this lab is in a folder, or in a zip, which is closed again."""
 
     def holds(entries: Iterable[Entry]) -> bool:
-        return any(is_code_name(entry.path) for entry in entries)
+        return any(_is_lab_code(entry) or entry.hostile for entry in entries)
 
     if not _is_archive(box):
         return holds(inside)
@@ -296,10 +305,7 @@ def _merged(
     """The hand-ins of all the parts, and of the files and boxes beside them what looks like work."""
     layouts = []
     for part in parts:
-        if part.box:
-            layout = read_layout(part.entries, _stem(part.box), opened)
-        else:
-            layout = Layout(_from_blackboard(part.entries), "Blackboard's download", "the names of its files")
+        layout = _layout_of(part, opened)
         for hand_in in layout.hand_ins:
             hand_in.section = hand_in.section or part.section
             hand_in.origin = hand_in.origin or part.box
@@ -322,6 +328,17 @@ def _merged(
     return Layout(found, *_told(parts, layouts), unclaimed)
 
 
+def _layout_of(part: _Part, opened: Opener) -> Layout:
+    if not part.box:
+        return Layout(_from_blackboard(part.entries), "Blackboard's download", "the names of its files")
+    if not part.is_of_students:
+        return read_layout(part.entries, _stem(part.box), opened)
+    boxes = _boxes(part.entries)
+    files = [entry for entry in _files(part.entries) if entry.path not in boxes]
+    beside = [entry for entry in files if _is_work(entry)]
+    return _students(boxes, beside, [entry for entry in files if not _is_work(entry)])
+
+
 def _within(box: str, entry: Entry) -> Entry:
     return replace(entry, path=f"{box}/{entry.path}") if box else entry
 
@@ -335,7 +352,7 @@ def _told(parts: Sequence[_Part], layouts: Sequence[Layout]) -> tuple[str, str]:
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     what = "sections" if all(part.section for part in parts) else "downloads"
     kinds = dict.fromkeys((layout.kind, layout.basis) for layout in layouts)
-    basis = "; ".join(f"{kind} ({basis})" for kind, basis in list(kinds)[:3])
+    basis = "; ".join(f"{kind}: {basis}" for kind, basis in list(kinds)[:3])
     return f"{len(parts)} {what} read together, {shown}", basis
 
 

@@ -74,13 +74,13 @@ def _people(grammar: re.Pattern[str], names: Iterable[str]) -> dict[str, int]:
 def _canvas_people(names: Iterable[str]) -> dict[str, int]:
     """Only several people's are believed: Canvas's names say little, and a run's pictures may have them."""
     people: dict[str, int] = defaultdict(int)
-    called = set()
+    called, is_work = set(), False
     for name in names:
         if match := _CANVAS.fullmatch(name):
             people[match["anon"] or match["user"]] += 1
             called.add(match["anon"] or match["name"])
-    work = any(is_code_name(name) or is_weights_name(name) for name in names)
-    return people if work and min(len(people), len(called)) > 1 else {}
+            is_work = is_work or is_code_name(name) or is_weights_name(name)
+    return people if is_work and min(len(people), len(called)) > 1 else {}
 
 
 # --- one hand-in -------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def _owners(files: Sequence[Entry], whole: Sequence[Entry]) -> list[str]:
     if here:
         return _owners_of_files(files, here, parts[0][:common])
     branches = sorted({one[common] for one in parts})
-    owners = sorted({owner(PurePosixPath(branch).stem) for branch in branches} - {""})
+    owners = _distinct(owner(PurePosixPath(branch).stem) for branch in branches)
     if len(owners) > 1:
         return owners
     answered = {
@@ -185,11 +185,21 @@ def _owners(files: Sequence[Entry], whole: Sequence[Entry]) -> list[str]:
     return branches if len(answered.intersection(branches)) > 2 else owners
 
 
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Of the names that are not empty those that say more than others: "pb21" is "pb21 li" too."""
+    found = sorted(set(names) - {""}, key=lambda name: (-len(name.split()), name))
+    kept: list[str] = []
+    for name in found:
+        if not any(set(name.split()) <= set(other.split()) for other in kept):
+            kept.append(name)
+    return sorted(kept)
+
+
 def _owners_of_files(files: Sequence[Entry], here: Sequence[Entry], folder: list[str]) -> list[str]:
     """As `_owners`, where the code lies in one folder: ann_lab8.py beside bob_lab8.py."""
     if any(is_exact_lab_name(entry.path) for entry in here):
         return []
-    owners = sorted({owner(entry.stem) for entry in here} - {""})
+    owners = _distinct(owner(entry.stem) for entry in here)
     beside = {
         owner(entry.stem)
         for entry in files
