@@ -235,6 +235,22 @@ def test_a_students_folders_are_no_sections(take: Take) -> None:
     assert status(found["ann"]) is status(found["bob"]) is None
 
 
+def test_most_of_what_lies_here_decides_whether_it_is_sections(take: Take) -> None:
+    zips = {f"{one}/lab8.zip": zipped({"lab8.py": work(one)}) for one in ("ann", "bob")}
+    found = by_id(take({**zips, **folders("ann", "bob", within="eve/")}))
+    assert set(found) == {"ann", "bob", "eve"} and status(found["eve"]) is Status.QUARANTINED
+    sections = {**folders("ann", "bob", within="A/"), **folders("cat", "dan", within="B/")}
+    found = by_id(take({**sections, **folders("eve")}))
+    assert [status(found[one]) for one in ("A", "B", "eve")] == [Status.QUARANTINED] * 2 + [None]
+
+
+def test_names_that_look_alike_in_two_sections_are_two_students(take: Take) -> None:
+    sections = {**folders("li wei", "bob", within="A/"), **folders("li  wei", "dan", within="B/")}
+    intake = take(sections)
+    assert len(intake.submissions) == 4 and "li wei" in by_id(intake)
+    assert all(status(one) is None for one in intake.submissions)
+
+
 @pytest.mark.parametrize("name", ["eve.zip", DOWNLOAD])
 def test_a_student_cannot_pass_for_a_download(take: Take, name: str) -> None:
     forged = zipped(download("ann", "bob", time="2025-01-01-00-00-00"))
@@ -420,14 +436,19 @@ def test_a_name_without_the_words_for_the_work(name: str, wanted: str) -> None:
         st.sampled_from(["lab8.py", "eve/lab8.py", "bob/lab8.py", *download("ann", "bob")]), max_size=4
     ),
     packed=st.booleans(),
+    others=st.sampled_from(["folders", "zips", "zips in folders"]),
 )
 def test_what_a_student_hands_in_changes_nothing_for_three_others(
-    tmp_path: Path, names: list[str], inner: list[str], packed: bool
+    tmp_path: Path, names: list[str], inner: list[str], packed: bool, others: str
 ) -> None:
     """Their names are taken as the LMS gave them; what lies in a folder or a zip is the student's."""
     hand_in: Files = {"/".join([*names, name]): work("eve") for name in inner}
     mine = {"eve.zip": zipped(hand_in)} if packed else under("eve", hand_in)
-    source = lay(tmp_path / "source", {**folders("ann", "bob", "cat"), **mine})
+    theirs: Files = folders("ann", "bob", "cat")
+    if others != "folders":
+        name = ".zip" if others == "zips" else "/my lab8.zip"
+        theirs = {one + name: zipped({"lab8.py": work(one)}) for one in ("ann", "bob", "cat")}
+    source = lay(tmp_path / "source", {**theirs, **mine})
     found = {one.student_id: one for one in read_submissions(source, tmp_path / "work")}
     for student in ("ann", "bob", "cat"):
         one = found[student]
