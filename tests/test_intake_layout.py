@@ -13,14 +13,15 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hostile_uploads import listing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_intake import ANSWERS, FULL, TEMPLATE, WORK, Files, attempt, lay, remarks, status, zipped
 
 from grader.errors import KitError
 from grader.intake import Intake, read_folder, read_source, read_submissions
-from grader.intake.entries import OwnFile, SourceReadError, open_regular
-from grader.intake.limits import STUDENT_FILES
+from grader.intake.entries import Allowance, OwnFile, SourceReadError, open_regular
+from grader.intake.limits import STUDENT_FILES, STUDENT_MEMBERS
 from grader.intake.people import owner, shape_of
 from grader.types import Status, Submission
 
@@ -456,6 +457,27 @@ def test_what_a_student_hands_in_changes_nothing_for_three_others(
     assert set(found) <= {"ann", "bob", "cat", "eve"}
     shutil.rmtree(source)
     shutil.rmtree(tmp_path / "work")
+
+
+def test_looking_into_students_zips_costs_the_source_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with a list of members as long as may be, and many beside it that are looked into first."""
+    monkeypatch.setattr("grader.intake.SOURCE_DIRECTORY_BYTES", 100_000)
+    long = listing(2_000, b"a")
+    zips = {f"{n}/lab8.zip": long for n in range(8)}
+    source = lay(tmp_path / "class", {**zips, "ann/my.zip": zipped(FULL)})
+    found = {one.student_id: one for one in read_submissions(source, tmp_path / "work")}
+    assert len(found) == 9 and status(found["ann"]) is None
+    allowance = Allowance(100_000, 32 << 20)
+    for keeps in (False, True):
+        with allowance.trial(hurried=True) as keep:
+            assert allowance.members == STUDENT_MEMBERS
+            allowance.take(listing(5)[:-22])
+            if keeps:
+                keep()
+        assert allowance.members == 100_000 - 5 * keeps
+        allowance.expect_time()
 
 
 # --- the results' folder -----------------------------------------------------------------------------

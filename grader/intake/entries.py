@@ -472,18 +472,21 @@ class Allowance:
     def trial(self, hurried: bool) -> Iterator[Callable[[], None]]:
         """What is taken within is given back at the end, unless the function that comes is called.
 
-        `hurried`: within, time is short as in a submission's turn.
+        `hurried`: within there is no more of anything than a submission may take.
         """
-        before, until = (self.members, self.directory_bytes), self._until
-        kept = []
+        members, directory_bytes, until = self.members, self.directory_bytes, self._until
+        kept: list[bool] = []
         if hurried:
             self.start()
+            self.members = min(members, STUDENT_MEMBERS)
+            self.directory_bytes = min(directory_bytes, STUDENT_DIRECTORY_BYTES)
+        lent = self.members, self.directory_bytes
         try:
             yield lambda: kept.append(True)
         finally:
             self._until = until
-            if not kept:
-                self.members, self.directory_bytes = before
+            self.members = members - (lent[0] - self.members) * bool(kept)
+            self.directory_bytes = directory_bytes - (lent[1] - self.directory_bytes) * bool(kept)
 
     def expect_time(self) -> None:
         """Raise `BadZipFile` where the time is used up."""
