@@ -118,8 +118,8 @@ def grade(
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
     and for 3.8, 7.3 or 9.4 hours by the wall where the machine is busy besides.
     """
-    from grader.gradebook import Gradebook
-    from grader.intake import read_submissions
+    from grader.gradebook import Gradebook, last_run
+    from grader.intake import read_source
     from grader.marks import changes, current
     from grader.setup import Setup
 
@@ -129,10 +129,10 @@ def grade(
             "the hidden checks; the gradebook records it",
             style="bold yellow",
         )
-    with Workdir() as workdir, Gradebook.open_to_grade(out) as book:
-        rules = rules_for(book, rubric_file, policy_file, roster_file)
-        submissions = read_submissions(source, workdir)
-        chosen = _chosen(submissions, only)
+    rules = rules_for(last_run(out), rubric_file, policy_file, roster_file)
+    with Workdir() as workdir:
+        intake = read_source(source, workdir, leave_out=out)
+        chosen = _chosen(intake.submissions, only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
         last = rules.told
@@ -145,22 +145,23 @@ def grade(
             device=device,
             threads=max(1, _cores() // jobs),
         )
-        before = current(book)
-        todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
-        if len(todo) < len(chosen):
-            _say(
-                f"{len(chosen) - len(todo)} unchanged since they were graded; --only STUDENT grades one again"
-            )
-        if setup.weights != "submitted" and todo:
-            longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
-            _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
-        try:
-            _grade(todo, setup, jobs, book)
-        finally:  # what is graded is written, also when somebody pressed Ctrl-C
-            verdicts = current(book)
-            if verdicts:
-                write_results(verdicts, rules.rubric, out, as_json)
-            show_changes(changes(before, verdicts))
+        with Gradebook.open_to_grade(out) as book:
+            for line in intake.lines:
+                _say(line)
+            before = current(book)
+            todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
+            if unchanged := len(chosen) - len(todo):
+                _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
+            if setup.weights != "submitted" and todo:
+                longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
+                _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
+            try:
+                _grade(todo, setup, jobs, book)
+            finally:  # what is graded is written, also when somebody pressed Ctrl-C
+                verdicts = current(book)
+                if verdicts:
+                    write_results(verdicts, rules.rubric, out, as_json)
+                show_changes(changes(before, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
 

@@ -19,7 +19,7 @@ from grader.text import safe_line, visible_json
 from grader.types import Decision, Verdict
 
 if TYPE_CHECKING:
-    from grader.gradebook import Gradebook
+    from grader.gradebook import Run
     from grader.marks import Change
     from grader.policy import Policy
     from grader.roster import Roster
@@ -35,13 +35,12 @@ class Rules(NamedTuple):
     told: dict[str, str]  # the last run's settings, with the files that are read now
 
 
-def rules_for(book: Gradebook, rubric: Path | None, policy: Path | None, roster: Path | None) -> Rules:
+def rules_for(last: Run | None, rubric: Path | None, policy: Path | None, roster: Path | None) -> Rules:
     """The rubric, policy and roster in these files; what is not named stays as the last run had it."""
     from grader.policy import load_policy
     from grader.roster import Roster, read_roster
     from grader.rubric import load_rubric
 
-    last = next(iter(book.runs()[-1:]), None)
     before = last.settings if last else {}
     files = {"rubric": rubric, "policy": policy, "roster": roster}
     told = before | {name: str(path) if path else before.get(name, "") for name, path in files.items()}
@@ -375,9 +374,9 @@ def rescore(
     from grader.marks import changes, current
 
     with Gradebook.open_to_grade(results) as book:
-        if not book.runs():
+        if not (runs := book.runs()):
             raise KitError(f"{results}: nothing was graded into it yet: see `grader grade`")
-        rules = rules_for(book, rubric, policy, roster)
+        rules = rules_for(runs[-1], rubric, policy, roster)
         before = current(book)
         book.begin_run("", rules.told, rules.rubric, rules.policy, rules.roster, [])
         after = current(book)

@@ -101,6 +101,14 @@ class Seen(NamedTuple):
     last_run: int  # in which it was seen
 
 
+def last_run(folder: Path) -> Run | None:
+    """The newest run of the gradebook in a results `folder`; None where there is none yet."""
+    if not (folder / FILE_NAME).is_file():
+        return None
+    with Gradebook.open(folder) as book:
+        return next(iter(book.runs()[-1:]), None)
+
+
 class Gradebook:
     """An open gradebook; use it as a context manager, from one thread."""
 

@@ -93,7 +93,8 @@ def mark(
                 update={"reason": f"{verdict.reason or 'handed in'}: too late to be accepted"}
             )
     if entry is not None:
-        verdict = verdict.model_copy(update={"name": verdict.name or entry.name, "section": entry.section})
+        known = {"name": verdict.name or entry.name, "section": entry.section or verdict.section}
+        verdict = verdict.model_copy(update=known)
     elif run.roster.entries:
         near = ", ".join(unknown(run.roster, [student])[student])
         reason = "not on the roster" + (f"; the nearest there: {near}" if near else "")

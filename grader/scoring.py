@@ -64,6 +64,7 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
     return Verdict(
         student_id=attempt.student_id,
         name=attempt.name,
+        section=attempt.section,
         attempt=attempt.attempt,
         submitted_at=attempt.submitted_at,
         status=status,

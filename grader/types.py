@@ -107,6 +107,7 @@ class Submission(Record):
 
     student_id: str
     name: str = ""
+    section: str = ""  # the folder of a section's students, where the source has such
     attempt: int = 1
     submitted_at: datetime | None = None
     code: Code | None = None
@@ -205,6 +206,7 @@ class Attempt(Record):
 
     student_id: str
     name: str = ""
+    section: str = ""
     attempt: int = 1
     submitted_at: datetime | None = None
     digest: str = ""

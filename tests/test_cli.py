@@ -53,6 +53,9 @@ def graded(class_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     out = tmp_path_factory.mktemp("graded") / "结果"
     done = grader("grade", class_folder, "--out", out, "--images", "mini")
     assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(
+        "2 students: one folder or zip a student (their names are taken as the ids)\n"
+    )
     yield out, done.stdout
 
 
@@ -166,6 +169,49 @@ def test_a_wrong_call_is_one_line_and_changes_nothing(
     assert not (tmp_path / "out" / "scores.csv").exists()
 
 
+def test_what_was_read_is_said_before_grading_and_results_in_the_source_are_no_student(
+    tmp_path: Path,
+) -> None:
+    """Two students without code, so that nothing has to be started; graded twice, into the same folder."""
+    source = tmp_path / "class"
+    for student in ("ann", "bob"):
+        (source / student).mkdir(parents=True)
+        (source / student / "answers.md").write_text("## Question 1\nYes.\n", encoding="utf-8")
+    (source / "roster.csv").write_text("ann\nbob\n", encoding="utf-8")
+    words = ["grade", source, "--out", source / "results", "--images", "mini", "--json"]
+    for _ in range(2):
+        done = grader(*words)
+        assert done.returncode == 0, done.stderr
+        said = done.stderr.splitlines()
+        assert said[0].startswith("2 students: one folder or zip a student")
+        assert said[1] == "in no student's place, and not graded: roster.csv"
+        assert [one["student_id"] for one in json.loads(done.stdout)] == ["ann", "bob"]
+
+
+def test_a_file_that_the_grader_cannot_read_is_exit_status_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "class"
+    for student in ("ann", "bob"):
+        (source / student).mkdir(parents=True)
+        (source / student / "answers.md").write_text("## Question 1\nYes.\n", encoding="utf-8")
+    real = os.open
+
+    def refuse(path: str, *more: int) -> int:  # as root every file can be read
+        if str(path).endswith("ann/answers.md"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    done = CliRunner().invoke(
+        main, ["grade", str(source), "--out", str(tmp_path / "out"), "--images", "mini", "--json"]
+    )
+    assert done.exit_code == 3, done.stderr
+    ann, bob = json.loads(done.stdout)
+    assert (ann["status"], ann["total"]) == ("grader_error", None) and "Permission denied" in ann["reason"]
+    assert bob["status"] == "graded"
+
+
 def test_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
     done = grader("--traceback", "grade", tmp_path / "none", "--out", tmp_path / "out")
     assert done.returncode != 0 and "Traceback" in done.stderr and "KitError" in done.stderr
@@ -183,9 +229,11 @@ def test_ctrl_c_keeps_what_is_graded_and_the_next_run_goes_on(tmp_path: Path) ->
         command(*words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as run:
         assert run.stderr is not None
+        said = run.stderr.readline()
         first = run.stderr.readline()
         run.send_signal(signal.SIGINT)
         rest = run.stderr.read()
+    assert said.startswith("2 students: one folder or zip a student")
     assert first.startswith("1/2 alice: graded")
     assert run.returncode == 130 and "Traceback" not in rest
     assert "alice" in (out / "scores.csv").read_text(encoding="utf-8")

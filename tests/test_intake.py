@@ -830,7 +830,9 @@ def test_what_is_no_ordinary_file_or_cannot_be_read_is_a_remark(reader: Reader) 
     assert all(status(submission) is None for submission in found.values())
 
 
-def test_a_file_that_may_not_be_read_is_a_remark(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_the_grader_may_not_read_makes_no_zero(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = reader.source({"pb21/lab8.py": WORK, "pb21/answers.md": ANSWERS, "pb22/lab8.py": WORK})
 
     real = os.open
@@ -842,8 +844,10 @@ def test_a_file_that_may_not_be_read_is_a_remark(reader: Reader, monkeypatch: py
 
     monkeypatch.setattr(os, "open", refuse)
     found = {s.student_id: s for s in read_submissions(source, reader.workdir)}
-    assert found["pb21"].no_answers == "answers.md cannot be read (Permission denied)"
-    assert all(status(submission) is None for submission in found.values())
+    problem = found["pb21"].problem
+    assert problem and problem.status is Status.GRADER_ERROR
+    assert problem.reason.startswith("answers.md cannot be read (Permission denied): give the grader")
+    assert status(found["pb22"]) is None
 
 
 @pytest.mark.parametrize(

@@ -17,50 +17,91 @@ from grader.intake.entries import (
     ENCRYPTED,
     Allowance,
     Entry,
+    SourceReadError,
     UnreadableError,
     decode_file_name,
     folder_entries,
+    open_regular,
     open_zip,
     short,
     zip_entries,
 )
-from grader.intake.layout import HandIn, find_hand_ins, look, looks_like_blackboard
+from grader.intake.layout import HandIn, Layout, RefusedError, look, read_layout
 from grader.intake.limits import (
+    ARCHIVES,
     FOLDER_FILES,
     REMARK_CHARACTERS,
     REMARKS,
     SOURCE_DIRECTORY_BYTES,
     SOURCE_FILES,
+    STUDENT_BYTES,
     WEIGHT_BYTES,
     WRAPPED_DOWNLOAD_BYTES,
 )
 from grader.intake.names import is_other_archive
+from grader.intake.people import several_people
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.intake.unpack import Contents, seekable, unpack
 from grader.text import safe_line
-from grader.types import Code, Problem, Status, Submission, Weights
+from grader.types import Code, Problem, Record, Status, Submission, Weights
 
-__all__ = ["read_folder", "read_submissions"]
+__all__ = ["Intake", "read_folder", "read_source", "read_submissions"]
 
 
-def read_submissions(source: Path, workdir: Path) -> list[Submission]:
-    """Read a download into one submission a student, sorted by `student_id`.
+class Intake(Record):
+    """What was read of a source, and how: to be said before grading begins."""
+
+    submissions: tuple[Submission, ...]  # sorted by `student_id`
+    layout: str  # the layout that was recognised
+    basis: str  # what that rests on
+    unclaimed: tuple[str, ...] = ()  # paths that are in no student's place; made safe to show
+
+    @property
+    def lines(self) -> list[str]:
+        """One to three lines for the person who grades."""
+        count = len(self.submissions)
+        found = "1 student" if count == 1 else f"{count:,} students"
+        sections = Counter(one.section for one in self.submissions if one.section)
+        told = [f"{found}: {self.layout} ({self.basis})"]
+        if sections:
+            each = [f"{section} {number}" for section, number in sorted(sections.items())]
+            told.append(f"students by section: {_listed(each)}")
+        if self.unclaimed:
+            told.append(f"in no student's place, and not graded: {_listed(self.unclaimed)}")
+        return told
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def read_submissions(source: Path, workdir: Path, leave_out: Path | None = None) -> list[Submission]:
+    """The submissions of `read_source`."""
+    return list(read_source(source, workdir, leave_out).submissions)
+
+
+def read_source(source: Path, workdir: Path, leave_out: Path | None = None) -> Intake:
+    """Read a download into one submission a student, and tell what it was taken for.
 
     `source` is a zip or a folder: Blackboard's download, one folder or zip a
-    student, or a single submission. Of several attempts the latest counts.
-    Checkpoints are copied below `workdir`, which must outlive the submissions'
-    use; all else is read into memory.
+    student, several of these (sections, or downloads side by side), or a single
+    submission. Of several attempts the latest counts. The folder `leave_out`,
+    for the results, is nobody's, wherever it lies. Checkpoints are copied below
+    `workdir`, which must outlive the submissions' use; all else is read into memory.
 
     A student's damaged, hostile or empty files become that submission's
-    `problem`; raises `KitError` where the source as a whole cannot be read.
+    `problem`, and so do files that the grader may not read; raises `KitError`
+    where the source as a whole cannot be read.
     """
     try:
         with ExitStack() as stack:
             workdir.mkdir(parents=True, exist_ok=True)
             allowance = Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES)
-            entries, name = _open_source(source, workdir, allowance, stack)
+            entries, name = _open_source(source, allowance, stack, _path_within(source, leave_out))
+            layout = _read_layout(source, entries, name, _Zips(workdir, allowance, stack))
             by_student: dict[str, list[HandIn]] = {}
-            for hand_in in find_hand_ins(entries, name):
+            for hand_in in layout.hand_ins:
                 # Nothing but the same name is the same student: an id that only looks like another's may
                 # have been chosen in order to be taken for it.
                 same = unicodedata.normalize("NFC", hand_in.student_id)
@@ -72,7 +113,32 @@ def read_submissions(source: Path, workdir: Path) -> list[Submission]:
                 submissions.append(_survive(group, workdir / str(number), source))
     except OSError as error:  # what fails in a student's files was caught where they are read
         raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
-    return sorted(_tell_look_alikes(submissions), key=lambda submission: submission.student_id)
+    submissions = sorted(_tell_look_alikes(submissions), key=lambda submission: submission.student_id)
+    unclaimed = tuple(entry.label + ("/" if entry.is_folder else "") for entry in layout.unclaimed)
+    return Intake(submissions=tuple(submissions), layout=layout.kind, basis=layout.basis, unclaimed=unclaimed)
+
+
+def _path_within(source: Path, folder: Path | None) -> str:
+    """The path of `folder` as it is met when `source` is walked; "" where it is not in it.
+
+    Raises `KitError` where they are the same, so that the next run would read these results as students'.
+    """
+    try:
+        inside = folder.resolve().relative_to(source.resolve()) if folder else None
+    except (OSError, ValueError, RuntimeError):
+        return ""
+    if inside == Path():
+        raise KitError(f"{folder}: is the folder to be graded too; choose another --out, in it or elsewhere")
+    return str(source / inside) if inside else ""
+
+
+def _read_layout(source: Path, entries: list[Entry], name: str, zips: _Zips) -> Layout:
+    try:
+        return read_layout(entries, name, zips.open)
+    except RefusedError as error:
+        raise KitError(f"{source}: {error}") from None
+    except SourceReadError as error:
+        raise KitError(f"{source}: {error}; give the grader the permission to read it") from None
 
 
 def read_folder(
@@ -84,10 +150,13 @@ def read_folder(
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        entries, name = _open_source(folder, workdir, Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES), stack)
+        entries, name = _open_source(folder, Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES), stack)
         entries = [entry for entry in entries if not skip(entry.path)]
-        submission, taken = _assemble(HandIn(name, entries, is_whole_source=True), 1, workdir, folder)
-        return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
+        try:
+            submission, taken = _assemble(HandIn(name, entries, is_whole_source=True), 1, workdir, folder)
+            return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
+        except SourceReadError as error:
+            raise KitError(f"{error}; check its permissions") from None
 
 
 def _tell_look_alikes(submissions: Sequence[Submission]) -> list[Submission]:
@@ -108,7 +177,7 @@ def _tell_look_alikes(submissions: Sequence[Submission]) -> list[Submission]:
 
 
 def _open_source(
-    source: Path, workdir: Path, allowance: Allowance, stack: ExitStack
+    source: Path, allowance: Allowance, stack: ExitStack, leave_out: str = ""
 ) -> tuple[list[Entry], str]:
     """The source's entries and the name that a single submission in it would go by."""
     try:
@@ -125,7 +194,7 @@ def _open_source(
     if stat.S_ISDIR(kind):
         most = FOLDER_FILES
         try:
-            entries = folder_entries(source, most)
+            entries = folder_entries(source, most, leave_out)
         except OSError as error:
             raise KitError(f"{source}: cannot be read ({short(error)}); check its permissions") from None
         name = decode_file_name(source.resolve().name)
@@ -143,17 +212,15 @@ def _open_source(
             f"{source}: holds more than {most:,} files, most of them in "
             f"{safe_line(fullest, 200) or 'its top'}; move that away, or give one class's download at a time"
         )
-    files = [entry for entry in entries if not entry.is_folder]
-    inner = None
-    if len(files) == 1 and files[0].suffix == ".zip":
-        inner = _download_within(files[0], workdir, allowance, stack)
-    return inner or entries, name
+    return entries, name
 
 
 def _open_source_zip(source: Path, allowance: Allowance, stack: ExitStack) -> list[Entry]:
     try:
-        file = stack.enter_context(source.open("rb"))
+        file = stack.enter_context(open_regular(str(source.resolve())))
         entries = zip_entries(stack.enter_context(open_zip(file, allowance)))
+    except SourceReadError as error:
+        raise KitError(f"{source}: {error}; check its permissions") from None
     except ARCHIVE_ERRORS as error:
         if is_other_archive(source.name):
             raise KitError(f"{source}: is no zip; unpack it and give the folder") from None
@@ -164,22 +231,43 @@ def _open_source_zip(source: Path, allowance: Allowance, stack: ExitStack) -> li
     return entries
 
 
-def _download_within(
-    entry: Entry, workdir: Path, allowance: Allowance, stack: ExitStack
-) -> list[Entry] | None:
-    """Blackboard's zip where it is all that the source holds: the folder it was saved in, a zip around it."""
-    if entry.is_bomb:
-        return None
-    with ExitStack() as own:
-        try:
-            file = seekable(entry, WRAPPED_DOWNLOAD_BYTES, workdir, own)
-            inner = zip_entries(own.enter_context(open_zip(file, allowance)))
-        except (UnreadableError, *ARCHIVE_ERRORS):
+class _Zips:
+    """Opens the zips that lie in a source, to see what they are."""
+
+    def __init__(self, workdir: Path, allowance: Allowance, stack: ExitStack) -> None:
+        self._workdir, self._allowance, self._stack = workdir, allowance, stack
+        self._kept: dict[object, list[Entry]] = {}
+        self._tries = 0
+
+    def open(self, entry: Entry, wanted: Callable[[list[Entry]], bool], trusted: bool) -> list[Entry] | None:
+        """See `grader.intake.layout.Opener`. The zips that are wanted stay open until the stack closes.
+
+        What is not wanted costs the source's allowance nothing: it may be a student's.
+        """
+        if (kept := self._kept.get(entry.opener)) is not None:
+            return kept if wanted(kept) else None
+        self._tries += 1
+        most = WRAPPED_DOWNLOAD_BYTES if trusted else STUDENT_BYTES
+        if entry.is_bomb or entry.suffix != ".zip" or entry.size > most or self._tries > 2 * ARCHIVES:
             return None
-        if not looks_like_blackboard(inner):
-            return None
-        stack.enter_context(own.pop_all())
-    return inner
+        with self._allowance.trial(hurried=not trusted) as keep, ExitStack() as own:
+            try:
+                file = seekable(entry, most, self._workdir, own)
+                inner = zip_entries(own.enter_context(open_zip(file, self._allowance)))
+                if not wanted(inner):
+                    return None
+            except (UnreadableError, *ARCHIVE_ERRORS):
+                return None
+            except SourceReadError:
+                if trusted:
+                    raise
+                return None
+            keep()
+            self._stack.enter_context(own.pop_all())
+        if len(self._kept) >= ARCHIVES:
+            raise RefusedError(f"holds more than {ARCHIVES} downloads; give fewer at a time")
+        self._kept[entry.opener] = inner
+        return inner
 
 
 # --- a student -------------------------------------------------------------------------------------
@@ -193,38 +281,62 @@ def _survive(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
         if isinstance(error, KitError) and group[0].is_whole_source:
             raise
         reason = f"it could not be read: {str(error) or type(error).__name__}"
-        first = group[0]
-        submission = Submission(student_id=first.student_id, name=first.name, submitted_at=first.submitted_at)
+        if isinstance(error, SourceReadError):
+            reason = f"{error}: give the grader the permission to read it, and grade again"
+        last = max(group, key=lambda hand_in: hand_in.time)
+        submission = Submission(
+            student_id=last.student_id,
+            name=last.name,
+            section=last.section,
+            submitted_at=last.submitted_at,
+            remarks=_bounded(last.remarks),
+        )
         return _with_problem(submission, Status.GRADER_ERROR, reason)
 
 
 def _one_student(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
     """The one submission that counts, out of all that carry a student's id."""
-    times = {hand_in.time for hand_in in group}
-    latest, older = list(group), []
-    if all(times):
-        latest = [hand_in for hand_in in group if hand_in.time == max(times)]
-        older = sorted((h for h in group if h.time != max(times)), key=lambda hand_in: hand_in.time)
+    times = sorted({hand_in.time for hand_in in group})
+    is_timed = all(times)
+    latest = [hand_in for hand_in in group if hand_in.time == times[-1]] if is_timed else list(group)
+    older = [next(h for h in group if h.time == time) for time in times[:-1]] if is_timed else []
+    attempt = len(older) + 1
     set_aside = [
-        f"attempt {number} of {len(older) + 1} ({hand_in.submitted_at or hand_in.time}) was set aside"
+        f"attempt {number} of {attempt} ({hand_in.submitted_at or hand_in.time}) was set aside"
         for number, hand_in in enumerate(older, 1)
     ]
+    origins = sorted({hand_in.origin for hand_in in group})
+    if len(origins) > 1:
+        places = _listed([origin or "the files of the source itself" for origin in origins])
+        set_aside.append(f"this student is in {len(origins)} places: {places}")
     for hand_in in latest:
         hand_in.remarks[:0] = set_aside
-        if all(times) and len({hand_in.assignment for hand_in in group}) > 1:
+        if is_timed and len({other.assignment for other in group}) > 1:
             hand_in.unclear = hand_in.unclear or "the download holds two assignments of this student"
-    attempt = len(older) + 1
+        if strangers := _strangers(group):
+            hand_in.unclear = hand_in.unclear or strangers
     if len(latest) == 1:
         return _assemble(latest[0], attempt, folder, source)[0]
     found = [_assemble(hand_in, attempt, folder / str(n), source)[0] for n, hand_in in enumerate(latest)]
     first = found[0]
     if first.digest and all(other.digest == first.digest for other in found):
         return first.model_copy(
-            update={"remarks": (*first.remarks, f"this work was found {len(found)} times")}
+            update={"remarks": _bounded([*first.remarks, f"this work was found {len(found)} times"])}
         )
-    what = "attempts of the same second" if all(times) else "different hand-ins"
-    reason = f"{len(found)} {what} carry this student's name, and nothing says which counts"
+    what = "attempts of the same second" if is_timed else "different hand-ins"
+    where = f" ({_listed(origins)})" if len(origins) > 1 else ""
+    reason = f"{len(found)} {what} carry this student's name{where}, and nothing says which counts"
     return _with_problem(first, Status.QUARANTINED, reason)
+
+
+def _strangers(group: Sequence[HandIn]) -> str:
+    """Why these may be two people of one id: in two downloads they have names that share no word."""
+    names = {hand_in.origin: hand_in.name for hand_in in group if hand_in.name}
+    words = [set(name.casefold().replace("(", " ").replace(")", " ").split()) for name in names.values()]
+    if all(one & other for one in words for other in words if one and other):
+        return ""
+    shown = " and ".join(sorted(set(names.values()))[:2])
+    return f"two downloads have this id for people of other names, {shown}: grade these downloads apart"
 
 
 def _assemble(
@@ -237,10 +349,13 @@ def _assemble(
     submission = Submission(
         student_id=hand_in.student_id,
         name=hand_in.name,
+        section=hand_in.section,
         attempt=attempt,
         submitted_at=hand_in.submitted_at,
         remarks=_bounded(hand_in.remarks),
     )
+    if hand_in.denied:
+        raise SourceReadError(hand_in.denied)
     if hand_in.unclear:
         return _with_problem(submission, Status.QUARANTINED, hand_in.unclear), ()
     folder.mkdir(parents=True, exist_ok=True)
@@ -251,6 +366,8 @@ def _assemble(
                 raise KitError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
             return _with_problem(submission, Status.QUARANTINED, contents.hostile), ()
         code = find_code(contents.files)
+        if reason := several_people(contents.files, code.whole):
+            return _with_problem(submission, Status.QUARANTINED, reason), ()
         weights, about_weights, weights_file = find_weights(contents.files, folder, contents.allowance)
         answers, about_answers, answer_files = find_answers(contents.files, code.markdown)
         taken = tuple(dict.fromkeys([*code.entries, *filter(None, [weights_file]), *answer_files]))

@@ -18,15 +18,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from grader.intake.decode import decode_text
-from grader.intake.entries import Entry, UnreadableError, is_junk
+from grader.intake.entries import Entry, SourceReadError, UnreadableError, is_junk
 from grader.intake.limits import METADATA_BYTES, NAME_CHARACTERS
+from grader.intake.names import parse_member
 from grader.intake.pick import answer_heads
 from grader.text import safe_line
 
-_MEMBER = re.compile(
-    r"(?P<stem>(?P<head>.+?)_(?P<word>[^_\d]+)_(?P<time>\d{4}(?:-\d\d){5}))(?:_(?P<original>.+)|(?P<meta>\.txt))",
-    re.ASCII | re.DOTALL,
-)
 _NAME_LINE = re.compile(r"[^:：()]{1,40}[:：](?P<name>.*)\((?P<username>[^()]+)\)")
 # The text field is HTML; what begins a new line in it, and all other tags. Bounded, so that no text is slow.
 _BREAKS = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6])(?:\s[^<>]{0,300})?/?>", re.IGNORECASE)
@@ -34,24 +31,6 @@ _TAGS = re.compile(r"</?[a-z][^<>]{0,1000}>", re.IGNORECASE)
 _HUGE = re.compile(r"&#[0-9]{10,};?")  # names no character, and is no number that Python would read
 TYPED = "answers typed into Blackboard.txt"
 _FILE_LINE = re.compile(r"\s+[^:：]{1,60}[:：] ?(?P<value>.*)")
-
-
-@dataclass(frozen=True)
-class Member:
-    """A member's name, taken apart as far as it can be without knowing the usernames."""
-
-    stem: str  # all up to the time: what an attempt's members share
-    head: str  # <assignment>_<username>
-    time: str
-    original: str | None  # None: this is the metadata
-
-
-def parse_member(name: str) -> Member | None:
-    """Take a member's name apart, or None if Blackboard did not write it."""
-    match = _MEMBER.fullmatch(name)
-    if not match:
-        return None
-    return Member(match["stem"], match["head"], match["time"], match["original"])
 
 
 @dataclass(frozen=True)
@@ -126,6 +105,7 @@ class Record:
     files: list[Entry] = field(default_factory=list)  # under their original names
     remarks: list[str] = field(default_factory=list)
     unclear: str = ""  # why nobody can tell whose it is
+    denied: str = ""  # what the grader could not read of it
 
     @property
     def submitted_at(self) -> datetime | None:
@@ -160,6 +140,8 @@ def _apply_metadata(record: Record, entry: Entry | None) -> None:
     if entry is not None:
         try:
             metadata = parse_metadata(decode_text(entry.read(METADATA_BYTES)), record.stem)
+        except SourceReadError as error:
+            record.denied = str(error)
         except UnreadableError as error:
             record.remarks.append(f"Blackboard's text file {error}")
     originals = {}

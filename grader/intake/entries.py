@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import math
@@ -14,12 +15,12 @@ import time
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from grader.errors import KitError
 from grader.intake.limits import (
@@ -28,14 +29,18 @@ from grader.intake.limits import (
     MEMBER_EXTRA_BYTES,
     MIB,
     PATH_CHARACTERS,
+    SECTION_ENTRIES,
     STUDENT_DIRECTORY_BYTES,
     STUDENT_ENTRIES,
     STUDENT_FILES,
     STUDENT_MEMBERS,
     UNPACK_SECONDS,
 )
-from grader.intake.names import is_other_archive
+from grader.intake.names import is_code_name, is_other_archive, parse_member
 from grader.text import safe_line
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # All that reading a damaged or forged zip has been seen to raise: bad offsets, bad UTF-8, bad deflate
 # streams, methods that zipfile does not know.
@@ -56,6 +61,17 @@ class UnreadableError(Exception):
     """A file cannot be read, or is larger than allowed. The message completes "lab8.py …"."""
 
 
+class SourceReadError(Exception):
+    """The grader may not or cannot read a file that is there: its own trouble, which costs nobody a point.
+
+    The message says which file, and why. It is none of `ARCHIVE_ERRORS`, so that nothing takes it for damage.
+    """
+
+
+# What the system says where a path is not one that an honest student has; all else is the grader's trouble.
+_THEIRS = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file or folder of a hand-in.
@@ -73,6 +89,7 @@ class Entry:
     flaw: str = ""
     hostile: bool = False
     repeated: bool = False  # its zip holds the name more than once; this is the last
+    denied: bool = False  # the flaw is the grader's: it may not read what is there
 
     @property
     def name(self) -> str:
@@ -130,20 +147,31 @@ class Entry:
                 total += len(chunk)
                 if total > limit:
                     raise UnreadableError(f"is larger than {megabytes(limit)}")
-                try:
+                with _full_disk():
                     target.write(chunk)
-                except OSError as error:  # ours, not the student's
-                    problem = f"a submission's files cannot be unpacked ({short(error)})"
-                    raise KitError(f"{problem}; free some space, or point TMPDIR to a larger disk") from None
+        with _full_disk():  # what is still in memory is written now, not in a later step
+            target.flush()
         return total
 
     def open(self) -> IO[bytes]:
+        if self.denied:
+            raise SourceReadError(f"{self.label} {self.flaw}")
         if self.opener is None:
             raise UnreadableError(self.flaw or "is not a file")
         try:
             return self.opener()
         except ARCHIVE_ERRORS as error:
             raise UnreadableError(f"cannot be read ({short(error)})") from None
+
+
+@contextlib.contextmanager
+def _full_disk() -> Iterator[None]:
+    """What cannot be written is ours, not the student's."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"a submission's files cannot be unpacked ({short(error)})"
+        raise KitError(f"{problem}; free some space, or point TMPDIR to a larger disk") from None
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -247,67 +275,116 @@ def fingerprint(name: str) -> str:
 # --- folders ---------------------------------------------------------------------------------------
 
 
-def folder_entries(folder: Path, limit: int) -> list[Entry]:
+def folder_entries(folder: Path, limit: int, leave_out: str = "") -> list[Entry]:
     """Everything under `folder`, junk left out, sorted by path; links are named, never followed.
 
-    At most `limit` + 1 entries come back: one too many tells the caller that there are more. A folder that
-    may be one student's, and holds more than anybody may hand in, is one hostile entry instead.
+    What lies in the folder `leave_out`, a path as this system spells it, is left out too. At most `limit` + 1
+    entries come back: one too many tells the caller that there are more. A folder that may be one student's,
+    and holds more than anybody may hand in, is one hostile entry instead.
     Raises OSError only where `folder` itself cannot be listed.
     """
-    spellings = _Spellings()
+    tree = _Tree(leave_out)
     found: list[Entry] = []
     boxes = [(folder, "")]
     while len(boxes) == 1 and len(found) <= limit:  # a lone folder around everything is seen through
         ((current, prefix),) = boxes
-        items = _listed(current, prefix, spellings, limit - len(found))
+        items = tree.listed(current, prefix, limit - len(found))
         found += [entry for entry, _ in items]
         boxes = _below(items)
         if any(_is_archive(entry.path) for entry, _ in items):
             break
+    walk = tree.section if _may_be_sections([path for path, _ in boxes]) else tree.student
     for current, prefix in boxes:
         if len(found) > limit:
             break
-        found += _tree(current, prefix, spellings)
+        found += walk(current, prefix)
     return sorted(found[: limit + 1], key=lambda entry: entry.path)
+
+
+def _may_be_sections(folders: Sequence[Path]) -> bool:
+    """Whether most folders seem to hold several people's folders, zips or files, and none somebody's code.
+
+    Then what lies in one of them is not one student's.
+    """
+    many = few = 0
+    for folder in folders:
+        parts, is_empty = 0, True
+        with contextlib.suppress(OSError), os.scandir(folder) as listing:
+            for item in islice(listing, STUDENT_ENTRIES):
+                name = decode_file_name(item.name)
+                if is_junk(name):
+                    continue
+                is_empty, is_member = False, parse_member(name) is not None
+                if is_code_name(name) and not is_member and not item.is_dir(follow_symlinks=False):
+                    return False
+                parts += is_member or _is_archive(name) or item.is_dir(follow_symlinks=False)
+        many += parts > 1
+        few += parts <= 1 and not is_empty
+    return many > few
 
 
 def _is_archive(path: str) -> bool:
     return path.lower().endswith(".zip") or is_other_archive(path)
 
 
-def _tree(folder: Path, prefix: str, spellings: _Spellings) -> list[Entry]:
-    """All below a folder, or one hostile entry where that is more than a student may hand in."""
-    found: list[Entry] = []
-    pending = [(folder, prefix)]
-    while pending:
-        items = _listed(*pending.pop(), spellings, STUDENT_ENTRIES)
-        found += [entry for entry, _ in items]
-        pending += _below(items)
-        files = sum(not entry.is_folder for entry in found)
-        if files > STUDENT_FILES or len(found) > STUDENT_ENTRIES:
-            return [Entry(prefix + "…", flaw=f"holds more than {STUDENT_FILES:,} files", hostile=True)]
-    return found
+_Items = list[tuple[Entry, str]]  # what a folder holds, each with its path on this system
 
 
-def _below(items: list[tuple[Entry, str]]) -> list[tuple[Path, str]]:
+def _below(items: _Items) -> list[tuple[Path, str]]:
     return [(Path(path), entry.path + "/") for entry, path in items if entry.is_folder]
 
 
-def _listed(folder: Path, prefix: str, spellings: _Spellings, limit: int) -> list[tuple[Entry, str]]:
-    """What a folder holds, at most `limit` + 1 entries of it, each with its path on this system."""
-    try:
-        with os.scandir(folder) as listing:
-            wanted = (item for item in listing if not is_junk(decode_file_name(item.name)))
-            items = list(islice(wanted, limit + 1))
-    except OSError as error:
-        if not prefix:
-            raise
-        return [(Entry(prefix + ".", flaw=f"is a folder that cannot be read ({short(error)})"), "")]
-    named = [(decode_file_name(item.name), item) for item in items]
-    named.sort(key=lambda pair: (pair[0] != pair[1].name, pair[1].name))  # the plain spelling is first
-    return [
-        (_file(prefix + spellings.plain(prefix, name, item.name), item), item.path) for name, item in named
-    ]
+class _Tree:
+    """Lists folders. It knows how their names are spelt, and what is to be left out."""
+
+    def __init__(self, leave_out: str) -> None:
+        self._spellings, self._leave_out = _Spellings(), leave_out
+
+    def section(self, folder: Path, prefix: str) -> list[Entry]:
+        """All below a folder of students' folders, each of which may be as large as a student's."""
+        items = self.listed(folder, prefix, SECTION_ENTRIES)
+        found = [entry for entry, _ in items]
+        for path, inner in _below(items):
+            if len(found) <= SECTION_ENTRIES:
+                found += self.student(path, inner)
+        return found if len(found) <= SECTION_ENTRIES else [_too_many(prefix, SECTION_ENTRIES)]
+
+    def student(self, folder: Path, prefix: str) -> list[Entry]:
+        """All below a folder, or one hostile entry where that is more than a student may hand in."""
+        found: list[Entry] = []
+        pending = [(folder, prefix)]
+        while pending:
+            items = self.listed(*pending.pop(), STUDENT_ENTRIES)
+            found += [entry for entry, _ in items]
+            pending += _below(items)
+            files = sum(not entry.is_folder for entry in found)
+            if files > STUDENT_FILES or len(found) > STUDENT_ENTRIES:
+                return [_too_many(prefix, STUDENT_FILES)]
+        return found
+
+    def listed(self, folder: Path, prefix: str, limit: int) -> _Items:
+        """What a folder holds, at most `limit` + 1 entries of it."""
+        try:
+            with os.scandir(folder) as listing:
+                items = list(islice(filter(self._is_wanted, listing), limit + 1))
+        except OSError as error:
+            if not prefix:
+                raise
+            flaw = f"is a folder that cannot be read ({short(error)})"
+            return [(Entry(prefix + ".", flaw=flaw, denied=error.errno not in _THEIRS), "")]
+        named = [(decode_file_name(item.name), item) for item in items]
+        named.sort(key=lambda pair: (pair[0] != pair[1].name, pair[1].name))  # the plain spelling is first
+        return [
+            (_file(prefix + self._spellings.plain(prefix, name, item.name), item), item.path)
+            for name, item in named
+        ]
+
+    def _is_wanted(self, item: os.DirEntry[str]) -> bool:
+        return item.path != self._leave_out and not is_junk(decode_file_name(item.name))
+
+
+def _too_many(prefix: str, most: int) -> Entry:
+    return Entry(prefix + "…", flaw=f"holds more than {most:,} files", hostile=True)
 
 
 def _file(path: str, item: os.DirEntry[str]) -> Entry:
@@ -322,18 +399,51 @@ def _file(path: str, item: os.DirEntry[str]) -> Entry:
             return Entry(path, flaw="is not an ordinary file")
         size = item.stat(follow_symlinks=False).st_size
     except OSError as error:
-        return Entry(path, flaw=f"cannot be read ({short(error)})")
-    return Entry(path, size, size, opener=partial(_open_regular, item.path))
+        return Entry(path, flaw=f"cannot be read ({short(error)})", denied=error.errno not in _THEIRS)
+    return Entry(path, size, size, opener=partial(open_regular, item.path))
 
 
-def _open_regular(path: str) -> IO[bytes]:
-    # The file may have changed since it was listed: follow no link, wait on no pipe.
+class OwnFile(io.FileIO):
+    """A file on the grader's own disk: where it cannot be read, that says nothing of what is in it."""
+
+    def __init__(self, descriptor: int, mode: str, label: str) -> None:
+        super().__init__(descriptor, mode)
+        self._label = label
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise _not_read(self._label, error) from None
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise _not_read(self._label, error) from None
+
+
+def _not_read(label: str, error: OSError) -> SourceReadError:
+    return SourceReadError(f"{label} cannot be read ({short(error)})")
+
+
+def open_regular(path: str) -> io.BufferedReader:
+    """Open an ordinary file. Raises `SourceReadError` where it may not be read, OSError where it is another.
+
+    The file may have changed since it was listed: no link is followed, no pipe waited on.
+    """
+    label = safe_line(decode_file_name(os.path.basename(path)), 120)  # noqa: PTH119
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno in _THEIRS:
+            raise
+        raise _not_read(label, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError("not an ordinary file")
-    return os.fdopen(descriptor, "rb")
+    return io.BufferedReader(OwnFile(descriptor, "rb", label))
 
 
 # --- zips ------------------------------------------------------------------------------------------
@@ -357,6 +467,26 @@ class Allowance:
     def start(self) -> None:
         """From now on `UNPACK_SECONDS` of CPU time are left: another submission's turn begins."""
         self._until = time.thread_time() + UNPACK_SECONDS
+
+    @contextlib.contextmanager
+    def trial(self, hurried: bool) -> Iterator[Callable[[], None]]:
+        """What is taken within is given back at the end, unless the function that comes is called.
+
+        `hurried`: within there is no more of anything than a submission may take.
+        """
+        members, directory_bytes, until = self.members, self.directory_bytes, self._until
+        kept: list[bool] = []
+        if hurried:
+            self.start()
+            self.members = min(members, STUDENT_MEMBERS)
+            self.directory_bytes = min(directory_bytes, STUDENT_DIRECTORY_BYTES)
+        lent = self.members, self.directory_bytes
+        try:
+            yield lambda: kept.append(True)
+        finally:
+            self._until = until
+            self.members = members - (lent[0] - self.members) * bool(kept)
+            self.directory_bytes = directory_bytes - (lent[1] - self.directory_bytes) * bool(kept)
 
     def expect_time(self) -> None:
         """Raise `BadZipFile` where the time is used up."""

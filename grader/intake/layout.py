@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from grader.intake.blackboard import parse_member, records_of
+from grader.intake.blackboard import records_of
 from grader.intake.entries import Entry, fingerprint
-from grader.intake.limits import NAME_CHARACTERS
-from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name
+from grader.intake.limits import DOWNLOADS, NAME_CHARACTERS
+from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name, parse_member
+from grader.intake.people import owner, shape_of
 from grader.text import safe_line
 
 
@@ -23,50 +24,355 @@ class HandIn:
     student_id: str
     entries: list[Entry]
     name: str = ""
+    section: str = ""
     time: str = ""  # sorts; "" where the source does not tell it
     submitted_at: datetime | None = None
     assignment: str = ""
     remarks: list[str] = field(default_factory=list)
     unclear: str = ""  # why nobody can tell whose it is
+    denied: str = ""  # what of it the grader could not read
+    origin: str = ""  # the download or section that it came in, where the source holds several
+    place: str = ""  # the folder or zip whose name the id is
     is_whole_source: bool = False
+
+
+@dataclass
+class Layout:
+    """How a source's files were parted, and what that rests on, in words for whoever starts the grader."""
+
+    hand_ins: list[HandIn]
+    kind: str
+    basis: str
+    unclaimed: list[Entry] = field(default_factory=list)  # in no student's place, and no work
+
+
+class RefusedError(Exception):
+    """The source is of a kind that is not read: the message says which, and what to do."""
+
+
+# Opens a zip that lies in the source, and lists it where the given function is true of the list; otherwise
+# None. The flag says whether it is trusted to be no student's own: else less is spent on it.
+Opener = Callable[[Entry, Callable[[list[Entry]], bool], bool], "list[Entry] | None"]
+
+
+@dataclass
+class _Part:
+    """A download or a section that lies in the source: many people's hand-ins."""
+
+    box: str
+    entries: list[Entry]
+    section: str = ""
+    is_of_students: bool = False  # its folders and zips are students', however few they are
 
 
 def looks_like_blackboard(entries: Sequence[Entry]) -> bool:
     """Whether most files at the top carry Blackboard's names."""
-    top = [entry for entry in entries if not entry.is_folder and not entry.depth]
+    top = _files(entries)
     ours = sum(parse_member(entry.path) is not None for entry in top)
     return ours > 0 and ours >= len(top) - ours
 
 
-def find_hand_ins(entries: Sequence[Entry], source_name: str) -> list[HandIn]:
-    """Read a layout: Blackboard's flat names, one folder or zip a student, or one submission.
+def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener) -> Layout:
+    """Read a layout: downloads, sections, one folder or zip a student, or one submission.
 
-    A single folder around everything is seen through.
+    A single folder around everything is seen through. Raises `RefusedError` for another system's download.
     """
     beside = [entry for entry in entries if _leads_out(entry)]
     entries = [entry for entry in entries if not _leads_out(entry)]
+    unclaimed: list[Entry] = []
+    lone = ""  # the folder around everything
     while True:
-        if looks_like_blackboard(entries):
-            return _from_blackboard(entries) + _strays(beside)
         boxes = _boxes(entries)
-        files = [
-            entry for entry in entries if not entry.is_folder and not entry.depth and entry.path not in boxes
-        ]
+        for box in [box for box, inside in boxes.items() if _is_results(_unboxed(box, inside))]:
+            unclaimed.append(Entry(box, is_folder=True))
+            del boxes[box]
+            entries = [entry for entry in entries if entry.top != box]
+        if not entries and unclaimed:
+            raise RefusedError("holds results of the grader and nothing else; give the download")
+        is_flat = looks_like_blackboard(entries)
+        if is_flat:
+            boxes = {box: inside for box, inside in boxes.items() if not parse_member(box)}
+        else:
+            _refuse(entries, boxes)
+        files = [entry for entry in _files(entries) if entry.path not in boxes]
+        if parts := _parts(files, boxes, is_flat, opened):
+            left = {box: inside for box, inside in boxes.items() if box not in {part.box for part in parts}}
+            others = [entry for entry in files if not (is_flat and parse_member(entry.path))]
+            return _merged(parts, [*beside, *others], left, unclaimed, opened)
+        if lone and _is_hand_in_folder(entries):
+            whole = HandIn(_id(source_name), list(entries), place=source_name, is_whole_source=not beside)
+            return Layout([whole, *_strays(beside)], "one submission", f"code or files in {lone}", unclaimed)
         if _is_one_submission(files, boxes):
-            return [HandIn(_id(source_name), [*entries, *beside], is_whole_source=True)]
+            whole = HandIn(_id(source_name), [*entries, *beside], place=source_name, is_whole_source=True)
+            return Layout([whole], "one submission", _why_one(files, boxes), unclaimed)
         beside += [entry for entry in files if _is_work(entry)]
+        unclaimed += [entry for entry in files if not _is_work(entry)]
         if len(boxes) > 1:
-            ids = _ids([_stem(box) for box in boxes])
-            found = [
-                HandIn(student_id, _unboxed(box, inside))
-                for student_id, (box, inside) in zip(ids, boxes.items(), strict=True)
-            ]
-            return found + _strays(beside)
+            return _students(boxes, beside, unclaimed)
         ((box, inside),) = boxes.items()
-        name = source_name if _is_generic(_stem(box)) else _stem(box)
-        entries, source_name = _unboxed(box, inside), name
-        if _is_archive(box) or _is_hand_in_folder(entries):
-            return [HandIn(_id(name), entries, is_whole_source=not beside), *_strays(beside)]
+        source_name = source_name if _is_generic(_stem(box)) else _stem(box)
+        entries, lone = _unboxed(box, inside), lone + box
+        if _is_archive(box):
+            if _DOWNLOAD.fullmatch(_stem(box)):
+                raise RefusedError(
+                    f"holds {inside[0].label}, which is called like a download and cannot be read as one;"
+                    " download it again, or unpack it and give the folder"
+                )
+            whole = HandIn(_id(source_name), entries, place=source_name, is_whole_source=not beside)
+            return Layout([whole, *_strays(beside)], "one submission", f"one archive, {lone}", unclaimed)
+        lone += "/"
+
+
+def give_ids(hand_ins: Sequence[HandIn]) -> None:
+    """Set the ids that are names of folders and zips, apart where they only look alike."""
+    placed = [hand_in for hand_in in hand_ins if hand_in.place]
+    for hand_in, student_id in zip(placed, _ids([hand_in.place for hand_in in placed]), strict=True):
+        hand_in.student_id = student_id
+
+
+def _files(entries: Iterable[Entry]) -> list[Entry]:
+    """The files at the top."""
+    return [entry for entry in entries if not entry.is_folder and not entry.depth]
+
+
+def _why_one(files: Sequence[Entry], boxes: dict[str, list[Entry]]) -> str:
+    code = next((entry for entry in files if is_code_name(entry.path)), None)
+    if code:
+        return f"{code.label} lies at its top"
+    return "its folders are named after the work" if boxes else "no folder or zip is in it"
+
+
+def _students(boxes: dict[str, list[Entry]], beside: list[Entry], unclaimed: list[Entry]) -> Layout:
+    found = [
+        HandIn(_id(_stem(box)), _unboxed(box, inside), place=_stem(box)) for box, inside in boxes.items()
+    ]
+    give_ids(found)
+    basis = "their names are taken as the ids"
+    return Layout(found + _strays(beside), "one folder or zip a student", basis, unclaimed)
+
+
+# --- downloads and sections --------------------------------------------------------------------------
+
+_DOWNLOAD = re.compile(r"gradebook_.+", re.IGNORECASE | re.DOTALL)  # as Blackboard calls its zips
+_BLACKBOARD, _STUDENTS, _OTHER_SYSTEM = "a download", "students' folders or zips", "another system's download"
+_CLASSES = (_BLACKBOARD, _STUDENTS, _OTHER_SYSTEM)
+_ONE, _EMPTY, _NO_CLASS = "perhaps one student's folder", "empty", "no class"
+
+
+def _parts(
+    files: Sequence[Entry], boxes: dict[str, list[Entry]], is_flat: bool, opened: Opener
+) -> list[_Part]:
+    """The downloads, or the sections, that lie at this level; none where it is one student's or students'.
+
+    What is in a zip or a folder says little where it may be a student's, who could forge a class in it: so
+    either what the LMS called it speaks for it too, or that all that lies here, or most, is of the kind.
+    """
+    filled = {box: inside for box, inside in boxes.items() if _is_archive(box) or len(inside) > 1}
+    filled |= {box: inside for box, inside in boxes.items() if inside[0].depth}
+    downloads = _downloads(files, filled, is_flat, opened)
+    if is_flat:
+        members = [entry for entry in files if parse_member(entry.path)]
+        return [_Part("", members), *downloads]
+    if len(downloads) == 1:
+        downloads[0].section = ""
+    return downloads or _zipped_class(files, filled, opened) or _sections(files, filled, opened)
+
+
+def _downloads(
+    files: Sequence[Entry], boxes: dict[str, list[Entry]], is_flat: bool, opened: Opener, trusted: bool = True
+) -> list[_Part]:
+    """Downloads that lie here, unpacked or not; `is_flat`: beside the files of one."""
+    named = {box for box in boxes if _DOWNLOAD.fullmatch(_stem(box))}
+    if named:
+        others = [box for box, inside in boxes.items() if box not in named and _is_hand_in_box(box, inside)]
+        if is_flat or len(others) < 2:
+            parts = [_download(box, boxes[box], opened, trusted) for box in sorted(named)]
+            if any(parts):
+                return [part for part in parts if part]
+    if is_flat or any(map(_is_lab_code, files)) or len(boxes) > DOWNLOADS:
+        return []
+    found = []
+    for box in sorted(boxes, key=_is_archive):  # no zip is opened in vain where a folder says enough
+        part = _download(box, boxes[box], opened, trusted and len(boxes) == 1)
+        if part is None:
+            return []
+        found.append(part)
+    return found
+
+
+def _download(box: str, inside: list[Entry], opened: Opener, trusted: bool) -> _Part | None:
+    if not _is_archive(box):
+        entries = _unboxed(box, inside)
+        return _Part(box, entries, _section(box)) if _is_a_download(entries) else None
+    return _Part(box, found) if (found := opened(inside[0], _is_a_download, trusted)) else None
+
+
+def _is_a_download(entries: Sequence[Entry]) -> bool:
+    """Whether an LMS wrote these names: Blackboard, or a system whose download is refused when it is read."""
+    return looks_like_blackboard(entries) or _looks_foreign(entries)
+
+
+def _looks_foreign(entries: Sequence[Entry]) -> bool:
+    shape = shape_of({entry.top for entry in entries})
+    return shape is not None and shape.people > 1
+
+
+def _section(box: str) -> str:
+    """A folder's name as a section's; a folder that is called as the LMS called its zip is none."""
+    return "" if _DOWNLOAD.fullmatch(box) else safe_line(box, NAME_CHARACTERS)
+
+
+def _zipped_class(files: Sequence[Entry], boxes: dict[str, list[Entry]], opened: Opener) -> list[_Part]:
+    """A lone zip, perhaps beside a roster, that holds students' folders or zips."""
+    if len(boxes) != 1 or any(map(_is_lab_code, files)):
+        return []
+    ((box, inside),) = boxes.items()
+    if not _is_archive(box):
+        return []
+    found = opened(inside[0], lambda entries: _kind(entries, opened) in _CLASSES, True)
+    return [_Part(box, found)] if found else []
+
+
+def _sections(files: Sequence[Entry], boxes: dict[str, list[Entry]], opened: Opener) -> list[_Part]:
+    """Folders of students' folders or of downloads, where most of what lies here is of that kind."""
+    if len(boxes) < 2 or any(map(_is_lab_code, files)):
+        return []
+    folders = {box: _unboxed(box, inside) for box, inside in boxes.items() if not _is_archive(box)}
+    tops = [entry for entries in folders.values() for entry in _files(entries)]
+    if any(is_code_name(entry.path) and not parse_member(entry.path) for entry in tops):
+        return []  # this is the level where the students' folders lie
+    kinds = {box: _kind(entries, opened) for box, entries in folders.items()}
+    sure = [box for box, kind in kinds.items() if kind in _CLASSES]
+    others = len(boxes) - len(sure) - list(kinds.values()).count(_EMPTY)
+    if len(sure) <= others:
+        return []
+    read = [box for box in kinds if box in sure or kinds[box] == _ONE]
+    return [_Part(box, folders[box], _section(box), kinds[box] == _ONE) for box in read]
+
+
+def _kind(entries: Sequence[Entry], opened: Opener) -> str:
+    """What a folder or zip seems to hold that is perhaps a section's, perhaps a student's."""
+    if looks_like_blackboard(entries):
+        return _BLACKBOARD
+    if _looks_foreign(entries):
+        return _OTHER_SYSTEM
+    boxes, files = _boxes(entries), _files(entries)
+    if not (boxes or files) or (len(entries) == 1 and entries[0].denied):
+        return _EMPTY
+    if any(is_code_name(entry.path) for entry in files):
+        return _NO_CLASS
+    if _downloads(files, boxes, False, opened, trusted=False):
+        return _BLACKBOARD
+    if len(boxes) == 1 and not _is_archive(next(iter(boxes))):  # a folder around everything
+        ((box, inside),) = boxes.items()
+        within = _kind(_unboxed(box, inside), opened)
+        if within in _CLASSES:
+            return within
+    people: set[str] = set()
+    for box, inside in boxes.items():
+        if (name := owner(_stem(box))) and name not in people and _holds_code(box, inside, opened):
+            people.add(name)
+            if len(people) > 1:
+                return _STUDENTS
+    return _ONE if people else _NO_CLASS
+
+
+def _holds_code(box: str, inside: list[Entry], opened: Opener) -> bool:
+    """Whether code for this lab is in a folder, or in a zip, which is closed again."""
+
+    def holds(entries: Iterable[Entry]) -> bool:
+        return any(_is_lab_code(entry) or entry.hostile for entry in entries)
+
+    if not _is_archive(box):
+        return holds(inside)
+    found: list[bool] = []
+
+    def looked(entries: list[Entry]) -> bool:
+        found.append(holds(entries))
+        return False
+
+    opened(inside[0], looked, False)
+    return any(found)
+
+
+def _merged(
+    parts: Sequence[_Part],
+    files: Sequence[Entry],
+    boxes: dict[str, list[Entry]],
+    unclaimed: list[Entry],
+    opened: Opener,
+) -> Layout:
+    """The hand-ins of all the parts, and of the files and boxes beside them what looks like work."""
+    layouts = []
+    for part in parts:
+        layout = _layout_of(part, opened)
+        for hand_in in layout.hand_ins:
+            hand_in.section = hand_in.section or part.section
+            hand_in.origin = hand_in.origin or part.box
+            hand_in.is_whole_source = False
+        layouts.append(layout)
+    work = [box for box, inside in boxes.items() if any(map(_is_work, inside))]
+    found = [hand_in for layout in layouts for hand_in in layout.hand_ins] + _strays(files)
+    found += [
+        HandIn(_id(box), _unboxed(box, boxes[box]), unclear=_BESIDE) for box in work if not _is_archive(box)
+    ]
+    found += _strays([boxes[box][0] for box in work if _is_archive(box)])
+    unclaimed = [
+        *unclaimed,
+        *(entry for entry in files if not _is_work(entry)),
+        *(Entry(box, is_folder=True) for box in boxes if box not in work),
+    ]
+    for part, layout in zip(parts, layouts, strict=True):
+        unclaimed += [_within(part.box, entry) for entry in layout.unclaimed]
+    give_ids(found)
+    return Layout(found, *_told(parts, layouts), unclaimed)
+
+
+def _layout_of(part: _Part, opened: Opener) -> Layout:
+    if not part.box:
+        return Layout(_from_blackboard(part.entries), "Blackboard's download", "the names of its files")
+    if not part.is_of_students:
+        return read_layout(part.entries, _stem(part.box), opened)
+    boxes = _boxes(part.entries)
+    files = [entry for entry in _files(part.entries) if entry.path not in boxes]
+    beside = [entry for entry in files if _is_work(entry)]
+    return _students(boxes, beside, [entry for entry in files if not _is_work(entry)])
+
+
+def _within(box: str, entry: Entry) -> Entry:
+    return replace(entry, path=f"{box}/{entry.path}") if box else entry
+
+
+def _told(parts: Sequence[_Part], layouts: Sequence[Layout]) -> tuple[str, str]:
+    """The kind and the basis of what was read together."""
+    if len(parts) == 1 and not parts[0].section:
+        box = safe_line(parts[0].box, 60)
+        return layouts[0].kind + (f" in {box}" if box else ""), layouts[0].basis
+    names = [safe_line(part.box, 60) or "the files here" for part in parts]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    what = "sections" if all(part.section for part in parts) else "downloads"
+    kinds = dict.fromkeys((layout.kind, layout.basis) for layout in layouts)
+    basis = "; ".join(f"{kind}: {basis}" for kind, basis in list(kinds)[:3])
+    return f"{len(parts)} {what} read together, {shown}", basis
+
+
+def _refuse(entries: Sequence[Entry], boxes: dict[str, list[Entry]]) -> None:
+    """Raise `RefusedError` where the names are of a system's download that is not read."""
+    shape = shape_of({entry.top for entry in entries})
+    if shape and (shape.people > 1 or len(boxes) > 1):
+        raise RefusedError(
+            f"looks like {shape}, a layout that is not read: sort it into one folder a student, named by the"
+            " student's id, and give the folder that holds them"
+        )
+
+
+def _is_results(entries: Sequence[Entry]) -> bool:
+    """Whether an earlier run of the grader left this folder here."""
+    names = {entry.path for entry in _files(entries)}
+    return {"gradebook.sqlite", "scores.csv"} <= names and not any(is_code_name(e.path) for e in entries)
+
+
+# --- one level ---------------------------------------------------------------------------------------
 
 
 def _boxes(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
@@ -115,7 +421,7 @@ def _is_hand_in_box(box: str, inside: list[Entry]) -> bool:
 
 def _is_hand_in_folder(entries: list[Entry]) -> bool:
     """Whether a lone folder is a student's, rather than a wrapper around the students'."""
-    files = [entry for entry in entries if not entry.is_folder and not entry.depth]
+    files = _files(entries)
     folders = [entry for entry in entries if entry.is_folder or entry.depth]
     return not looks_like_blackboard(entries) and (
         any(is_code_name(entry.path) for entry in files)
@@ -124,7 +430,7 @@ def _is_hand_in_folder(entries: list[Entry]) -> bool:
 
 
 def _from_blackboard(entries: Sequence[Entry]) -> list[HandIn]:
-    found = [
+    return [
         HandIn(
             _id(record.username or record.head),
             record.files,
@@ -134,20 +440,19 @@ def _from_blackboard(entries: Sequence[Entry]) -> list[HandIn]:
             assignment=record.assignment,
             remarks=record.remarks,
             unclear=record.unclear,
+            denied=record.denied,
         )
-        for record in records_of(entry for entry in entries if not entry.is_folder and not entry.depth)
+        for record in records_of(entries)
     ]
-    others = [
-        entry for entry in entries if not entry.is_folder and not entry.depth and not parse_member(entry.path)
-    ]
-    return found + _strays(others)
+
+
+_BESIDE = "it lies beside the students' hand-ins and carries no student's name"
 
 
 def _strays(entries: Sequence[Entry]) -> list[HandIn]:
     """Work that lies beside the students' own places: nobody can tell whose it is."""
-    reason = "it lies beside the students' hand-ins and carries no student's name"
     return [
-        HandIn(_id(entry.path), [entry], unclear=f"it {entry.flaw}" if entry.flaw else reason)
+        HandIn(_id(entry.path), [entry], unclear=f"it {entry.flaw}" if entry.flaw else _BESIDE)
         for entry in entries
         if _is_work(entry)
     ]

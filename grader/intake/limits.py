@@ -22,9 +22,11 @@ METADATA_BYTES = 256 * KIB  # one of Blackboard's text files
 STUDENT_FILES = 2_000  # what systems litter (`.git`, `__MACOSX`, …) not counted
 STUDENT_BYTES = 1024 * MIB  # unpacked, inner archives included
 STUDENT_ENTRIES = 5 * STUDENT_FILES  # ... folders counted
+SECTION_ENTRIES = 100_000  # of a folder with a section's students
 SOURCE_FILES = 100_000
 FOLDER_FILES = 1_000_000  # of a folder with a class's work, of which nobody can hand in more than the above
 WRAPPED_DOWNLOAD_BYTES = 8 * 1024 * MIB  # a download's zip that was zipped again
+DOWNLOADS = 20  # that are read together
 ARCHIVE_LEVELS = 2  # the student's zip, and a zip in it
 
 ARCHIVES = 50  # that are opened of one submission; each keeps a file open

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 _LAB = re.compile(r"(?:lab|实验)[\s_-]*(?:0*8(?!\d)|八)", re.IGNORECASE)
+_ANSWERS = re.compile(r"answer|question|exercise[\s_-]*2|答案|回答|问答|问题|简答", re.IGNORECASE)
 _SELFTEST = re.compile(r"self[\s_-]*test", re.IGNORECASE)
 _CODE_SUFFIXES = (".py", ".ipynb")
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".tgz", ".txz", ".tbz2", ".tar.zst", ".zipx", ".xz", ".bz2", ".gz")
 _DATA_SETS = re.compile(r"cifar|mnist|idx\d-ubyte", re.IGNORECASE)
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+_BLACKBOARD = re.compile(
+    r"(?P<stem>(?P<head>.+?)_(?P<word>[^_\d]+)_(?P<time>\d{4}(?:-\d\d){5}))(?:_(?P<original>.+)|(?P<meta>\.txt))",
+    re.ASCII | re.DOTALL,
+)
 
 
 def _name(path: str) -> str:
@@ -42,3 +48,26 @@ def is_other_archive(path: str) -> bool:
 def is_weights_name(path: str) -> bool:
     """Whether the extension is one that checkpoints carry."""
     return _name(path).lower().endswith(WEIGHTS_SUFFIXES)
+
+
+def is_answers_name(path: str) -> bool:
+    """Whether this is called answers, whatever its extension."""
+    return _ANSWERS.search(PurePosixPath(path).stem) is not None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A name in Blackboard's download, taken apart as far as it can be without knowing the usernames."""
+
+    stem: str  # all up to the time: what an attempt's members share
+    head: str  # <assignment>_<username>
+    time: str
+    original: str | None  # None: this is the metadata
+
+
+def parse_member(name: str) -> Member | None:
+    """Take a member's name apart, or None if Blackboard did not write it."""
+    match = _BLACKBOARD.fullmatch(name)
+    if not match:
+        return None
+    return Member(match["stem"], match["head"], match["time"], match["original"])

@@ -29,6 +29,7 @@ from grader.intake.limits import (
 from grader.intake.names import (
     OTHER_ARCHIVES,
     WEIGHTS_SUFFIXES,
+    is_answers_name,
     is_code_name,
     is_exact_lab_name,
     is_lab_name,
@@ -59,6 +60,7 @@ _NEXT = re.compile(r"\n(?=[^\s)#])")  # where a function ends; its arguments' br
 _SAYS_NOTHING = re.compile(r'""".*?"""|\'\'\'.*?\'\'\'|#[^\n]*', re.DOTALL)  # docstrings and comments
 _STUB_CHARACTERS = 10_000  # of a function, at most, in which its stub is looked for
 TOOLS = "lab8_tools.py"  # handed out with the template
+_MOST_OF_IT = 4  # of the contract's functions
 _TRIES = 30  # files that are opened in search of code or weights
 
 # A notebook's pictures, in base64: most of its bytes, and nothing that anybody reads here. Within a string of
@@ -128,6 +130,8 @@ class CodeFound:
     claims: tuple[str, ...] = ()  # of the notebook that the Markdown is of
     # The code's, its helpers', and the notebook's that the Markdown is of, where there are answers in it.
     entries: tuple[Entry, ...] = field(default=(), compare=False)
+    # Each could be a hand-in's code by itself, and they differ.
+    whole: tuple[Entry, ...] = field(default=(), compare=False)
 
 
 def find_code(files: Sequence[Entry]) -> CodeFound:
@@ -173,7 +177,18 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
     if notebook and notebook is not best and answer_heads("\n".join(markdown)):
         taken.append(notebook)
     entries = tuple(candidate.entry for candidate in taken)
-    return CodeFound(code, markdown, tuple(remarks), "" if code else missing, claims, entries)
+    whole = _whole(candidates)
+    return CodeFound(code, markdown, tuple(remarks), "" if code else missing, claims, entries, whole)
+
+
+def _whole(candidates: Iterable[Candidate]) -> tuple[Entry, ...]:
+    """The files that seem to be somebody's whole code: no part of another, no untouched template, no copy."""
+    found: dict[tuple[str, ...], Entry] = {}
+    for one in candidates:
+        filled = one.in_all if is_lab_name(one.entry.path) else one.filled
+        if filled >= (1 if is_lab_name(one.entry.path) else _MOST_OF_IT) and one.entry.name != TOOLS:
+            found.setdefault(one.cells, one.entry)
+    return tuple(found.values())
 
 
 def _code(candidate: Candidate) -> Code:
@@ -422,7 +437,6 @@ def _format_by_head(start: bytes, size: int) -> str:
 
 # --- answers ---------------------------------------------------------------------------------------
 
-_ANSWER_NAME = re.compile(r"answer|question|exercise[\s_-]*2|答案|回答|问答|问题|简答", re.IGNORECASE)
 _TEXT_SUFFIXES = (".md", ".markdown", ".txt", "")
 _SHEETS = ("answers", "answers.zh")  # the course's own, which need no remark
 _MOST_FILES = 4  # of one student's files called answers
@@ -503,7 +517,7 @@ def _may_be_answers(files: Iterable[Entry]) -> list[tuple[bool, Entry]]:
     """The texts among the files, those that are called answers first, and whether they are."""
     found = []
     for entry in files:
-        named = _ANSWER_NAME.search(entry.stem) is not None
+        named = is_answers_name(entry.path)
         fits = entry.suffix in _TEXT_SUFFIXES and not _NOT_ANSWERS.search(entry.stem)
         if fits and (named or 0 < entry.size <= ANSWER_BYTES):
             found.append((named, entry))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from grader.intake.entries import (
     ARCHIVE_ERRORS,
     Allowance,
     Entry,
+    OwnFile,
+    SourceReadError,
     UnreadableError,
     megabytes,
     open_zip,
@@ -75,6 +78,8 @@ def unpack(entries: Iterable[Entry], workdir: Path, stack: ExitStack) -> Content
             return contents
         if entry.repeated:
             contents.remarks.append(f"{entry.label} is in its zip more than once: the last was taken")
+        if entry.denied:
+            raise SourceReadError(f"{entry.label} {entry.flaw}")
         if entry.flaw:
             contents.closed.append(f"{entry.label} {entry.flaw}")
         elif is_other_archive(entry.path) and not _is_checkpoint(entry, workdir, contents.allowance):
@@ -156,7 +161,9 @@ def seekable(entry: Entry, limit: int, workdir: Path, stack: ExitStack) -> IO[by
 
 def _temporary_file(workdir: Path) -> BinaryIO:
     try:
-        return cast(BinaryIO, tempfile.TemporaryFile(dir=workdir))
+        with tempfile.TemporaryFile(dir=workdir) as file:
+            own = OwnFile(os.dup(file.fileno()), "r+b", f"a file in {workdir}")
+        return cast(BinaryIO, io.BufferedRandom(own))
     except OSError as error:
         raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
 

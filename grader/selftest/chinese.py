@@ -307,6 +307,8 @@ _PATTERNS = {
     "* was left aside: there is too much code beside it": "* 没有采用：它旁边的代码太多",
     "* was not opened: there are more than * zips": "* 没有打开：zip 多于 * 个",
     "reading the zips takes too long": "读取 zip 用时太长",
+    "it looks like the work of * people (*), each with code of their own: *": "像是 * 个人的作业（*），各有各的代码：*",
+    "give each person's in a folder of its own, or leave only what is to be graded": "请只留下要评分的文件",
     "its list of members is torn": "它的文件列表不完整",
     "holds more than * files": "其中的文件多于 * 个",
     "* is larger than *: clear its outputs": "* 超过 *：请清除它的输出",
