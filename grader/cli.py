@@ -25,6 +25,7 @@ from grader.workdir import Workdir
 
 if TYPE_CHECKING:
     from grader.gradebook import Gradebook, Seen
+    from grader.policy import Policy
     from grader.setup import Setup
 
 EXIT_OK, EXIT_USAGE, EXIT_GRADER_ERROR, EXIT_INTERRUPTED = 0, 2, 3, 130
@@ -131,8 +132,9 @@ def grade(
         )
     rules = rules_for(last_run(out), rubric_file, policy_file, roster_file)
     with Workdir() as workdir:
-        intake = read_source(source, workdir, leave_out=out)
-        chosen = _chosen(intake.submissions, only)
+        earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
+        intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
+        chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
         last = rules.told
@@ -164,6 +166,15 @@ def grade(
                 show_changes(changes(before, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
+
+
+def _attempts(submissions: Sequence[Submission], policy: Policy) -> Sequence[Submission]:
+    """Those that are to be measured."""
+    from grader.intake.attempts import carry_over, latest
+
+    if policy.carry_over:
+        submissions = carry_over(submissions)
+    return latest(submissions) if policy.attempt == "latest" else submissions
 
 
 def _begin(

@@ -6,7 +6,7 @@ import hashlib
 import stat
 import struct
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,7 +51,7 @@ __all__ = ["Intake", "read_folder", "read_source", "read_submissions"]
 class Intake(Record):
     """What was read of a source, and how: to be said before grading begins."""
 
-    submissions: tuple[Submission, ...]  # sorted by `student_id`
+    submissions: tuple[Submission, ...]  # sorted by `student_id`, a student's attempts by their times
     layout: str  # the layout that was recognised
     basis: str  # what that rests on
     unclaimed: tuple[str, ...] = ()  # paths that are in no student's place; made safe to show
@@ -59,9 +59,11 @@ class Intake(Record):
     @property
     def lines(self) -> list[str]:
         """One to three lines for the person who grades."""
-        count = len(self.submissions)
-        found = "1 student" if count == 1 else f"{count:,} students"
-        sections = Counter(one.section for one in self.submissions if one.section)
+        students = {one.student_id: one for one in self.submissions}
+        found = "1 student" if len(students) == 1 else f"{len(students):,} students"
+        if len(students) < len(self.submissions):
+            found += f", {len(self.submissions):,} attempts"
+        sections = Counter(one.section for one in students.values() if one.section)
         told = [f"{found}: {self.layout} ({self.basis})"]
         if sections:
             each = [f"{section} {number}" for section, number in sorted(sections.items())]
@@ -81,13 +83,15 @@ def read_submissions(source: Path, workdir: Path, leave_out: Path | None = None)
     return list(read_source(source, workdir, leave_out).submissions)
 
 
-def read_source(source: Path, workdir: Path, leave_out: Path | None = None) -> Intake:
+def read_source(
+    source: Path, workdir: Path, leave_out: Path | None = None, *, every_attempt: bool = False
+) -> Intake:
     """Read a download into one submission a student, and tell what it was taken for.
 
     `source` is a zip or a folder: Blackboard's download, one folder or zip a
     student, several of these (sections, or downloads side by side), or a single
-    submission. Of several attempts the latest counts. The folder `leave_out`,
-    for the results, is nobody's, wherever it lies. Checkpoints are copied below
+    submission. Of several attempts the latest is read, or with `every_attempt` each. The
+    folder `leave_out`, for the results, is nobody's, wherever it lies. Checkpoints are copied below
     `workdir`, which must outlive the submissions' use; all else is read into memory.
 
     A student's damaged, hostile or empty files become that submission's
@@ -106,11 +110,11 @@ def read_source(source: Path, workdir: Path, leave_out: Path | None = None) -> I
                 # have been chosen in order to be taken for it.
                 same = unicodedata.normalize("NFC", hand_in.student_id)
                 by_student.setdefault(same, []).append(hand_in)
-            submissions = []
+            submissions: list[Submission] = []
             for number, group in enumerate(by_student.values()):
                 allowance.start()
                 # Not the student's name: file systems that ignore case would bring two students together.
-                submissions.append(_survive(group, workdir / str(number), source))
+                submissions += _survive(group, workdir / str(number), source, every_attempt)
     except OSError as error:  # what fails in a student's files was caught where they are read
         raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
     submissions = sorted(_tell_look_alikes(submissions), key=lambda submission: submission.student_id)
@@ -161,9 +165,7 @@ def read_folder(
 
 def _tell_look_alikes(submissions: Sequence[Submission]) -> list[Submission]:
     """The submissions, with a remark at ids that differ in little; nobody's is named to another."""
-    alike: dict[str, int] = defaultdict(int)
-    for submission in submissions:
-        alike[look(submission.student_id)] += 1
+    alike = Counter(look(student) for student in {submission.student_id for submission in submissions})
     remark = "another hand-in carries nearly the same student's name: they were graded apart"
     return [
         submission.model_copy(update={"remarks": _bounded([remark, *submission.remarks])})
@@ -273,10 +275,10 @@ class _Zips:
 # --- a student -------------------------------------------------------------------------------------
 
 
-def _survive(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
+def _survive(group: Sequence[HandIn], folder: Path, source: Path, every_attempt: bool) -> list[Submission]:
     """What came of a student's hand-ins; an error of ours costs this student's mark and stops nobody's."""
     try:
-        return _one_student(group, folder, source)
+        return _one_student(group, folder, source, every_attempt)
     except Exception as error:
         if isinstance(error, KitError) and group[0].is_whole_source:
             raise
@@ -291,11 +293,13 @@ def _survive(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
             submitted_at=last.submitted_at,
             remarks=_bounded(last.remarks),
         )
-        return _with_problem(submission, Status.GRADER_ERROR, reason)
+        return [_with_problem(submission, Status.GRADER_ERROR, reason)]
 
 
-def _one_student(group: Sequence[HandIn], folder: Path, source: Path) -> Submission:
-    """The one submission that counts, out of all that carry a student's id."""
+def _one_student(
+    group: Sequence[HandIn], folder: Path, source: Path, every_attempt: bool
+) -> list[Submission]:
+    """The latest of all that carry a student's id, or every attempt, the latest last."""
     times = sorted({hand_in.time for hand_in in group})
     is_timed = all(times)
     latest = [hand_in for hand_in in group if hand_in.time == times[-1]] if is_timed else list(group)
@@ -303,7 +307,7 @@ def _one_student(group: Sequence[HandIn], folder: Path, source: Path) -> Submiss
     attempt = len(older) + 1
     set_aside = [
         f"attempt {number} of {attempt} ({hand_in.submitted_at or hand_in.time}) was set aside"
-        for number, hand_in in enumerate(older, 1)
+        for number, hand_in in enumerate([] if every_attempt else older, 1)
     ]
     origins = sorted({hand_in.origin for hand_in in group})
     if len(origins) > 1:
@@ -315,18 +319,20 @@ def _one_student(group: Sequence[HandIn], folder: Path, source: Path) -> Submiss
             hand_in.unclear = hand_in.unclear or "the download holds two assignments of this student"
         if strangers := _strangers(group):
             hand_in.unclear = hand_in.unclear or strangers
+    before = []
+    if every_attempt:
+        before = [_assemble(one, n, folder / f"attempt{n}", source)[0] for n, one in enumerate(older, 1)]
     if len(latest) == 1:
-        return _assemble(latest[0], attempt, folder, source)[0]
+        return [*before, _assemble(latest[0], attempt, folder, source)[0]]
     found = [_assemble(hand_in, attempt, folder / str(n), source)[0] for n, hand_in in enumerate(latest)]
     first = found[0]
     if first.digest and all(other.digest == first.digest for other in found):
-        return first.model_copy(
-            update={"remarks": _bounded([*first.remarks, f"this work was found {len(found)} times"])}
-        )
+        again = [*first.remarks, f"this work was found {len(found)} times"]
+        return [*before, first.model_copy(update={"remarks": _bounded(again)})]
     what = "attempts of the same second" if is_timed else "different hand-ins"
     where = f" ({_listed(origins)})" if len(origins) > 1 else ""
     reason = f"{len(found)} {what} carry this student's name{where}, and nothing says which counts"
-    return _with_problem(first, Status.QUARANTINED, reason)
+    return [*before, _with_problem(first, Status.QUARANTINED, reason)]
 
 
 def _strangers(group: Sequence[HandIn]) -> str:
