@@ -39,13 +39,14 @@ def rules_for(last: Run | None, rubric: Path | None, policy: Path | None, roster
     """The rubric, policy and roster in these files; what is not named stays as the last run had it."""
     from grader.policy import load_policy
     from grader.roster import Roster, read_roster
-    from grader.rubric import load_rubric
+    from grader.rubric import load_rubric, same_checks
 
     before = last.settings if last else {}
     files = {"rubric": rubric, "policy": policy, "roster": roster}
     told = before | {name: str(path) if path else before.get(name, "") for name, path in files.items()}
     if rubric is None and last and told["rubric"]:
         chosen = last.rubric
+        same_checks(Path(told["rubric"]), chosen.checks, check_ids())  # the grader may be another since
     else:
         chosen = load_rubric(rubric, check_ids() if rubric else None)
     return Rules(

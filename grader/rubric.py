@@ -113,7 +113,7 @@ def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = No
     path = path or RUBRIC
     rubric = load_record(path, Rubric, what="rubric", remedy=_REMEDY)
     if catalogue is not None:
-        _same_checks(path, rubric.checks, catalogue)
+        same_checks(path, rubric.checks, catalogue)
     return rubric
 
 
@@ -122,7 +122,8 @@ def parse_rubric(text: str, path: Path) -> Rubric:
     return parse_record(text, path, Rubric, remedy=_REMEDY)
 
 
-def _same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) -> None:
+def same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) -> None:
+    """Raise `KitError` where the rubric of this file has points for other checks than there are."""
     ids = set(rubric)
     for unknown in sorted(ids - set(catalogue)):
         raise KitError(f"{path}: checks.{unknown}: there is no such check: remove it, or mend its spelling")
