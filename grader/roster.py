@@ -15,7 +15,7 @@ import warnings
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -468,7 +468,6 @@ def _cell(cell: Any) -> _Cell:
     if cell.data_type == "e":
         return _Cell(text=str(value), flaw=f"is the error {safe_line(str(value), 20)}: correct it")
     if isinstance(value, datetime):
-        value += timedelta(microseconds=500_000)  # a spreadsheet's clock is some microseconds off
         value = value.replace(microsecond=0)
         midnight = value.hour == value.minute == value.second == 0
         return _Cell(text=value.isoformat(" "), moment=value.date() if midnight else value)

@@ -376,6 +376,15 @@ def test_a_day_of_25_hours_is_one_day() -> None:
     assert deduction(policy, next_day, Decimal(100), Decimal(100)) == 20
 
 
+def test_a_day_that_ends_in_an_hour_shown_twice_ends_in_the_second() -> None:
+    policy = berlin(datetime(2026, 10, 24, 2, 30))
+    before, first, second, after = (
+        lateness(policy, datetime(2026, 10, 25, hour, minute, tzinfo=timezone.utc))
+        for hour, minute in [(0, 29), (0, 45), (1, 30), (1, 31)]
+    )
+    assert (before, first, second, after) == (DAY - MINUTE, DAY, DAY, DAY + MINUTE)
+
+
 def test_no_time_and_a_time_from_outside_the_calendar_are_no_error() -> None:
     policy = berlin(datetime(2026, 11, 20))
     assert lateness(policy, None) == timedelta(0)
