@@ -147,11 +147,12 @@ def grade(
             device=device,
             threads=max(1, _cores() // jobs),
         )
+        told = rules.told | setup.told()
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
             before = current(book)
-            todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
+            todo = _begin(book, str(source), rules._replace(told=told), setup, chosen, again=bool(only))
             if unchanged := len(chosen) - len(todo):
                 _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
             if setup.weights != "submitted" and todo:
@@ -191,7 +192,7 @@ def _begin(
 
     seen = book.begin_run(
         source,
-        rules.told | setup.told(),
+        rules.told,
         rules.rubric,
         rules.policy,
         rules.roster,

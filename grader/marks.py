@@ -85,6 +85,9 @@ def mark(
             ]
             at = counting(run.policy, [one.attempt.submitted_at for one in attempts], extension, marks)
         verdict = verdicts[at]
+        if run.policy.deadline and verdict.submitted_at is None:
+            untimed = "when it was handed in is not known, so it does not count as late"
+            verdict = verdict.model_copy(update={"remarks": (*verdict.remarks, untimed)})
         late = lateness(run.policy, verdict.submitted_at, extension)
         waived = "waive_late" in held.others
         verdict = verdict.model_copy(update={"late_seconds": 0 if waived else int(late.total_seconds())})

@@ -32,8 +32,11 @@ class Setup(Record):
         )
 
     def told(self) -> dict[str, str]:
-        """For people: what a run was measured with."""
+        """What a run was measured with. Raises `KitError` where a file of images cannot be read."""
+        images, private = self.image_digests
         return {
+            "images_digest": images,
+            "private_digest": private,
             "version": __version__,
             "images": self.images,
             "private": self.private,

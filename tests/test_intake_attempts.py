@@ -18,7 +18,11 @@ ANSWERS = (
     "## Question 1\n\nBecause a kernel is the same everywhere, and so it needs fewer numbers than that.\n"
 )
 FILES = {
-    1: {"lab8.py": b"one = 1\n", "classifier.safetensors": b"\x02" + bytes(7) + b"{}", "answers.md": ANSWERS.encode()},
+    1: {
+        "lab8.py": b"one = 1\n",
+        "classifier.safetensors": b"\x02" + bytes(7) + b"{}",
+        "answers.md": ANSWERS.encode(),
+    },
     2: {"lab8.py": b"two = 2\n"},
     3: {"notes.pdf": b"%PDF"},
 }
