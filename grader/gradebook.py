@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -37,7 +37,6 @@ from grader.types import (
     CheckEvidence,
     Decision,
     Evidence,
-    Part,
     Problem,
     Record,
     Status,
@@ -70,11 +69,12 @@ _TABLES = {
     " student_id TEXT NOT NULL REFERENCES students, total TEXT, verdict TEXT NOT NULL",
 }
 _INDEXES = ("submissions (student_id)", "evidence (submission, number)", "decisions (student_id)")
-_PARTS: dict[str, type[Part]] = {
+_PARTS: dict[str, type[Record]] = {
     "checks": CheckEvidence,
     "accuracy": AccuracyEvidence,
     "answers": AnswerEvidence,
-}
+    "given": Verdict,
+}  # and "failure", a text
 _OTHERS_RESULTS = ("scores.csv", "scores.xlsx", "students")
 
 
@@ -117,6 +117,8 @@ class Gradebook:
         self._connection = connection
         self._lock = lock
         self._run = 0  # that is going on
+        self._parts: dict[int, object] = {}  # read before, by number: no row ever changes
+        self._attempts: dict[int, Attempt] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Gradebook:
@@ -337,15 +339,15 @@ class Gradebook:
                     "SELECT submission, max(run) FROM sightings WHERE run <= ? GROUP BY submission", (until,)
                 )
             )
-            parts: dict[int, dict[str, str]] = {}
-            for submission, part, text in self._connection.execute(
-                "SELECT e.submission, e.part, e.body FROM evidence e JOIN submissions s"
+            parts: dict[int, dict[str, int]] = {}
+            for number, submission, part in self._connection.execute(
+                "SELECT e.number, e.submission, e.part FROM evidence e JOIN submissions s"
                 f" ON s.number = e.submission WHERE e.run <= ?{only} ORDER BY e.number",
                 [until, *values],
             ):
                 known = parts.setdefault(submission, {})
                 known.pop("failure", None)  # which holds until something is measured
-                known[part] = text
+                known[part] = number
             found: dict[str, list[Seen]] = {}
             for number, text in self._connection.execute(
                 "SELECT s.number, s.body FROM submissions s"
@@ -353,13 +355,24 @@ class Gradebook:
                 values,
             ):
                 if number in last_run:
-                    evidence = _assembled(Attempt.model_validate_json(text), parts.get(number, {}))
+                    if number not in self._attempts:
+                        self._attempts[number] = Attempt.model_validate_json(text)
+                    newest = {part: self._part(part, at) for part, at in parts.get(number, {}).items()}
+                    evidence = Evidence(attempt=self._attempts[number], **newest)
                     found.setdefault(evidence.attempt.student_id, []).append(
                         Seen(number, evidence, last_run[number])
                     )
             for several in found.values():
                 several.sort(key=lambda one: (one.last_run, one.submission))
             return found
+
+    def _part(self, name: str, number: int) -> Any:
+        if number not in self._parts:
+            query = "SELECT body FROM evidence WHERE number = ?"
+            (text,) = self._connection.execute(query, (number,)).fetchone()
+            kind = _PARTS.get(name)
+            self._parts[number] = kind.model_validate_json(text) if kind else json.loads(text)
+        return self._parts[number]
 
     def decisions(self, student: str | None = None) -> dict[str, list[Decision]]:
         """All decisions on each student's mark, or on one's, the oldest first, undone ones included."""
@@ -387,17 +400,6 @@ class Gradebook:
     def _transaction(self) -> Iterator[None]:
         with _explained(self.path), _transaction(self._connection):
             yield
-
-
-def _assembled(attempt: Attempt, parts: dict[str, str]) -> Evidence:
-    found: dict[str, object] = {
-        name: kind.model_validate_json(parts[name]) for name, kind in _PARTS.items() if name in parts
-    }
-    if "failure" in parts:
-        found["failure"] = json.loads(parts["failure"])
-    if "given" in parts:
-        found["given"] = Verdict.model_validate_json(parts["given"])
-    return Evidence(attempt=attempt, **found)  # type: ignore[arg-type]
 
 
 def _stored(record: Rubric | Policy) -> str:
