@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -243,6 +244,61 @@ def test_most_of_what_lies_here_decides_whether_it_is_sections(take: Take) -> No
     sections = {**folders("ann", "bob", within="A/"), **folders("cat", "dan", within="B/")}
     found = by_id(take({**sections, **folders("eve")}))
     assert [status(found[one]) for one in ("A", "B", "eve")] == [Status.QUARANTINED] * 2 + [None]
+
+
+def test_a_section_may_lie_in_a_folder_of_its_own(take: Take) -> None:
+    sections = {
+        **folders("ann", "bob", within="A/lab 8/"),
+        **folders("cat", "dan", within="B/"),
+        "A/r.csv": "x",
+    }
+    intake = take(sections)
+    assert all_fine(intake, "ann", "bob", "cat", "dan")
+    assert [one.section for one in intake.submissions] == ["A", "A", "B", "B"]
+    assert intake.unclaimed == ("A/r.csv",)
+
+
+def test_blackboards_files_sorted_into_a_folder_a_student_are_no_downloads(take: Take) -> None:
+    """Without the text files nothing tells where a username begins; the folders' names do."""
+    named = {
+        f"{one}/{name}": content
+        for one in ("li_wei", "ann")
+        for name, content in attempt(one, {"lab8.py": work(one)}, assignment="Lab_8").items()
+        if not name.endswith("07.txt")
+    }
+    intake = take(named)
+    assert all_fine(intake, "ann", "li_wei") and not any(one.section for one in intake.submissions)
+
+
+def test_a_section_that_cannot_be_listed_is_the_graders_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = {
+        **folders("ann", "bob", within="A/"),
+        **folders("cat", "dan", within="B/"),
+        "C/eve/lab8.py": "",
+    }
+    source = lay(tmp_path / "class", sections)
+    real = os.scandir
+
+    def refuse(path: Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "C":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = {one.student_id: one for one in read_submissions(source, tmp_path / "work")}
+    assert set(found) == {"ann", "bob", "cat", "dan", "C"}
+    assert status(found["C"]) is Status.GRADER_ERROR and status(found["ann"]) is None
+
+
+def test_folders_without_end_take_no_time(tmp_path: Path) -> None:
+    deep = "/".join("d" * 400)
+    zips = zipped({f"{deep}/{n}.txt": "x" for n in range(300)})
+    source = lay(tmp_path / "class", {f"{one}/my.zip": zips for one in "abc"} | {"roster.csv": "x"})
+    began = time.process_time()
+    assert len(read_submissions(source, tmp_path / "work")) == 3
+    assert time.process_time() - began < 5
 
 
 def test_names_that_look_alike_in_two_sections_are_two_students(take: Take) -> None:

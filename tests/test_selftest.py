@@ -452,6 +452,7 @@ it could not be read: 7
 7: 7 at the top level
 7: keep one side
 7: switch the keyboard
+a file in 7
 Chinese character
 a file without a name
 a whole pickled model cannot
@@ -463,18 +464,23 @@ attempts of the same second
 cannot be read as a zip
 different hand-ins
 from __future__
+give the grader the permission
 holds 7: save the one that is meant
+holds more than 7 downloads
 import torch
+in no student's place
 is encrypted; unpack it
 is neither a zip nor a folder
 is no zip; unpack it
 is not Python
 is syntax of Python 7 or newer, which the grader's Python 7 cannot read,
+is the folder to be graded too
 it is not opened, look at it by hand
 it stands in 7
 it was still training
 its top
 its weights: 7
+lab labs hw homework
 lines 7 to 7 are a merge conflict
 logits that fit the labels given, by image
 nothing was learnt
@@ -482,14 +488,18 @@ no lab8.py or lab8.ipynb was found7
 of another shape
 pickled in a way that
 selftest.py [task ...]
+students by section
 the download holds two assignments
+the files of the source itself
 the loss on these images
 the module that is handed in
 the network is too slow
 the self-test's
+this student is in 7 places
 this work was found
 torch.save(model.state_dict(), …)
 tuple[int, str]
+two downloads have this id
 usage:
 values up to
 was taken as the code (7)

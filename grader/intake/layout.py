@@ -62,7 +62,7 @@ class _Part:
     box: str
     entries: list[Entry]
     section: str = ""
-    is_of_students: bool = False  # its folders and zips are students', however few they are
+    kind: str = ""  # of a section: what seems to lie in it
 
 
 def looks_like_blackboard(entries: Sequence[Entry]) -> bool:
@@ -193,23 +193,31 @@ def _downloads(
         return []
     found = []
     for box in sorted(boxes, key=_is_archive):  # no zip is opened in vain where a folder says enough
-        part = _download(box, boxes[box], opened, trusted and len(boxes) == 1)
+        is_lone = len(boxes) == 1
+        part = _download(box, boxes[box], opened, trusted and is_lone, least=1 if is_lone else 2)
         if part is None:
             return []
         found.append(part)
     return found
 
 
-def _download(box: str, inside: list[Entry], opened: Opener, trusted: bool) -> _Part | None:
+def _download(box: str, inside: list[Entry], opened: Opener, trusted: bool, least: int = 1) -> _Part | None:
+    """The download in a folder or zip, where it is one of at least so many people."""
+
+    def is_one(entries: Sequence[Entry]) -> bool:
+        return _blackboards_people(entries) >= least or _looks_foreign(entries)
+
     if not _is_archive(box):
         entries = _unboxed(box, inside)
-        return _Part(box, entries, _section(box)) if _is_a_download(entries) else None
-    return _Part(box, found) if (found := opened(inside[0], _is_a_download, trusted)) else None
+        return _Part(box, entries, _section(box)) if is_one(entries) else None
+    return _Part(box, found) if (found := opened(inside[0], is_one, trusted)) else None
 
 
-def _is_a_download(entries: Sequence[Entry]) -> bool:
-    """Whether an LMS wrote these names: Blackboard, or a system whose download is refused when it is read."""
-    return looks_like_blackboard(entries) or _looks_foreign(entries)
+def _blackboards_people(entries: Sequence[Entry]) -> int:
+    """How many people's files Blackboard wrote here; one person's may be sorted by hand."""
+    if not looks_like_blackboard(entries):
+        return 0
+    return len({member.head for entry in _files(entries) if (member := parse_member(entry.path))})
 
 
 def _looks_foreign(entries: Sequence[Entry]) -> bool:
@@ -247,12 +255,15 @@ def _sections(files: Sequence[Entry], boxes: dict[str, list[Entry]], opened: Ope
     if len(sure) <= others:
         return []
     read = [box for box in kinds if box in sure or kinds[box] == _ONE]
-    return [_Part(box, folders[box], _section(box), kinds[box] == _ONE) for box in read]
+    return [_Part(box, folders[box], _section(box), kinds[box]) for box in read]
 
 
-def _kind(entries: Sequence[Entry], opened: Opener) -> str:
-    """What a folder or zip seems to hold that is perhaps a section's, perhaps a student's."""
-    if looks_like_blackboard(entries):
+def _kind(entries: Sequence[Entry], opened: Opener, wrappers: int = 3) -> str:
+    """What a folder or zip seems to hold that is perhaps a section's, perhaps a student's.
+
+    At most so many folders that lie around everything are seen through.
+    """
+    if _blackboards_people(entries) > 1:
         return _BLACKBOARD
     if _looks_foreign(entries):
         return _OTHER_SYSTEM
@@ -263,9 +274,9 @@ def _kind(entries: Sequence[Entry], opened: Opener) -> str:
         return _NO_CLASS
     if _downloads(files, boxes, False, opened, trusted=False):
         return _BLACKBOARD
-    if len(boxes) == 1 and not _is_archive(next(iter(boxes))):  # a folder around everything
+    if len(boxes) == 1 and not _is_archive(next(iter(boxes))) and wrappers:
         ((box, inside),) = boxes.items()
-        within = _kind(_unboxed(box, inside), opened)
+        within = _kind(_unboxed(box, inside), opened, wrappers - 1)
         if within in _CLASSES:
             return within
     people: set[str] = set()
@@ -313,9 +324,10 @@ def _merged(
         layouts.append(layout)
     work = [box for box, inside in boxes.items() if any(map(_is_work, inside))]
     found = [hand_in for layout in layouts for hand_in in layout.hand_ins] + _strays(files)
-    found += [
-        HandIn(_id(box), _unboxed(box, boxes[box]), unclear=_BESIDE) for box in work if not _is_archive(box)
-    ]
+    for box in work:
+        if not _is_archive(box):
+            denied = next((f"{e.label} {e.flaw}" for e in boxes[box] if e.denied), "")
+            found.append(HandIn(_id(box), _unboxed(box, boxes[box]), unclear=_BESIDE, denied=denied))
     found += _strays([boxes[box][0] for box in work if _is_archive(box)])
     unclaimed = [
         *unclaimed,
@@ -331,10 +343,14 @@ def _merged(
 def _layout_of(part: _Part, opened: Opener) -> Layout:
     if not part.box:
         return Layout(_from_blackboard(part.entries), "Blackboard's download", "the names of its files")
-    if not part.is_of_students:
+    if part.kind not in (_STUDENTS, _ONE):
         return read_layout(part.entries, _stem(part.box), opened)
     boxes = _boxes(part.entries)
     files = [entry for entry in _files(part.entries) if entry.path not in boxes]
+    while part.kind == _STUDENTS and len(boxes) == 1:  # a folder around all of them
+        ((box, inside),) = boxes.items()
+        boxes = _boxes(_unboxed(box, inside))
+        files += [entry for entry in _files(_unboxed(box, inside)) if entry.path not in boxes]
     beside = [entry for entry in files if _is_work(entry)]
     return _students(boxes, beside, [entry for entry in files if not _is_work(entry)])
 
@@ -452,7 +468,12 @@ _BESIDE = "it lies beside the students' hand-ins and carries no student's name"
 def _strays(entries: Sequence[Entry]) -> list[HandIn]:
     """Work that lies beside the students' own places: nobody can tell whose it is."""
     return [
-        HandIn(_id(entry.path), [entry], unclear=f"it {entry.flaw}" if entry.flaw else _BESIDE)
+        HandIn(
+            _id(entry.path),
+            [entry],
+            unclear=f"it {entry.flaw}" if entry.flaw else _BESIDE,
+            denied=f"{entry.label} {entry.flaw}" if entry.denied else "",
+        )
         for entry in entries
         if _is_work(entry)
     ]

@@ -147,9 +147,12 @@ def _download_within(files: Iterable[Entry]) -> Shape | None:
     """What looks like a download of several people among the files, in whatever folder of theirs."""
     folders: dict[str, set[str]] = defaultdict(set)
     for entry in files:
-        parts = entry.path.split("/")
-        for at, part in enumerate(parts):
-            folders["/".join(parts[:at])].add(part)
+        folder, part = entry.path, ""
+        while folder:  # up to where the names are known already
+            folder, _, part = folder.rpartition("/")
+            if part in folders[folder]:
+                break
+            folders[folder].add(part)
     for names in folders.values():
         members = [member for name in names if (member := parse_member(name[:_NAME_CHARACTERS]))]
         heads = {member.head for member in members}
