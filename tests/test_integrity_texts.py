@@ -321,10 +321,8 @@ def test_the_unparsed_code_has_the_same_tokens(lines: list[str]) -> None:
 
 @given(st.integers(0, 999), st.integers(0, 999), st.integers(texts.TOKENS + texts.WINDOW - 1, 80))
 def test_what_is_long_enough_is_found_wherever_it_stands(one: int, other: int, length: int) -> None:
-    shared = random_code(1000).split()[:length]
-    first, second = (
-        code_hashes([random_code(n) + " ".join(shared) + random_code(n + 1)]) for n in (one, other)
-    )
+    shared = " ".join(random_code(1000).split()[:length])
+    first, second = (code_hashes([f"{random_code(n)} {shared} {random_code(n + 1)}"]) for n in (one, other))
     assert len(np.intersect1d(winnowed(first), winnowed(second))) >= 1
 
 

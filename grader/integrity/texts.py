@@ -43,7 +43,7 @@ from grader.types import Flag, Submission, Verdict
 TOKENS = 16
 WINDOW = 6
 WORDS = 6
-MOST_CHARACTERS = 500_000  # of all code together; the reference has 20,000
+MOST_CHARACTERS = 500_000  # of all code together, and of all answers; the reference has 20,000
 MOST = 4_000  # hashes in a set, the least ones; the reference has 500
 FEW = 5  # students who may have a part in common for it to say something about them
 CLASS = 20  # from so many students on
@@ -137,19 +137,22 @@ def code_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
 
 
 def word_hashes(texts: Sequence[str], questions: Sequence[Wordings]) -> npt.NDArray[np.uint32]:
-    """One hash for each run of WORDS words, wherever it begins; two Chinese characters are a word."""
-    words = own_units(texts, questions)
-    ends, weight, runs = 0, 0.0, []
-    sizes = [0.5 if len(word) == 1 and word >= "\u3040" else 1.0 for word in words]
-    for at, size in enumerate(sizes):
-        while weight < WORDS and ends < len(words):
-            weight += sizes[ends]
-            ends += 1
-        if weight < WORDS:
-            break
-        runs.append(zlib.crc32(" ".join(words[at:ends]).encode("utf-8", "replace")))
-        weight -= size
-    return np.array(runs, np.uint32)
+    """One hash for each run of WORDS words within a text, wherever it begins; see `own_units`."""
+    runs = [run for words in own_units(_bounded(texts), questions) for run in _word_runs(words)]
+    return np.array([zlib.crc32(run.encode("utf-8", "replace")) for run in runs], np.uint32)
+
+
+def _word_runs(words: Sequence[str]) -> Iterator[str]:
+    sizes = [0.5 if len(word) == 1 and word >= "\u3040" else 1.0 for word in words]  # Chinese characters
+    end, size_of_run = 0, 0.0
+    for begin, size in enumerate(sizes):
+        while size_of_run < WORDS:
+            if end == len(words):
+                return
+            size_of_run += sizes[end]
+            end += 1
+        yield " ".join(words[begin:end])
+        size_of_run -= size
 
 
 def winnowed(hashes: npt.NDArray[np.uint32]) -> Hashes:
