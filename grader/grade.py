@@ -16,9 +16,8 @@ from grader import datasets, training
 from grader.accuracy import Network, accuracy_seconds, between_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import KitError
-from grader.integrity import texts
 from grader.integrity.code import carries
-from grader.integrity.examine import control_images, examine
+from grader.integrity.examine import control_images, examine, examine_texts
 from grader.integrity.network import Draw, draw, drawn_count
 from grader.longest import few_seconds, longest
 from grader.questions import assess_answers
@@ -106,8 +105,12 @@ def grade_one(submission: Submission, bench: Bench) -> Verdict:
     """One submission, from its files to its points, with what the class's texts are compared by."""
     verdict = _grade_one(submission, bench)
     wordings = [(question.text, question.text_zh) for question in bench.setup.rubric.questions]
-    fingerprint = verdict.fingerprint.model_copy(update=texts.printed(submission, wordings))
-    return verdict.model_copy(update={"fingerprint": fingerprint})
+    found = examine_texts(submission, wordings)
+    fingerprint = verdict.fingerprint.model_copy(
+        update=found.fingerprint.model_dump(include={"code", "text"})
+    )
+    remarks = (*verdict.remarks, *found.remarks)
+    return verdict.model_copy(update={"fingerprint": fingerprint, "remarks": remarks})
 
 
 def _grade_one(submission: Submission, bench: Bench) -> Verdict:

@@ -1,8 +1,8 @@
-"""One submission, looked at while its network is at hand."""
+"""One submission, looked at: its network while that is at hand, and its texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from torch import Tensor
@@ -10,9 +10,10 @@ from torch import Tensor
 from grader import datasets
 from grader.accuracy import Network
 from grader.errors import KitError
-from grader.integrity import copies
+from grader.integrity import copies, texts
 from grader.integrity.claims import compare_claims
 from grader.integrity.network import Draw, Labelled, is_too_good, judge_network
+from grader.questions import Wordings
 from grader.sandbox import Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy, Fingerprint, Flag, Record, Submission
@@ -85,6 +86,15 @@ def examine(
         fingerprint=found,
         remarks=tuple(safe_line(remark, CHARACTERS) for remark in remarks),
     )
+
+
+def examine_texts(submission: Submission, questions: Sequence[Wordings]) -> Findings:
+    """By what the class's code and answers are compared. No network is needed; a failure costs a remark."""
+    remarks: list[str] = []
+    found = Fingerprint()
+    with _noted(remarks):
+        found = Fingerprint(**texts.printed(submission, questions))
+    return Findings(fingerprint=found, remarks=tuple(safe_line(remark, CHARACTERS) for remark in remarks))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "submissions")]
 import answers  # noqa: E402
 import make_class  # noqa: E402
 import mistakes  # noqa: E402
+from students import LENET_CODE  # noqa: E402
 
 TASKS = ("conv", "lenet", "train", "net")
 COPIES = {"12210015", "12210023"}
@@ -45,7 +46,7 @@ def works() -> dict[str, Fingerprint]:
             found[student] = kept(code, answers.PAPERS[student])
     model = (ROOT / "solution" / "answers.md").read_text("utf-8")
     found["the reference"] = kept(make_class.reference(), model)
-    found["mistakes.py"] = kept(mistakes._TASK_1 + mistakes.LENET_CODE + mistakes._TASK_3, "")
+    found["mistakes.py"] = kept(mistakes._TASK_1 + LENET_CODE + mistakes._TASK_3, "")
     found["attacks/honest.py"] = kept((ROOT / "tests" / "attacks" / "honest.py").read_text("utf-8"), "")
     return found
 
