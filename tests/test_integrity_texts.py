@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import random
 import re
 import time
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from grader.integrity import texts
 from grader.integrity.copies import flag_copies
+from grader.integrity.examine import examine_texts
 from grader.integrity.texts import ANSWERS, CODE, alike, code_hashes, pack, printed, tokens, unpack, winnowed
 from grader.kit import handed_out
 from grader.rubric import load_rubric
@@ -206,6 +208,16 @@ def test_what_the_course_gave_out_is_nobodys() -> None:
     assert flags(handed_in("ada", given[0], ADA), handed_in("bob", given[0], EVE)) == {}
 
 
+def test_a_notebooks_own_cells_are_nobodys() -> None:
+    cells = json.loads((ROOT / "assignment" / "lab8.ipynb").read_text("utf-8"))["cells"]
+    code, prose = (
+        ["".join(c["source"]) for c in cells if c["cell_type"] == kind] for kind in ("code", "markdown")
+    )
+    verdicts = [handed_in(id, *code, answers=(*prose, " ".join(random_words(ord(id))))) for id in "ab"]
+    assert not flags(*verdicts)
+    assert len(unpack(verdicts[0].fingerprint.text)) == 30 - texts.WORDS + 1, "all but the template's words"
+
+
 def test_the_list_of_what_was_given_out_is_current() -> None:
     assert handed_out.is_current(ROOT / "assignment", ROOT / "handouts"), "run: grader build"
 
@@ -263,6 +275,13 @@ def test_flags_are_the_same_whatever_the_order_and_however_often() -> None:
     for seed in range(5):
         assert flags(*random.Random(seed).sample(class_, 4)) == expected
     assert flag_copies(flag_copies(class_)) == flag_copies(class_)
+
+
+def test_a_failure_of_ours_costs_a_remark_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "tokens", lambda text: 1 // 0)
+    code = Code(filename="lab8.py", cells=(ADA,))
+    found = examine_texts(Submission(student_id="ada", code=code), QUESTIONS)
+    assert found.fingerprint == Fingerprint() and "ZeroDivisionError" in found.remarks[0]
 
 
 def test_a_class_of_a_thousand_is_compared_in_seconds() -> None:
