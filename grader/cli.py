@@ -205,7 +205,7 @@ def _begin(
         if not (kept.checks and kept.accuracy):
             known = seen[at].evidence.model_copy(update=kept._asdict() | {"failure": ""})
             todo.append((submission, seen[at]._replace(evidence=known)))
-        elif not kept.answers:
+        elif not kept.answers:  # for which no code is run
             answers = answered(submission, setup.rubric, basis)
             book.record(seen[at], seen[at].evidence.model_copy(update={"answers": answers}))
     return todo

@@ -114,8 +114,10 @@ def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvid
             outcomes = tuple(
                 a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in outcomes
             )
-    print_ = texts.printed_answers(submission.answer_texts, wordings)
-    return AnswerEvidence(outcomes=outcomes, print=print_, rests_on=basis.answers)
+    printed = texts.printed_answers(submission.answer_texts, wordings)
+    return AnswerEvidence(
+        outcomes=outcomes, print=printed.text, remarks=printed.remarks, rests_on=basis.answers
+    )
 
 
 @cache

@@ -118,6 +118,10 @@ def grade_one(submission: Submission, bench: Bench, known: Evidence | None = Non
     kept = still_holds(known, basis)
     checks = kept.checks or _check(submission, bench)
     accuracy = kept.accuracy or _network(submission, bench, checks)
+    if submission.code and not kept.checks:
+        printed = texts.printed_code(submission.code.texts)
+        told = {"print": printed.text, "remarks": (*checks.remarks, *printed.remarks)}
+        checks = checks.model_copy(update=told)
     broken = any(check.outcome is Outcome.ERROR for check in checks.outcomes)  # to be run again
     sandbox = {"sandbox": bench.setup.sandbox}
     return Evidence(
@@ -138,16 +142,12 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
         except StudentFailure as failure:
             problem = _problem(failure, "the code could not be loaded: ")
             outcomes = not_run(problem.reason)
-            print_ = texts.printed_code(submission.code.texts)
-            return CheckEvidence(
-                outcomes=outcomes, problem=problem, log=student.log, loaded=False, print=print_
-            )
+            return CheckEvidence(outcomes=outcomes, problem=problem, log=student.log, loaded=False)
         outcomes = run_checks(student, seed_of(submission))
         if student.box_failure:  # which the checks have taken for a fault of their own
             raise student.box_failure
         return CheckEvidence(
             outcomes=outcomes,
-            print=texts.printed_code(submission.code.texts),
             problem=_problem(student.exhausted) if student.exhausted else None,
             remarks=tuple(student.remarks),
             log=student.log,

@@ -85,10 +85,11 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     return tuple(outcomes)
 
 
-def own_units(texts: Sequence[str], questions: Sequence[Wordings]) -> list[str]:
-    """All words in order, less the questions' and placeholders; Chinese characters one by one."""
+def own_units(texts: Iterable[str], questions: Sequence[Wordings]) -> list[list[str]]:
+    """Each text's words in order, less the questions' and placeholders; Chinese characters one by one."""
     asked = {run for wordings in questions for text in wordings for run in _runs(_units(text))}
-    return _without(_units("\n".join(line for line in _lines(texts) if not _is_placeholder(line))), asked)
+    written = ("\n".join(line for line in _lines([text]) if not _is_placeholder(line)) for text in texts)
+    return [_without(_units(text), asked) for text in written]
 
 
 def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -> tuple[list[str], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import random
 import re
 import time
@@ -170,8 +171,8 @@ def handed_in(student: str, *cells: str, answers: tuple[str, ...] = (), helper: 
     """What is kept of a student with this code and these answers."""
     helpers = (Helper(path="model.py", text=helper),) if helper else ()
     code = Code(filename="lab8.py", cells=cells, helpers=helpers) if cells else None
-    printed = printed_code(code.texts if code else ())
-    fingerprint = Fingerprint(code=printed, text=printed_answers(answers, QUESTIONS))
+    printed = printed_code(code.texts if code else ()).text
+    fingerprint = Fingerprint(code=printed, text=printed_answers(answers, QUESTIONS).text)
     return Verdict(student_id=student, status="graded", total=None, out_of="104", fingerprint=fingerprint)  # type: ignore[arg-type]
 
 
@@ -215,6 +216,16 @@ def test_what_the_course_gave_out_is_nobodys() -> None:
     assert not flags(*verdicts)
     assert len(unpack(verdicts[0].fingerprint.code)) < CODE.least
     assert flags(handed_in("ada", given[0], ADA), handed_in("bob", given[0], EVE)) == {}
+
+
+def test_a_notebooks_own_cells_are_nobodys() -> None:
+    cells = json.loads((ROOT / "assignment" / "lab8.ipynb").read_text("utf-8"))["cells"]
+    code, prose = (
+        ["".join(c["source"]) for c in cells if c["cell_type"] == kind] for kind in ("code", "markdown")
+    )
+    verdicts = [handed_in(id, *code, answers=(*prose, " ".join(random_words(ord(id))))) for id in "ab"]
+    assert not flags(*verdicts)
+    assert len(unpack(verdicts[0].fingerprint.text)) == 30 - texts.WORDS + 1, "all but the template's words"
 
 
 def test_the_list_of_what_was_given_out_is_current() -> None:
@@ -276,6 +287,12 @@ def test_flags_are_the_same_whatever_the_order_and_however_often() -> None:
     assert flag_copies(flag_copies(class_)) == flag_copies(class_)
 
 
+def test_a_failure_of_ours_costs_a_remark_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "tokens", lambda text: 1 // 0)
+    found = printed_code((ADA,))
+    assert found.text == "" and "ZeroDivisionError" in found.remarks[0]
+
+
 def test_a_class_of_a_thousand_is_compared_in_seconds() -> None:
     some = np.random.default_rng(0)
 
@@ -332,10 +349,8 @@ def test_the_unparsed_code_has_the_same_tokens(lines: list[str]) -> None:
 
 @given(st.integers(0, 999), st.integers(0, 999), st.integers(texts.TOKENS + texts.WINDOW - 1, 80))
 def test_what_is_long_enough_is_found_wherever_it_stands(one: int, other: int, length: int) -> None:
-    shared = random_code(1000).split()[:length]
-    first, second = (
-        code_hashes([random_code(n) + " ".join(shared) + random_code(n + 1)]) for n in (one, other)
-    )
+    shared = " ".join(random_code(1000).split()[:length])
+    first, second = (code_hashes([f"{random_code(n)} {shared} {random_code(n + 1)}"]) for n in (one, other))
     assert len(np.intersect1d(winnowed(first), winnowed(second))) >= 1
 
 

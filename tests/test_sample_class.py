@@ -76,19 +76,20 @@ def test_status_and_points_are_those_of_the_table(student: str, verdicts: dict[s
     assert verdict.total == sum(points)
 
 
-def test_nobody_is_flagged_but_for_the_weights_that_others_handed_in_too(
-    verdicts: dict[str, Verdict],
-) -> None:
+def test_nobody_is_flagged_but_for_what_two_others_have_copied(verdicts: dict[str, Verdict]) -> None:
     assert {student: verdict.flags for student, verdict in verdicts.items() if verdict.flags} == {}
     assert [
         verdict.remarks for verdict in verdicts.values() if "what it looks like" in str(verdict.remarks)
     ] == []
     flagged = {verdict.student_id: verdict.flags for verdict in flag_copies(list(verdicts.values()))}
-    for group in TABLE["same_weights"]:
-        for student in group:
-            (flag,) = flagged.pop(student)
-            assert flag.kind == "copy"
-            assert flag.message.startswith(f"the very file of weights as {len(group) - 1} other student")
+    for kinds, pair, begins in (
+        (["copy"], TABLE["same_weights"], "the very file of weights as 1 other student handed in: "),
+        (["copied_code", "copied_answers"], TABLE["same_texts"], "much the same "),
+    ):
+        for student, other in (pair, reversed(pair)):
+            flags = flagged.pop(student)
+            assert [flag.kind for flag in flags] == kinds
+            assert all(flag.message.startswith(begins) and f": {other}" in flag.message for flag in flags)
     assert not any(flagged.values())
 
 

@@ -16,7 +16,6 @@ from grader.integrity.texts import code_hashes, pack, word_hashes
 
 FILE = Path(__file__).parents[1] / "data" / "handed_out.json"
 _FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"^# ?(?!%%)(.*)$", re.MULTILINE)
 
 
 def listed(assignment: Path, handouts: Path) -> bytes:
@@ -26,11 +25,12 @@ def listed(assignment: Path, handouts: Path) -> bytes:
     cells = [_FENCE.findall(page) for page in pages]
     # Each page's cells together, too: a student may have joined what stands in two.
     code = [*modules, *("\n".join(some) for some in cells), *(cell for some in cells for cell in some)]
-    # A notebook's Markdown cells are comments in a module.
-    markdown = ["\n".join(_COMMENT.findall(text)) for text in modules]
+    notebooks = [json.loads(text) for text in _texts(assignment, "*.ipynb")]
+    noted = [cell for book in notebooks for cell in book["cells"] if cell["cell_type"] == "markdown"]
+    prose = [*pages, *("".join(cell["source"]) for cell in noted)]
     hashes = {
         "code": np.unique(np.concatenate([code_hashes([text]) for text in code])),
-        "text": np.unique(np.concatenate([word_hashes([text], ()) for text in [*pages, *markdown]])),
+        "text": np.unique(word_hashes(prose, ())),
     }
     return (json.dumps({kind: pack(some) for kind, some in hashes.items()}, indent=1) + "\n").encode()
 

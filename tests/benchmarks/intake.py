@@ -38,7 +38,7 @@ def lay_honest(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "lab8.py").write_bytes((TESTS / "attacks" / "honest.py").read_bytes())
     (folder / "classifier.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
-    (folder / "answers.md").write_text(answers.PAPERS["12210003"], "utf-8")
+    (folder / "answers.md").write_text(answers.PAPERS["li_wei"], "utf-8")
     return folder
 
 

@@ -29,7 +29,9 @@ COPIES = {"12210015", "12210023"}
 def kept(code: str, text: str) -> Fingerprint:
     questions = [(question.text, question.text_zh) for question in load_rubric().questions]
     cells = Code(filename="lab8.py", cells=(code,))
-    return Fingerprint(code=texts.printed_code(cells.texts), text=texts.printed_answers((text,), questions))
+    return Fingerprint(
+        code=texts.printed_code(cells.texts).text, text=texts.printed_answers((text,), questions).text
+    )
 
 
 def works() -> dict[str, Fingerprint]:

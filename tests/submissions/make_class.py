@@ -57,7 +57,7 @@ CHOICES = {
     "12210010": Choice("helpers", "named", "shuffled", "moments", "norm", (10, 24, 32)),
     "12210011": Choice("helpers", "class", "endless", "half", "separable", (16, 28, 48)),
     "12210012": Choice("helpers", "two parts", "library", "half", "branches", (8, 24, 0)),
-    "12210013": Choice("recursive", "list", "functions", "half", "tutorial", (8, 12, 32)),
+    "12210013": Choice("recursive", "blocks", "functions", "half", "tutorial", (8, 12, 32)),
     "12210014": Choice("helpers", "blocks", "loader", "moments", "config", (12, 20, 24)),
     "12210015": Choice("math", "two parts", "functions", "moments", "dropout", (12, 24, 32)),
     "12210016": Choice("math", "class", "library", "signed", "branches", (10, 20, 0)),
@@ -65,7 +65,6 @@ CHOICES = {
     "pb22000018": Choice("counting", "list", "shuffled", "signed", "strides", (16, 24, 24)),
     "pb22000019": Choice("counting", "named", "loader", "half", "norm", (16, 16, 40)),
     "12210020": Choice("counting", "blocks", "endless", "moments", "branches", (12, 16, 0)),
-    "12210022": Choice("counting", "class", "functions", "half", "norm", (8, 8, 8)),  # before it was emptied
     "12210023": Choice("math", "two parts", "functions", "moments", "dropout", (12, 24, 32)),
 }
 OTHER_NETWORK = Choice("inner", "class", "loader", "signed", "config", (8, 12, 20))  # 12210007's weights
@@ -124,23 +123,6 @@ def changed(source: str, old: str, new: str) -> str:
     if source.count(old) != 1:
         raise SystemExit(f"{old!r} is there {source.count(old)} times, not once; mend make_class.py")
     return source.replace(old, new)
-
-
-def untouched(own: str) -> str:
-    """The template as it was handed out: six stubs."""
-    source = own
-    arguments = {
-        "conv_output_size": "input_size, kernel_size, stride=1, padding=0",
-        "conv_parameter_count": "in_channels, out_channels, kernel_size, bias=True",
-        "lenet5": "",
-        "preprocess": "images",
-        "classifier": "",
-        "train_classifier": "model, images, labels, *, device, seconds, seed",
-    }
-    for name, inside in arguments.items():
-        stub = f'def {name}({inside}):\n    raise NotImplementedError("Task: write {name}")'
-        source = replaced(source, name, stub)
-    return source
 
 
 def floor_forgotten(own: str) -> str:
@@ -394,11 +376,17 @@ def as_notebook(student: str, name: str = "lab8.ipynb", extra: tuple[str, ...] =
     }
 
 
-def without_weights(student: str, mistake: Callable[[str], str] = str, text: str = "") -> Files:
+def without_weights(student: str) -> Files:
     return lambda: {
-        "lab8.py": mistake(work(CHOICES[student])).encode(),
-        "answers.md": (text or answers.PAPERS[student]).encode(),
+        "lab8.py": work(CHOICES[student]).encode(),
+        "answers.md": answers.PAPERS[student].encode(),
     }
+
+
+def untouched() -> dict[str, bytes]:
+    """The template as it was handed out, and nothing filled in."""
+    template = (SOLUTION.parent / "assignment" / "lab8.py").read_text("utf-8")
+    return {"lab8.py": template.encode(), "answers.md": answers.TEMPLATE.encode()}
 
 
 def zipped_folder() -> dict[str, bytes]:
@@ -471,12 +459,7 @@ def hand_ins() -> list[HandIn]:
         HandIn("12210020", "Wang Fang", first_attempt, usual("12210020", floor_forgotten)),
         HandIn("12210020", "Wang Fang", minutes(480), usual("12210020"), comments="Please take this one."),
         HandIn("12210021", "Xu Kai", minutes(555), empty_zip),
-        HandIn(
-            "12210022",
-            "Maria Rossi",
-            minutes(600),
-            without_weights("12210022", untouched, answers.TEMPLATE),
-        ),
+        HandIn("12210022", "Maria Rossi", minutes(600), untouched),
         HandIn(
             "12210023",
             "Deng Chao",

@@ -511,7 +511,7 @@ def train_classifier(model, images, labels, *, device, seconds, seed):
             loss = criterion(outputs, targets)
             loss.backward()
             optimizer.step()
-            running += float(loss)
+            running += loss.item()
             batches += 1
             if time.time() > deadline:
                 model.eval()
