@@ -1,4 +1,4 @@
-# Each of these sets up .venv once, then does its work; see README.md for the plain pip lines.
+# Each of these sets up .venv once, then does its work; see CONTRIBUTING.md for the plain pip lines.
 PYTHON ?= python3
 CLASS = tests/submissions/gradebook_ML2026_Lab8_2026-11-20-23-59-59.zip
 PYTEST = mkdir -p build && .venv/bin/python -m pytest --numprocesses=auto --cov

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from grader.gradebook import Gradebook, Run, Seen
-from grader.policy import accepted, counting, deduction, lateness, read_extension
+from grader.policy import Extension, accepted, counting, deduction, lateness, read_extension
 from grader.roster import RosterEntry, unknown
 from grader.scoring import score
 from grader.types import Decision, Evidence, Row, Status, Verdict
@@ -53,19 +53,18 @@ def mark(
     decisions: Iterable[Decision],
     entry: RosterEntry | None,
     student: str,
+    near: Sequence[str] = (),
 ) -> Verdict:
-    """The mark of `student`, who is `entry` on the roster, if there is one.
+    """The mark of `student`, who is `entry` on the roster, if there is one; else these ids there are `near`.
 
     `attempts` stand in the order in which they came in. Without any the status is `absent`, with 0.00.
     """
     held = holding(decisions)
+    if "waive_late" in held.others:
+        run = run._replace(policy=run.policy.model_copy(update={"deadline": None}))
     extend = held.others.get("extend")
     extension = read_extension(extend.until) if extend else entry.extension if entry else None
-    verdicts = [_scored(run, one) for one in attempts]
-    deductions = [
-        _ZERO if "waive_late" in held.others else _deduction(run, verdict, extension) for verdict in verdicts
-    ]
-    if not verdicts:
+    if not attempts:
         verdict = Verdict(
             student_id=student,
             status=Status.ABSENT,
@@ -74,35 +73,39 @@ def mark(
             out_of=run.rubric.out_of,
         )
     else:
-        chosen = held.others.get("choose_attempt")
-        digests = [one.attempt.digest for one in attempts]
-        if chosen and chosen.digest in digests:
-            at = len(digests) - 1 - digests[::-1].index(chosen.digest)
-        else:
-            marks = [
-                None if verdict.total is None else verdict.total - cost
-                for verdict, cost in zip(verdicts, deductions, strict=True)
-            ]
-            at = counting(run.policy, [one.attempt.submitted_at for one in attempts], extension, marks)
-        verdict = verdicts[at]
-        if run.policy.deadline and verdict.submitted_at is None:
-            untimed = "when it was handed in is not known, so it does not count as late"
-            verdict = verdict.model_copy(update={"remarks": (*verdict.remarks, untimed)})
-        late = lateness(run.policy, verdict.submitted_at, extension)
-        waived = "waive_late" in held.others
-        verdict = verdict.model_copy(update={"late_seconds": 0 if waived else int(late.total_seconds())})
-        if not waived and not accepted(run.policy, late):
-            verdict = verdict.model_copy(
-                update={"reason": f"{verdict.reason or 'handed in'}: too late to be accepted"}
-            )
+        verdict = _counting(run, attempts, held.others.get("choose_attempt"), extension)
     if entry is not None:
         known = {"name": verdict.name or entry.name, "section": entry.section or verdict.section}
         verdict = verdict.model_copy(update=known)
     elif run.roster.entries:
-        near = ", ".join(unknown(run.roster, [student])[student])
-        reason = "not on the roster" + (f"; the nearest there: {near}" if near else "")
+        reason = "not on the roster" + (f"; the nearest there: {', '.join(near)}" if near else "")
         verdict = verdict.model_copy(update={"status": Status.QUARANTINED, "reason": reason, "total": None})
     return _decided(run, verdict, held, extension)
+
+
+def _counting(
+    run: Run, attempts: Sequence[Evidence], chosen: Decision | None, extension: Extension | None
+) -> Verdict:
+    """The verdict on the attempt that counts, and how late that was."""
+    digests = [one.attempt.digest for one in attempts]
+    times = [one.attempt.submitted_at for one in attempts]
+    if chosen and chosen.digest in digests:
+        at = len(digests) - 1 - digests[::-1].index(chosen.digest)
+    elif run.policy.attempt == "best":
+        verdicts = [_scored(run, one) for one in attempts]
+        marks = [one.total and one.total - _deduction(run, one, extension, one.total) for one in verdicts]
+        at = counting(run.policy, times, extension, marks)
+    else:
+        at = counting(run.policy, times, extension)
+    verdict = _scored(run, attempts[at])
+    late = lateness(run.policy, times[at], extension)
+    update: dict[str, object] = {"late_seconds": int(late.total_seconds())}
+    if not accepted(run.policy, late):
+        update["reason"] = f"{verdict.reason or 'handed in'}: too late to be accepted"
+    if run.policy.deadline and times[at] is None:
+        untimed = "when it was handed in is not known, so it does not count as late"
+        update["remarks"] = (*verdict.remarks, untimed)
+    return verdict.model_copy(update=update)
 
 
 def _scored(run: Run, evidence: Evidence) -> Verdict:
@@ -113,20 +116,16 @@ def _scored(run: Run, evidence: Evidence) -> Verdict:
         return score(run.rubric, Evidence(attempt=evidence.attempt, failure=failure))
 
 
-def _deduction(run: Run, verdict: Verdict, extension: object, total: Decimal | None = None) -> Decimal:
-    total = verdict.total if total is None else total
-    if total is None:
-        return _ZERO
-    late = lateness(run.policy, verdict.submitted_at, extension)  # type: ignore[arg-type]
-    return deduction(run.policy, late, total, verdict.out_of)
+def _deduction(run: Run, verdict: Verdict, extension: Extension | None, points: Decimal) -> Decimal:
+    late = lateness(run.policy, verdict.submitted_at, extension)
+    return deduction(run.policy, late, points, verdict.out_of)
 
 
-def _decided(run: Run, verdict: Verdict, held: Holding, extension: object) -> Verdict:
+def _decided(run: Run, verdict: Verdict, held: Holding, extension: Extension | None) -> Verdict:
     """The verdict with what people decided, and with what lateness costs then."""
-    waived = "waive_late" in held.others
 
     def cost_of(total: Decimal | None) -> Decimal:
-        return _ZERO if waived or total is None else _deduction(run, verdict, extension, total)
+        return _ZERO if total is None else _deduction(run, verdict, extension, total)
 
     machine = None if verdict.total is None else verdict.total - cost_of(verdict.total)
     rows = tuple(_row(row, held.points.get(row.id)) for row in verdict.rows)
@@ -167,10 +166,11 @@ def class_marks(
 ) -> list[Verdict]:
     """Everybody's mark, sorted by id: of those on the roster, and of all others who handed in."""
     entries = {entry.student_id: entry for entry in run.roster.entries}
+    near = unknown(run.roster, attempts) if entries else {}
     found = []
     for student in sorted(entries.keys() | attempts.keys()):
-        evidence = [one.evidence for one in attempts.get(student, ())]
-        verdict = mark(run, evidence, decisions.get(student, ()), entries.get(student), student)
+        evidence, decided = [one.evidence for one in attempts.get(student, ())], decisions.get(student, ())
+        verdict = mark(run, evidence, decided, entries.get(student), student, near.get(student, ()))
         if verdict.standing != "removed":
             found.append(verdict)
     return found

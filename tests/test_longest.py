@@ -161,7 +161,7 @@ def test_a_machine_that_stays_too_busy_is_not_tried_again(
 
 
 def test_the_bound_with_what_comes_with_the_grader() -> None:
-    """For 10,000 images on a machine of the pace that the limits are meant for, as the README says."""
+    """For 10,000 images on a machine of the pace that the limits are meant for, as submissions.md says."""
     limits, budget = Limits(), Budget()
     seconds = limits.accuracy_seconds, between_seconds(limits.accuracy_seconds, 10_000, 4_600)
     found = {w: longest(limits, budget, w, *seconds) for w in ("submitted", "train", "verify")}

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_gradebook import decision, found, handed_in, keep
 
-from grader.gradebook import Gradebook, Run
-from grader.marks import changes, current, history, holding, mark
+from grader.gradebook import Gradebook, Run, Seen
+from grader.marks import changes, class_marks, current, history, holding, mark
 from grader.policy import Policy
 from grader.roster import Roster, RosterEntry
 from grader.rubric import load_rubric
@@ -141,7 +141,9 @@ def test_who_is_on_the_roster_and_handed_in_nothing_is_absent() -> None:
 
 def test_who_is_not_on_the_roster_gets_no_mark_and_the_nearest_ids() -> None:
     entry = ANN.model_copy(update={"student_id": "anne"})
-    verdict = mark(rules(POLICY, entry), [attempt("d1")], [], None, "ann")
+    run, seen = rules(POLICY, entry), {"ann": [Seen(1, attempt("d1"), 1)]}
+    verdict, absent = class_marks(run, seen, {})
+    assert (absent.student_id, absent.status) == ("anne", Status.ABSENT)
     assert (verdict.status, verdict.total) == (Status.QUARANTINED, None)
     assert "not on the roster" in verdict.reason and "anne" in verdict.reason
 

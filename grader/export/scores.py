@@ -66,8 +66,9 @@ def _by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
 
 def _json(verdict: Verdict) -> bytes:
     # These files go back to the students: flags are for the instructor, who finds them in the sheet;
-    # and from equal digests two students would learn that they handed in the same.
-    content = verdict.model_dump(mode="json", exclude={"flags", "fingerprint", "digest"})
+    # and from equal digests two students would learn that they handed in the same. Why somebody was excluded,
+    # say, may name another student.
+    content = verdict.model_dump(mode="json", exclude={"flags", "fingerprint", "digest", "decisions"})
     return f"{visible_json(content, indent=2)}\n".encode()
 
 
