@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 from rich.console import Console
@@ -20,7 +20,7 @@ from grader import __version__
 from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
 from grader.errors import KitError
 from grader.text import safe_line, safe_text, visible_json
-from grader.types import Status, Submission, Verdict
+from grader.types import Evidence, Status, Submission, Verdict
 from grader.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -169,6 +169,14 @@ def grade(
         sys.exit(EXIT_GRADER_ERROR)
 
 
+class Todo(NamedTuple):
+    """A submission of which something is to be measured."""
+
+    submission: Submission
+    known: Evidence  # the parts that still hold
+    seen: Seen  # as the gradebook has it
+
+
 def _attempts(submissions: Sequence[Submission], policy: Policy) -> Sequence[Submission]:
     """Those that are to be measured."""
     from grader.intake.attempts import carry_over, latest
@@ -186,7 +194,7 @@ def _begin(
     submissions: Sequence[Submission],
     *,
     again: bool,
-) -> list[tuple[Submission, Seen]]:
+) -> list[Todo]:
     """Note the run in the book, and what nobody has to run code for; what is left to be measured."""
     from grader.evidence import answered, attempt_of, rests_on, still_holds
 
@@ -198,24 +206,20 @@ def _begin(
         rules.roster,
         [attempt_of(submission) for submission in submissions],
     )
+    known = {} if again else book.attempts()
     todo = []
-    for at, submission in enumerate(submissions):
+    for submission, one in zip(submissions, seen, strict=True):
         basis = rests_on(submission, setup)
-        kept = still_holds(None if again else seen[at].evidence, basis)
-        if not (kept.checks and kept.accuracy):
-            known = seen[at].evidence.model_copy(update=kept._asdict() | {"failure": ""})
-            todo.append((submission, seen[at]._replace(evidence=known)))
-        elif not kept.answers:  # for which no code is run
-            answers = answered(submission, setup.rubric, basis)
-            book.record(seen[at], seen[at].evidence.model_copy(update={"answers": answers}))
+        # The same work may have been measured in another attempt.
+        of_student = known.get(submission.student_id, ())
+        kept = still_holds((other.evidence for other in of_student), basis)
+        evidence = Evidence(attempt=attempt_of(submission), **kept._asdict())
+        if kept.checks and kept.accuracy:  # no code is run for the answers
+            answers = kept.answers or answered(submission, setup.rubric, basis)
+            book.record(one, evidence.model_copy(update={"answers": answers}))
+        else:
+            todo.append(Todo(submission, evidence, one))
     return todo
-
-
-def _check_ids() -> list[str]:
-    """The checks that a rubric of somebody's own has to name."""
-    from grader.checks import check_catalogue
-
-    return [check.id for check in check_catalogue()]
 
 
 def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Submission]:
@@ -249,7 +253,7 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     return "cpu"
 
 
-def _grade(works: Sequence[tuple[Submission, Seen]], setup: Setup, jobs: int, book: Gradebook) -> None:
+def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook) -> None:
     """Grade and record, with a bar for people and a line a submission for logs."""
     from grader.engines.local import grade_all
     from grader.scoring import score
@@ -261,8 +265,8 @@ def _grade(works: Sequence[tuple[Submission, Seen]], setup: Setup, jobs: int, bo
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    seen = {one.evidence.attempt: one for _, one in works}
-    todo = [(submission, one.evidence) for submission, one in works]
+    seen = {work.known.attempt: work.seen for work in works}
+    todo = [(work.submission, work.known) for work in works]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("grading", total=len(works))
         for count, evidence in enumerate(grade_all(todo, setup, jobs=jobs), 1):

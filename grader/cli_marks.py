@@ -37,18 +37,25 @@ class Rules(NamedTuple):
 
 def rules_for(last: Run | None, rubric: Path | None, policy: Path | None, roster: Path | None) -> Rules:
     """The rubric, policy and roster in these files; what is not named stays as the last run had it."""
+    from grader.gradebook import RUBRIC_DIGEST
     from grader.policy import load_policy
     from grader.roster import Roster, read_roster
     from grader.rubric import load_rubric, same_checks
 
     before = last.settings if last else {}
     files = {"rubric": rubric, "policy": policy, "roster": roster}
-    told = before | {name: str(path) if path else before.get(name, "") for name, path in files.items()}
+    told = {name: value for name, value in before.items() if name != RUBRIC_DIGEST}
+    told |= {name: str(path) if path else before.get(name, "") for name, path in files.items()}
     if rubric is None and last and told["rubric"]:
         chosen = last.rubric
         same_checks(Path(told["rubric"]), chosen.checks, check_ids())  # the grader may be another since
     else:
         chosen = load_rubric(rubric, check_ids() if rubric else None)
+        known = before.get(RUBRIC_DIGEST)
+        if rubric is None and known and known != chosen.digest:
+            raise KitError(
+                "these results were graded by a rubric that is not kept in them: give it with --rubric"
+            )
     return Rules(
         chosen,
         load_policy(policy) if policy or not last else last.policy,

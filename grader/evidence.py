@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from grader.types import (
     Attempt,
     CheckEvidence,
     Evidence,
+    Part,
     Submission,
 )
 
@@ -59,15 +61,14 @@ def rests_on(submission: Submission, setup: Setup) -> Basis:
     )
 
 
-def still_holds(known: Evidence | None, basis: Basis) -> Kept:
-    """The parts of what is `known` that rest on the same."""
-    if known is None or known.failure:
-        return Kept()
-    return Kept(
-        known.checks if known.checks and known.checks.rests_on == basis.checks else None,
-        known.accuracy if known.accuracy and known.accuracy.rests_on == basis.accuracy else None,
-        known.answers if known.answers and known.answers.rests_on == basis.answers else None,
-    )
+def still_holds(known: Iterable[Evidence], basis: Basis) -> Kept:
+    """The newest parts of what is `known`, the oldest first, that rest on the same."""
+    found: dict[str, Part] = {}
+    for evidence in known:
+        for name, part in evidence.parts.items():
+            if part.rests_on == getattr(basis, name) and not evidence.failure:
+                found[name] = part
+    return Kept(**found)  # type: ignore[arg-type]
 
 
 def seed_of(submission: Submission) -> int:

@@ -115,7 +115,7 @@ class Bench:
 def grade_one(submission: Submission, bench: Bench, known: Evidence | None = None) -> Evidence:
     """One submission, from its files to the evidence on it."""
     basis = rests_on(submission, bench.setup)
-    kept = still_holds(known, basis)
+    kept = still_holds([known] if known else [], basis)
     checks = kept.checks or _check(submission, bench)
     accuracy = kept.accuracy or _network(submission, bench, checks)
     if submission.code and not kept.checks:

@@ -45,6 +45,7 @@ from grader.types import (
 
 FILE_NAME, LOCK_NAME = "gradebook.sqlite", "gradebook.lock"
 
+RUBRIC_DIGEST = "rubric_digest"  # a setting of a run whose rubric is not known otherwise
 _APPLICATION = 0x4C414238  # "LAB8", in the file's header: tells our files from all others
 _SCHEMA = 2
 _BUSY_SECONDS = 10.0  # that a write waits for another one
@@ -191,8 +192,8 @@ class Gradebook:
         policy: Policy,
         roster: Roster,
         attempts: Sequence[Attempt],
-    ) -> dict[int, Seen]:
-        """Note a run with what it is done with and the attempts that it sees; these, by their place.
+    ) -> list[Seen]:
+        """Note a run with what it is done with and the attempts that it sees; these, as they are known.
 
         From then on all marks rest on its rubric, policy and roster.
         """
@@ -215,7 +216,7 @@ class Gradebook:
                 )
             numbers = [self._see(attempt) for attempt in attempts]
         seen = {one.submission: one for several in self.attempts().values() for one in several}
-        return {at: seen[number] for at, number in enumerate(numbers)}
+        return [seen[number] for number in numbers]
 
     def _see(self, attempt: Attempt) -> int:
         """The number of an attempt, a new one or one that is known, and that it was seen in this run."""
@@ -459,7 +460,7 @@ def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
         schema = connection.execute("PRAGMA user_version").fetchone()[0]
         if schema == _SCHEMA:
             return  # another process was faster
-        old = _verdicts_of_layout_1(connection) if schema == 1 else []
+        old, settings = _layout_1(connection) if schema == 1 else ([], {})
         for table, columns in _TABLES.items():
             connection.execute(f"CREATE TABLE {table} ({columns})")
             for what in ("UPDATE", "DELETE"):
@@ -472,21 +473,32 @@ def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_SCHEMA}")
         if old:
-            _take_over(path, connection, old)
+            _take_over(path, connection, old, settings)
 
 
-def _verdicts_of_layout_1(connection: sqlite3.Connection) -> list[tuple[str, Verdict]]:
+def _layout_1(connection: sqlite3.Connection) -> tuple[list[tuple[str, Verdict]], dict[str, str]]:
+    """Its verdicts with their times, and its settings as layout 2 has them."""
     rows = connection.execute("SELECT recorded_at, verdict FROM verdicts ORDER BY number")
-    return [(at, Verdict.model_validate_json(text)) for at, text in rows]
+    verdicts = [(at, Verdict.model_validate_json(text)) for at, text in rows]
+    old = dict(connection.execute("SELECT name, value FROM settings"))
+    images = old.get("images", "")
+    settings = {
+        "version": old.get("version", ""),
+        "images": images if images in ("mini", "full") else "",
+        "weights": old.get("weights", "").partition(" ")[0],
+        RUBRIC_DIGEST: old.get("rubric", ""),
+    }
+    return verdicts, settings
 
 
-def _take_over(path: Path, connection: sqlite3.Connection, verdicts: list[tuple[str, Verdict]]) -> None:
+def _take_over(
+    path: Path, connection: sqlite3.Connection, verdicts: list[tuple[str, Verdict]], settings: dict[str, str]
+) -> None:
     """Layout 1 kept whole verdicts: each becomes evidence on an attempt, and holds as it was given."""
     from grader.rubric import load_rubric
 
     book = Gradebook(path, connection, None)
     for at, verdict in verdicts:
-        settings = {"version": "before layout 2"}
         problem = None
         if verdict.status in (Status.QUARANTINED, Status.NOT_GRADABLE):
             problem = Problem(status=verdict.status, reason=verdict.reason)

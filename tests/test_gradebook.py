@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from students import evidence
 
+from grader.cli_marks import rules_for
 from grader.errors import KitError
 from grader.evidence import attempt_of
 from grader.gradebook import FILE_NAME, Gradebook, Seen
@@ -62,7 +63,7 @@ def found(
     )
 
 
-def run(book: Gradebook, *submissions: Submission, source: str = "download.zip") -> dict[int, Seen]:
+def run(book: Gradebook, *submissions: Submission, source: str = "download.zip") -> list[Seen]:
     return book.begin_run(source, {"images": "mini"}, *RULES, [attempt_of(one) for one in submissions])
 
 
@@ -221,6 +222,11 @@ def test_a_gradebook_of_the_version_before_opens_and_keeps_its_marks(tmp_path: P
         }
         book.decide([decision("li_wei")])
         assert {v.student_id: v.total for v in current(book)}["li_wei"] == Decimal("103.08")
+        assert book.runs()[-1].settings["images"] == "mini"
+        assert rules_for(book.runs()[-1], None, None, None).rubric == load_rubric()
+        other = book.runs()[-1].settings | {"rubric_digest": "of another"}
+        with pytest.raises(KitError, match="--rubric"):
+            rules_for(book.runs()[-1]._replace(settings=other), None, None, None)
     with Gradebook.open_to_grade(tmp_path) as book:  # and is measured again, like what is new
         work = handed_in("li_wei", old["li_wei"].digest)
         keep(book, (work, found(work)))

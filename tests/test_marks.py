@@ -18,7 +18,7 @@ from grader.marks import changes, class_marks, current, history, holding, mark
 from grader.policy import Policy
 from grader.roster import Roster, RosterEntry
 from grader.rubric import load_rubric
-from grader.types import Decision, Evidence, Status, Verdict
+from grader.types import Decision, Evidence, Problem, Status, Verdict
 
 DUE = datetime(2026, 11, 20, 18)
 POLICY = Policy(
@@ -90,6 +90,16 @@ def test_it_survives_that_the_work_is_measured_again() -> None:
     decided = decision("ann", row="question_1", points=Decimal(0))
     assert marked([attempt("d1", correct=100)], decided).total == Decimal("33.00") + Decimal("0.00")
     assert marked([attempt("d1", correct=900)], decided).total == Decimal(103)
+
+
+def test_an_attempt_that_could_not_be_read_at_first_counts_as_it_was_read_later() -> None:
+    problem = Problem(status=Status.GRADER_ERROR, reason="Permission denied")
+    unread = attempt("").model_copy(
+        update={"attempt": attempt("").attempt.model_copy(update={"problem": problem})}
+    )
+    for rule in ("first", "latest", "best"):
+        policy = POLICY.model_copy(update={"attempt": rule})
+        assert marked([unread, attempt("d1")], run=rules(policy)).digest == "d1"
 
 
 def test_who_is_excused_or_excluded_gets_no_mark_but_what_is_stated() -> None:
