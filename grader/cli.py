@@ -117,7 +117,7 @@ def grade(
 
     One submission keeps a slot for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
-    and for 3.8, 7.3 or 9.4 hours by the wall where the machine is busy besides.
+    and for 4.2, 7.7 or 9.8 hours by the wall where the machine is busy besides.
     """
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source

@@ -185,7 +185,7 @@ def _total(verdict: Verdict) -> str:
 @results_argument
 @click.argument("student")
 def history(results: Path, student: str) -> None:
-    """Show every mark that STUDENT had in RESULTS, and what made it change."""
+    """Show every mark that STUDENT had in RESULTS, since when (in UTC), and what made it change."""
     from grader.gradebook import Gradebook
     from grader.marks import history as history_of
 
