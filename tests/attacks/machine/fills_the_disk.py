@@ -1,5 +1,5 @@
 """Write to every folder that can be written until there is no room left, and leave it so.
-lost = ["classifier_weights_load", "accuracy"]
+lost = ["classifier_weights_load"]
 reason = "does not fit"
 """
 

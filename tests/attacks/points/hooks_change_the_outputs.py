@@ -1,5 +1,5 @@
 """A hook on every module of the process replaces what layers give.
-lost = ["lenet_feature_maps", "lenet_same_function", "lenet_gradients", "classifier_trains", "accuracy"]
+lost = ["lenet_feature_maps", "lenet_same_function", "lenet_gradients", "classifier_trains"]
 """
 
 
