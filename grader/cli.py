@@ -18,7 +18,7 @@ from rich.text import Text
 
 from grader import __version__
 from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.text import safe_line, safe_text, visible_json
 from grader.types import Evidence, Status, Submission, Verdict
 from grader.workdir import Workdir
@@ -45,8 +45,8 @@ class _Commands(click.Group):
         except Exception as error:
             if ctx.params.get("traceback"):
                 click.echo(safe_text(traceback.format_exc(), 100_000), err=True)
-                ctx.exit(EXIT_USAGE if isinstance(error, KitError) else EXIT_GRADER_ERROR)
-            if isinstance(error, KitError):
+                ctx.exit(EXIT_USAGE if isinstance(error, UserError) else EXIT_GRADER_ERROR)
+            if isinstance(error, UserError):
                 _say(f"error: {error}", style="bold red")
                 ctx.exit(EXIT_USAGE)
             _say(f"error: a fault of the grader's own: {type(error).__name__}: {error}", style="bold red")
@@ -229,7 +229,7 @@ def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Subm
         if student not in ids:
             near = difflib.get_close_matches(student, ids, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(ids)} students in it"
-            raise KitError(f"--only {student}: no such student in the download; {hint}")
+            raise UserError(f"--only {student}: no such student in the download; {hint}")
     return [submission for submission in submissions if not only or submission.student_id in only]
 
 
@@ -247,7 +247,7 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     if sees_gpu():
         return "cuda"
     if asked == "cuda":
-        raise KitError(
+        raise UserError(
             "--device cuda: torch finds no GPU here: see what `nvidia-smi` says, or use --device auto"
         )
     return "cpu"
@@ -410,9 +410,9 @@ def _build_assignment(check: bool) -> None:
     if check:
         outdated = kit.check(solution, assignment)
         if not outdated and not handed_out.is_current(assignment, handouts):
-            raise KitError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
+            raise UserError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
         if outdated:
-            raise KitError(
+            raise UserError(
                 f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
             )
         _say("assignment/ is what solution/ gives")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.types import Record
 
 State = Literal["ok", "missing", "note"]  # a note costs something, but grading with a wall goes without
@@ -67,7 +67,7 @@ def try_wall(wall: Wall, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
                     found="contained" if probe.contained else f"NOT contained: {probe.escaped}",
                     mend="" if probe.contained else mend,
                 )
-    except KitError as error:
+    except UserError as error:
         yield Finding(layer="the wall", state="missing", found=str(error))
 
 
@@ -95,7 +95,7 @@ def _bubblewrap(wall: Wall) -> Iterator[Finding]:
 
     try:
         program = bubblewrap.find_bubblewrap()
-    except KitError as error:
+    except UserError as error:
         yield Finding(layer="bubblewrap", state="missing", found="none that is new enough", mend=str(error))
         return
     version = _ask(str(program), "--version")[1].removeprefix("bubblewrap ")
@@ -118,7 +118,7 @@ def _bubblewrap(wall: Wall) -> Iterator[Finding]:
             found=f"{size} instructions for {platform.machine()}" if kernel else "this kernel has none",
             mend="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
         )
-    except KitError as error:
+    except UserError as error:
         yield Finding(layer="filter of system calls", state="missing", found=str(error))
 
 
@@ -203,7 +203,7 @@ def _container(wall: Wall) -> Iterator[Finding]:
         engine = container.find_engine()
         found = f"{engine.name} answers, {engine.program}"
         yield Finding(layer="container engine", state="ok", found=found)
-    except KitError as error:
+    except UserError as error:
         found = (
             "none that answers" if wall == "container" else "none that answers; not needed with bubblewrap"
         )
@@ -212,7 +212,7 @@ def _container(wall: Wall) -> Iterator[Finding]:
     try:
         container.check_image(engine)
         yield Finding(layer="container image", state="ok", found="made for this kit")
-    except KitError as error:
+    except UserError as error:
         yield Finding(layer="container image", state=needed, found="not made", mend=str(error))
 
 

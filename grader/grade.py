@@ -12,7 +12,7 @@ from torch import Tensor
 from grader import datasets, training
 from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import answered, attempt_of, failed, rests_on, seed_of, still_holds
 from grader.integrity import texts
 from grader.integrity.code import carries
@@ -92,7 +92,7 @@ class Bench:
         """The evidence on `submission`; what goes wrong on our side is its `failure`, never a zero.
 
         What is `known` already and still holds is not measured again. It takes no longer than `longest`
-        says. Raises `KitError` where nobody could be measured: no sandbox to be had, no GPU inside it.
+        says. Raises `UserError` where nobody could be measured: no sandbox to be had, no GPU inside it.
         """
         self.slot.deadline = time.monotonic() + self.longest.patience
         try:
@@ -102,7 +102,7 @@ class Bench:
                 if time.monotonic() > self.slot.deadline:
                     raise
                 return grade_one(submission, self, known)
-        except KitError:
+        except UserError:
             raise
         except Exception as error:
             return failed(submission, f"{type(error).__name__}: {error}")

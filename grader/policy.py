@@ -192,7 +192,7 @@ class Policy(Record):
 def load_policy(path: Path | None = None) -> Policy:
     """Read a policy file; without one there is no deadline, and the latest attempt counts.
 
-    Raises `KitError`.
+    Raises `UserError`.
     """
     return Policy() if path is None else load_record(path, Policy, what="policy")
 

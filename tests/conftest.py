@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def walled_slot(boxes: Callable[..., Slot]) -> Callable[..., Slot]:
     def start(**options: Any) -> Slot:
         try:
             return boxes(**options)
-        except KitError as error:
+        except UserError as error:
             pytest.skip(str(error))
 
     return start

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, Slot, StudentFailure
 from grader.types import Code, Submission
 
@@ -149,7 +149,7 @@ def test_a_box_is_in_its_group_and_the_kernel_bounds_it() -> None:
     hog = Submission(student_id="s", code=Code(filename="lab8.py", cells=(body,)))
     try:
         started = Slot(limits=Limits(memory_mib=300, scratch_mib=8, shared_memory_mib=8))
-    except KitError as error:
+    except UserError as error:
         pytest.skip(str(error))
     with started as slot, slot.student(hog) as student:
         with pytest.raises(StudentFailure) as caught:

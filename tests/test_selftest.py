@@ -19,7 +19,7 @@ from mistakes import LAB8, m
 from students import calls_of, submission
 from torch.nn import functional as F
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake import read_submissions
 from grader.kit import parts
 from grader.lenet import SHAPES
@@ -632,7 +632,7 @@ def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
 
 def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "START", "grader.grade")
-    with pytest.raises(KitError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
+    with pytest.raises(UserError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
         parts.pack_parts("3.11")
 
 
@@ -655,7 +655,7 @@ def test_a_process_that_never_connects_is_ended_and_told(
     monkeypatch.setattr(process, "START_SECONDS", 1.0 if "60" in program else 60.0)
     work = submission(LAB8)
     with (
-        pytest.raises(KitError, match=re.escape(told)),
+        pytest.raises(UserError, match=re.escape(told)),
         process.LocalSlot(tmp_path / "selftest.py", [], Limits()) as slot,
         slot.student(work) as student,
     ):

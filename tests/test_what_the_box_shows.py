@@ -14,7 +14,7 @@ import pytest
 import torch
 from students import answer
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Slot, runtime
 
 torch.set_num_threads(1)
@@ -76,11 +76,11 @@ class TestRuntime:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(runtime, "LDCONFIG", (str(tmp_path / "ldconfig"),))
-        with pytest.raises(KitError, match="no `ldconfig` here"):
+        with pytest.raises(UserError, match="no `ldconfig` here"):
             runtime.paths.__wrapped__("cpu")
         (tmp_path / "ldconfig").write_text("#!/bin/sh\nexit 3\n")
         (tmp_path / "ldconfig").chmod(0o755)
-        with pytest.raises(KitError, match=r"`ldconfig -p` does not say .* exit status 3"):
+        with pytest.raises(UserError, match=r"`ldconfig -p` does not say .* exit status 3"):
             runtime.paths.__wrapped__("cpu")
 
 

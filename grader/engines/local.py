@@ -17,7 +17,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import failed
 from grader.setup import Setup
 from grader.types import Evidence, Submission
@@ -53,7 +53,7 @@ def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evi
     """Measure submissions, at most `jobs` at a time; yield each one's `Evidence` as soon as it is there.
 
     What is known of one and still holds is not measured again. A submission whose job process dies twice
-    ends as a failure of the grader's. Raises `KitError` where a job cannot set up its bench (no sandbox to
+    ends as a failure of the grader's. Raises `UserError` where a job cannot set up its bench (no sandbox to
     be had, no data): then nobody could be graded.
     """
     if setup.sandbox == "bubblewrap":
@@ -85,7 +85,7 @@ def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evi
                         yield failed(work[0], reason)
                     continue
                 job.work = None
-                if isinstance(answer, KitError):
+                if isinstance(answer, UserError):
                     raise answer
                 _next(job, todo, tries)
                 yield answer
@@ -119,12 +119,12 @@ def _work(connection: Connection, setup: Setup) -> None:
     with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
             submission, known = connection.recv()
-            answer: Evidence | KitError
+            answer: Evidence | UserError
             try:
                 bench = bench or Bench(setup)
                 answer = bench.measure(submission, known)
-            except KitError as error:
+            except UserError as error:
                 answer = error
             except OSError as error:  # a disk without room, for instance
-                answer = KitError(f"a grading process cannot be set up: {error}")
+                answer = UserError(f"a grading process cannot be set up: {error}")
             connection.send(answer)

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake.limits import (
     BOMB_BYTES,
     BOMB_RATIO,
@@ -171,7 +171,7 @@ def _full_disk() -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"a submission's files cannot be unpacked ({short(error)})"
-        raise KitError(f"{problem}; free some space, or point TMPDIR to a larger disk") from None
+        raise UserError(f"{problem}; free some space, or point TMPDIR to a larger disk") from None
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:

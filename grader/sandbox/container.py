@@ -22,7 +22,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap
 from grader.sandbox.bubblewrap import HERE, INSIDE_FILES, KIT, SCRATCH, SHIM
@@ -48,11 +48,11 @@ class Engine:
 def find_engine() -> Engine:
     """The first of docker and podman whose engine answers; containers left by dead graders are removed.
 
-    Raises KitError where there is none.
+    Raises UserError where there is none.
     """
     programs = [program for name in CLIENTS if (program := shutil.which(name))]
     if not programs:
-        raise KitError(
+        raise UserError(
             "--sandbox container needs Docker or Podman, and there is no command `docker` or `podman`: "
             "install Docker Desktop or Podman and start it"
         )
@@ -71,29 +71,29 @@ def find_engine() -> Engine:
         mend = "start Docker Desktop (on Linux: `sudo systemctl start docker`)"
     else:
         mend = "on macOS and Windows run `podman machine start`"
-    raise KitError(
+    raise UserError(
         f"{name} is installed but its engine does not answer ({reason}): {mend}, then run this again"
     )
 
 
 def check_image(engine: Engine) -> None:
-    """Raises KitError unless the engine has the image that `build` would make now."""
+    """Raises UserError unless the engine has the image that `build` would make now."""
     status, labels, _ = _ask(engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", NAME)
     if status != 0:
-        raise KitError(
+        raise UserError(
             f"{engine.name} has no image for the students' code yet: run `grader container build`, once; "
             "it downloads Python and torch"
         )
     found = json.loads(labels or "null") or {}
     if found.get(NAME) != digest(context()):
-        raise KitError(
+        raise UserError(
             f"{engine.name}'s image for the students' code was made for another version of the grader or of "
             "torch: run `grader container build` again"
         )
 
 
 def build() -> None:
-    """Make the image. The engine's own progress is shown. Raises KitError if it fails."""
+    """Make the image. The engine's own progress is shown. Raises UserError if it fails."""
     engine = find_engine()
     files = context()
     with tempfile.TemporaryDirectory(prefix="grader-") as folder:
@@ -108,7 +108,7 @@ def build() -> None:
                 words += ["--build-arg", name]  # without a value it is taken from the environment
         status = subprocess.run([*words, "--file", str(Path(folder, "Containerfile")), folder], check=False)
     if status.returncode != 0:
-        raise KitError(f"{engine.name} could not build the image, see above: mend that and run this again")
+        raise UserError(f"{engine.name} could not build the image, see above: mend that and run this again")
 
 
 def context() -> dict[str, bytes]:
@@ -179,9 +179,9 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
     return [*words, "python3", "-I", "-B", "-W", "ignore", "-c", start, json.dumps(config)]
 
 
-def explain(engine_reason: str) -> KitError:
+def explain(engine_reason: str) -> UserError:
     """The engine's last words as a line that says what to do."""
-    return KitError(
+    return UserError(
         f"the container for the students' code does not start ({engine_reason}): mend that, or make its "
         "image anew by `grader container build`"
     )

@@ -238,7 +238,7 @@ return float(torch.ones(3, requires_grad=True).sum().backward() or 3)
 
 
 def run(slot: Slot) -> Iterator[Probe]:
-    """Try everything in the box of `slot`, made with LIMITS. Raises KitError where there is no box."""
+    """Try everything in the box of `slot`, made with LIMITS. Raises UserError where there is no box."""
     with bait() as outside:
         for title, body in BODIES.items():
             got = _try(slot, body, outside.told())

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap, container, protocol
 from grader.sandbox.student import Death, SandboxError, Student, output_flood
@@ -273,7 +273,7 @@ class Slot:
     """One box. It is started at once and in the background; the first submission waits for it.
 
     `mode` "bubblewrap" and "container" put a wall around the students' code, "none" does not; `device`
-    is "cpu" or "cuda"; `threads` is how many torch may use for one submission. Raises KitError where the
+    is "cpu" or "cuda"; `threads` is how many torch may use for one submission. Raises UserError where the
     wall cannot be had.
     """
 
@@ -303,7 +303,7 @@ class Slot:
         self.tally = Tally(0, 0.0, 0.0, 0.0, 0.0)  # its latest
         self._questions = itertools.count(1)
         if sys.platform == "win32":
-            raise KitError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
+            raise UserError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
         self._start()
 
     def __enter__(self) -> Slot:
@@ -353,14 +353,14 @@ class Slot:
     def start_worker(self, output: Output, limits: Limits) -> Worker:
         """Fork a worker whose output goes to `output`, and who keeps to `limits`.
 
-        Raises SandboxError where a box that worked cannot be had again, KitError where none could be had.
+        Raises SandboxError where a box that worked cannot be had again, UserError where none could be had.
         """
         for attempt in (1, 2):
             try:
                 if self._process is None:
                     self._start()
                 self._wait_ready()
-            except KitError as error:
+            except UserError as error:
                 self._stop()
                 if attempt == 1:
                     continue
@@ -409,7 +409,7 @@ class Slot:
         worker.close()
         if not clean:
             self._stop()
-            with contextlib.suppress(KitError):  # the next submission tries again, and says so
+            with contextlib.suppress(UserError):  # the next submission tries again, and says so
                 self._start()
         return answered or used_up
 
@@ -476,11 +476,11 @@ class Slot:
                 self._start_walled(bubblewrap.find_bubblewrap(), theirs)
         except OSError as error:
             self._stop()
-            raise KitError(
+            raise UserError(
                 f"no process can be started for the students' code ({error.strerror}: "
                 f"{error.filename or 'the system refused'}): make room, then run it again"
             ) from None
-        except KitError:
+        except UserError:
             self._stop()
             raise
         finally:
@@ -509,9 +509,9 @@ class Slot:
                 stderr=subprocess.PIPE,
                 pass_fds=(their_filter, their_info, *copies.values()),
             )
-        except (OSError, KitError) as error:
+        except (OSError, UserError) as error:
             os.close(info)
-            raise error if isinstance(error, KitError) else bubblewrap.explain(str(error)) from None
+            raise error if isinstance(error, UserError) else bubblewrap.explain(str(error)) from None
         finally:
             for descriptor in (their_info, their_filter, *copies.values()):
                 os.close(descriptor)
@@ -547,7 +547,7 @@ class Slot:
             cwd=scratch,
         )
 
-    def _no_wall(self) -> KitError:
+    def _no_wall(self) -> UserError:
         """Why the zygote did not come up, as a line that says what to do."""
         stderr = b""
         if self._process is not None and self._process.stderr is not None:
@@ -556,7 +556,7 @@ class Slot:
         lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
         reason = lines[-1] if lines else "it gave no reason"
         if self.mode == "none":
-            return KitError(
+            return UserError(
                 f"the process for the students' code does not start ({reason}): "
                 "see that `python -c 'import torch'` works for this user"
             )
@@ -577,13 +577,13 @@ class Slot:
             raise failure
         if message["holes"]:
             self._stop()
-            raise KitError(
+            raise UserError(
                 f"the wall around the students' code does not hold here: {'; '.join(message['holes'])}; "
                 "tell the kit's authors, or give up the wall by --sandbox none"
             )
         if self.device == "cuda" and message["gpu"] is not True:
             self._stop()
-            raise KitError(
+            raise UserError(
                 "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false "
                 "inside): see that everyone may open /dev/nvidia* (or /dev/dxg, on WSL), or grade with "
                 "--device cpu"
@@ -592,7 +592,7 @@ class Slot:
             try:
                 self._bound_group(self._group)
             except (OSError, ValueError) as error:
-                raise KitError(
+                raise UserError(
                     f"{self._group.path}: the box's control group cannot be set ({error})"
                 ) from None
         self._ready = self._proven = True

@@ -25,7 +25,7 @@ import safetensors.torch
 import torch
 
 from grader import checks, datasets
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.grade import Bench
 from grader.intake import read_submissions
 from grader.rubric import RUBRIC, load_rubric
@@ -309,7 +309,7 @@ def attack_range(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iter
         try:
             with Bench(Setup(rubric=rubric, images=str(canaries.labels))) as bench:
                 yield Range(canaries, bench)
-        except KitError as error:
+        except UserError as error:
             pytest.skip(str(error))
         finally:
             canaries.close()
