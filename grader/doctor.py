@@ -45,7 +45,7 @@ def look(wall: Wall) -> Iterator[Finding]:
 
 
 def try_wall(wall: Wall, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
-    """The probes from inside a real box, one finding each."""
+    """The probes from inside a real sandbox, one finding each."""
     from grader.sandbox import Slot, probes
 
     try:
@@ -131,7 +131,7 @@ def _bounds(wall: Wall) -> Iterator[Finding]:
         layer="control groups", state="ok" if place.folder else "note", found=found, mend=place.mend
     )
     if place.folder or cgroup.sessions_share():
-        yield Finding(layer="processors", state="ok", found=f"{_cores()}; each box has the same share")
+        yield Finding(layer="processors", state="ok", found=f"{_cores()}; each sandbox has the same share")
     else:
         found = "a submission of many processes slows its neighbours"
         mend = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
@@ -164,7 +164,7 @@ def _memory(wall: Wall) -> Iterator[Finding]:
 
 
 def _gpu(wall: Wall) -> Iterator[Finding]:
-    """The GPU outside the wall; inside it the box itself is asked."""
+    """The GPU outside the wall; inside it the sandbox itself is asked."""
     if not has_gpu_driver():
         yield Finding(layer="GPU", state="ok", found="none; grading is on the CPU")
         return

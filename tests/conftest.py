@@ -1,4 +1,4 @@
-"""What the tests share: boxes, the order of their modules, and how many examples property tests try.
+"""What the tests share: sandboxes, the order of their modules, and how many examples property tests try.
 
 Some three hundred examples here, a few in `make test`, ten thousand in `benchmarks/fuzz.py`.
 """
@@ -98,17 +98,17 @@ def _coverage_inside() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def boxes() -> Iterator[Callable[..., Slot]]:
-    """Gives a running box of the kind asked for, keeping to the limits asked for: one a kind for all tests.
+def sandboxes() -> Iterator[Callable[..., Slot]]:
+    """Gives a running sandbox of the kind and with the limits asked for; all tests share one of each kind.
 
-    What differs in limits that belong to the box itself is another kind; all others are each submission's.
+    Limits of the sandbox itself make another kind; the others are set for each submission.
     """
     from grader.sandbox import Slot  # here, for it imports torch
 
     kinds: dict[tuple[object, ...], Slot] = {}
     with contextlib.ExitStack() as stack:
 
-        def box(
+        def sandbox(
             mode: Literal["bubblewrap", "none"] = "bubblewrap", limits: Limits | None = None, threads: int = 1
         ) -> Slot:
             limits = limits or Limits()
@@ -116,21 +116,21 @@ def boxes() -> Iterator[Callable[..., Slot]]:
             kind = (mode, threads, *sizes)
             if kind not in kinds:
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setenv("A_SECRET", "of the person at the keyboard")  # which no box may hand on
+                    patch.setenv("A_SECRET", "of the person at the keyboard")  # which no sandbox may hand on
                     kinds[kind] = stack.enter_context(Slot(mode=mode, limits=limits, threads=threads))
             kinds[kind].limits = limits
             return kinds[kind]
 
-        yield box
+        yield sandbox
 
 
 @pytest.fixture(scope="module")
-def walled_slot(boxes: Callable[..., Slot]) -> Callable[..., Slot]:
-    """As `boxes`, with a wall around them; skips the tests where none can be had."""
+def walled_slot(sandboxes: Callable[..., Slot]) -> Callable[..., Slot]:
+    """As `sandboxes`, with a wall around them; skips the tests where none can be had."""
 
     def start(**options: Any) -> Slot:
         try:
-            return boxes(**options)
+            return sandboxes(**options)
         except UserError as error:
             pytest.skip(str(error))
 

@@ -75,7 +75,7 @@ def test_version_1_and_none_at_all_are_told(tree: Path) -> None:
     assert cgroup.find(tree / "none", tree / "none").folder is None
 
 
-def test_a_box_in_a_container_is_not_looked_for_outside_it(
+def test_a_sandbox_in_a_container_is_not_looked_for_outside_it(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -142,7 +142,7 @@ def test_what_a_killed_grader_left_is_removed(real: Path) -> None:
     kept.close()
 
 
-def test_a_box_is_in_its_group_and_the_kernel_bounds_it() -> None:
+def test_a_sandbox_is_in_its_group_and_the_kernel_bounds_it() -> None:
     if cgroup.place().folder is None:
         pytest.skip(cgroup.place().why)
     body = "def conv_output_size():\n    kept = [bytes(2**24) * 1 for _ in range(400)]\n"

@@ -275,8 +275,8 @@ def _graders(parent: int) -> set[int]:
     while new:
         below |= new
         new = {pid for pid, above in parents.items() if above in below} - below
-    boxes = {pid for pid in below if _name(pid) == "bwrap"}
-    return {parents[pid] for pid in boxes if parents[pid] not in boxes}
+    sandboxes = {pid for pid in below if _name(pid) == "bwrap"}
+    return {parents[pid] for pid in sandboxes if parents[pid] not in sandboxes}
 
 
 def _name(pid: int) -> str:

@@ -171,17 +171,17 @@ class TestWire:
     )
     def test_forged_frames_end_the_connection(self, sides: Sides, frames: bytes, words: str) -> None:
         outer, inner = sides.channel()
-        box = os.dup(sides.inside._writing)
-        os.set_blocking(box, False)
+        sandbox = os.dup(sides.inside._writing)
+        os.set_blocking(sandbox, False)
         with pytest.raises(WireError, match=words):
             for _ in range(500):
                 if frames:
                     with contextlib.suppress(BlockingIOError):
-                        frames = frames[os.write(box, frames[:CHUNK]) :]
+                        frames = frames[os.write(sandbox, frames[:CHUNK]) :]
                 sides.outside.step(0)
         for end in (outer, inner):
             end.close()
-        os.close(box)
+        os.close(sandbox)
 
     @given(st.binary(max_size=400))
     def test_whatever_arrives_is_a_frame_or_ends_the_connection(self, noise: bytes) -> None:

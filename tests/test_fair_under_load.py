@@ -45,7 +45,7 @@ SPIN = "while time.thread_time() < {seconds}: pass"
 def load(processes: int) -> Iterator[None]:
     """A machine that is busy with other things: processes that never wait, each in a session of its own.
 
-    Linux may share the processors out between sessions, of which a box is one.
+    Linux may share the processors out between sessions, of which a sandbox is one.
     """
     words = [sys.executable, "-c", "while True: pass"]
     hogs = [subprocess.Popen(words, start_new_session=True) for _ in range(processes)]

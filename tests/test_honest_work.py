@@ -1,6 +1,6 @@
 """What honest students write works behind the wall, or fails with a line that names the rule.
 
-All of it runs in one real box with the limits that a class is graded with.
+All of it runs in one real sandbox with the limits that a class is graded with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bounds on one submission, each driven over through a real box: how it ends, and the student's line."""
+"""The limits on one submission, each exceeded in a real sandbox: how it ends, and the student's line."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_processor_time_is_told_from_a_crash(slot: Slot, monkeypatch: pytest.Mon
 
 
 def children(slot: Slot) -> list[str]:
-    """What runs in the box beside its first process, as seen from outside."""
+    """What runs in the sandbox beside its first process, as seen from outside."""
     assert slot._pid1 is not None
     fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
     pid1 = fields[fields.index("Pid:") + 1]
@@ -230,7 +230,7 @@ def test_a_function_that_prints_too_much_costs_no_other_function(slot: Slot) -> 
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
-def test_a_box_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
+def test_a_sandbox_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
     """Linux gives each session a share: with one for each of thirty processes, neighbours got a thirtieth."""
     body = """
     shares = set()
@@ -288,8 +288,8 @@ def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
     return 1
     """
     before = answer(slot, look)
-    box = slot._pid1
+    sandbox = slot._pid1
     # What waits to be accepted at the worker's own connection has no name; nothing else is there.
     assert before[0] in ([], ["a socket"])
     assert answer(slot, leave) == 1
-    assert answer(slot, look) == before and slot._pid1 == box  # cleaned, not replaced
+    assert answer(slot, look) == before and slot._pid1 == sandbox  # cleaned, not replaced

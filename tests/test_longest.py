@@ -132,7 +132,9 @@ def test_who_uses_up_everything_keeps_to_the_bound(
 
 
 @pytest.mark.slow
-def test_a_box_that_fails_gives_the_time_once_more(work: Submission, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_fails_gives_the_time_once_more(
+    work: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
     grade_one = grade_module.grade_one
 
     def fails(work: Submission, bench: Bench, known: Evidence | None) -> Evidence:

@@ -1,4 +1,4 @@
-"""The sandbox with real boxes: what a check can ask for, and what a submission cannot do."""
+"""Real sandboxes: what a check can ask for, and what a submission cannot do."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def slot(walled_slot: Callable[..., Slot], open_slot: Slot) -> Slot:  # both sta
 
 
 @pytest.fixture(scope="module")
-def open_slot(boxes: Callable[..., Slot]) -> Slot:
-    return boxes(mode="none", limits=LIMITS)
+def open_slot(sandboxes: Callable[..., Slot]) -> Slot:
+    return sandboxes(mode="none", limits=LIMITS)
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
@@ -394,7 +394,7 @@ class TestFailures:
 
 
 class TestWall:
-    """What the code in the box tries, as a function's body; it returns what it got."""
+    """What the code in the sandbox tries, as a function's body; it returns what it got."""
 
     def test_a_secret_outside_cannot_be_read(self, slot: Slot, tmp_path: Path) -> None:
         secret = tmp_path / "labels.txt"
@@ -425,7 +425,7 @@ class TestWall:
         kind, names = answer(slot, body)
         assert kind == "ModuleNotFoundError" and not (names and "rubric" in names)
 
-    def test_the_environment_is_the_boxs_own(self, slot: Slot) -> None:
+    def test_the_environment_is_its_own(self, slot: Slot) -> None:
         ours = answer(slot, "return dict(os.environ)")
         assert isinstance(ours, dict) and ours["HOME"] == "/scratch" and "A_SECRET" not in ours
 
@@ -580,26 +580,26 @@ class TestWall:
         return len([p for p in os.listdir('/proc') if p.isdigit()])
         """
         assert answer(slot, leave) == 3  # pid 1, itself, and the daemon
-        box = slot._pid1
+        sandbox = slot._pid1
         look = """
         return [os.listdir('/scratch'), os.listdir('/dev/shm'), os.listxattr('/scratch'),
                 len([p for p in os.listdir('/proc') if p.isdigit()])]
         """
         assert answer(slot, look) == [[], [], [], 2]
-        assert slot._pid1 == box  # it was cleaned, not replaced
+        assert slot._pid1 == sandbox  # it was cleaned, not replaced
 
-    def test_a_box_that_cannot_be_cleaned_is_replaced(self, slot: Slot) -> None:
+    def test_a_sandbox_that_cannot_be_cleaned_is_replaced(self, slot: Slot) -> None:
         leave = """
         for _ in range(3000):
             os.mkdir('d'); os.chdir('d')
         return 1
         """
-        first = 2 * counters.BLOCK  # in a new box
-        assert answer(slot, "return os.getpid()") > first  # the box has seen submissions before
+        first = 2 * counters.BLOCK  # in a new sandbox
+        assert answer(slot, "return os.getpid()") > first  # the sandbox has seen submissions before
         assert answer(slot, leave) == 1
         assert answer(slot, "return [os.listdir('/scratch'), os.getpid()]") == [[], first]
 
-    def test_a_box_that_dies_is_replaced(self, slot: Slot) -> None:
+    def test_a_sandbox_that_dies_is_replaced(self, slot: Slot) -> None:
         assert slot._pid1 is not None
         signal.pidfd_send_signal(slot._pid1, signal.SIGKILL)
         assert answer(slot, "return 1") == 1
@@ -892,7 +892,7 @@ class TestDiscovery:
             answer(holed, "return 1")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-    def test_a_gpu_that_the_box_hides_is_told_before_any_code_runs(self) -> None:
+    def test_a_gpu_that_the_sandbox_hides_is_told_before_any_code_runs(self) -> None:
         with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(UserError, match="hides the GPU"):
             blind.start_worker(blind.new_output(LIMITS), LIMITS)
 

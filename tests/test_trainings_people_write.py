@@ -1,6 +1,6 @@
 """Whether `train_classifier` learns: honest trainings of every kind pass, and what teaches nothing fails.
 
-All of it runs in a real box, on the images and with the seconds that a class is graded with.
+All of it runs in a real sandbox, on the images and with the seconds that a class is graded with.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Styles of honest work that an extractor or a grader can lose, each with the value that is right.
 
-Through `extract` where it is about what is taken from the file; through a real box where it is about grading.
+What is taken from the file is tried through `extract`, grading through a real sandbox.
 """
 
 from __future__ import annotations
@@ -820,7 +820,7 @@ def test_a_merge_conflict_in_a_notebook_is_called_so() -> None:
         parse_notebook(text)
 
 
-# --- in the box ------------------------------------------------------------------------------------
+# --- in the sandbox --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -869,7 +869,7 @@ WORKS = {
 
 
 @pytest.mark.parametrize("style", WORKS)
-def test_it_works_in_the_box(slot: Slot, style: str) -> None:
+def test_it_works_in_the_sandbox(slot: Slot, style: str) -> None:
     top, value, expected = WORKS[style]
     assert answer(slot, top + FUNCTION.format(value)) == expected
 

@@ -1,4 +1,4 @@
-"""What a submission finds in its box: all that Python needs of the system, and no trace of the one before."""
+"""What a submission finds in its sandbox: all that Python needs, and no trace of the one before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def slot(walled_slot: Callable[..., Slot]) -> Slot:
 
 @pytest.fixture(scope="module")
 def own(slot: Slot) -> Iterator[Slot]:
-    """A box of this module's alone."""
+    """A sandbox of this module's alone."""
     with Slot() as own:
         yield own
 
@@ -129,7 +129,9 @@ class TestCounters:
         ],
         ids=["files", "threads"],
     )
-    def test_after_a_submission_that_moved_them_far_the_box_is_a_new_one(self, own: Slot, far: str) -> None:
+    def test_after_a_submission_that_moved_them_far_the_sandbox_is_a_new_one(
+        self, own: Slot, far: str
+    ) -> None:
         answer(own, far)
         first = self.seen(own)
         self.seen(own)

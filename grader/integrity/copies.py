@@ -107,7 +107,7 @@ def ranks_of(logits: Tensor) -> str:
 
 
 def sketch_of(numbers: Tensor | None) -> str:
-    """What the box said of the weights, where it is a sketch."""
+    """What the sandbox said of the weights, where it is a sketch."""
     if numbers is None or not numbers.is_floating_point() or numbers.shape != (WAVES,):
         return ""
     numbers = numbers.double()

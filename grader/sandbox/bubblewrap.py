@@ -1,6 +1,6 @@
 """Builds the command that starts a zygote: inside bubblewrap, or without a wall.
 
-bubblewrap gives the box its own process, network, IPC and host-name namespaces and a
+bubblewrap gives the sandbox its own process, network, IPC and host-name namespaces and a
 file system that holds the runtime, read-only, and three small folders in memory. As
 an ordinary user it does so in a user namespace. As root a user namespace would map
 to the real root, so there is none; the zygote drops to a user id that owns nothing.
@@ -25,7 +25,7 @@ from grader.limits import Limits
 from grader.sandbox import runtime
 
 HERE = Path(__file__).resolve().parent
-KIT = Path("/kit")  # where the box has this package's own files
+KIT = Path("/kit")  # where the sandbox has this package's own files
 SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
 INSIDE_FILES = (
     *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
@@ -127,7 +127,7 @@ def command(
     info_fd: int,
     copies: Mapping[Path, int],
 ) -> list[str]:
-    """The command line that starts a zygote in its box. `uid`: whom to become, where this is root.
+    """The command line that starts a zygote in its sandbox. `uid`: whom to become, where this is root.
 
     `copies`: from `open_copies`.
     """
@@ -172,14 +172,14 @@ def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict
 
 
 def copy_inside_files(kit: Path) -> None:
-    """Lay the inside files into `kit`, the way the box has them."""
+    """Lay the inside files into `kit`, the way the sandbox has them."""
     (kit / "boxed").mkdir(parents=True)
     for name in INSIDE_FILES:
         shutil.copyfile(HERE / name, kit / "boxed" / name)
 
 
 def open_copies() -> dict[Path, int]:
-    """Descriptors of what the box gets as copies, by where it goes. Raises OSError."""
+    """Descriptors of what the sandbox gets as copies, by where it goes. Raises OSError."""
     sources = {KIT / "boxed" / name: HERE / name for name in INSIDE_FILES} | {KIT / SHIM.name: SHIM}
     copies: dict[Path, int] = {}
     try:
@@ -231,7 +231,7 @@ def _file_system(limits: Limits, device: str, copies: Mapping[Path, int]) -> lis
 
 
 def _processes(device: str, zygote_stat: int) -> list[str]:
-    """A view of the box's processes, without the files that tell of the machine and of what went before.
+    """A view of the sandbox's processes, without the files that tell of the machine and of what went before.
 
     Of the machine's own files those stay that libraries or the zygote read; all of them where there is a GPU,
     since nobody says what its driver reads. Of the zygote's own, those go that say how much it did, and all

@@ -1,8 +1,8 @@
 """From a cell's or a file's text to its syntax tree, read as IPython reads it.
 
 Magics, prompts and a common indentation come off. A statement that is not Python, or is newer than the
-Python that runs here, is lost alone. Lines keep their numbers. This file runs inside the box; it needs the
-standard library alone.
+Python that runs here, is lost alone. Lines keep their numbers. This file runs inside the sandbox and needs
+only the standard library.
 """
 
 from __future__ import annotations

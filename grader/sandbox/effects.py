@@ -2,7 +2,7 @@
 
 Told from the syntax tree alone, so it is a guess, and a generous one: to run a harmless statement too many
 costs nothing, to leave out the loop that fills a table costs the network that is built from it. What is
-never guessed generously is a training run. This file runs inside the box; it needs the standard library
+never guessed generously is a training run. This file runs inside the sandbox; it needs the standard library
 alone.
 """
 

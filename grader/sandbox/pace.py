@@ -1,7 +1,7 @@
 """A small network that says how fast a machine is, and by it how long a submission's network may take.
 
 The same network is then accepted or refused on a slow machine and on a fast one alike.
-This file runs inside the box too, and imports nothing of the kit.
+This file runs inside the sandbox too, and imports nothing of the kit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Attacks of our own, run inside a box as if a student had handed them in: what does the wall hold?
+"""Attacks of our own, run as if a student had handed them in: what does the sandbox hold?
 
-Each probe is the body of a function that runs in the box and returns what it got, "" for nothing.
+Each probe is the body of a function that runs in the sandbox and returns what it got, "" for nothing.
 Where it can be seen from outside whether something got out, that decides, and not what came back.
 """
 
@@ -238,7 +238,7 @@ return float(torch.ones(3, requires_grad=True).sum().backward() or 3)
 
 
 def run(slot: Slot) -> Iterator[Probe]:
-    """Try everything in the box of `slot`, made with LIMITS. Raises UserError where there is no box."""
+    """Try everything in the sandbox of `slot`, made with LIMITS. Raises UserError where there is none."""
     with bait() as outside:
         for title, body in BODIES.items():
             got = _try(slot, body, outside.told())
@@ -252,7 +252,7 @@ def run(slot: Slot) -> Iterator[Probe]:
 
 
 def honest(slot: Slot) -> str:
-    """Why honest code does not work in the box, or ""."""
+    """Why honest code does not work in the sandbox, or ""."""
     try:
         with slot.student(_submission(HONEST)) as student:
             return "" if student.call("conv_output_size", {}) == 3.0 else "it gives a wrong result"

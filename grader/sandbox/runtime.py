@@ -1,4 +1,4 @@
-"""What of this system the box shows: the interpreter, its packages, and what these are known to need.
+"""What of this system the sandbox shows: the interpreter, its packages, and what these are known to need.
 
 Shared libraries are found as the dynamic loader finds them: each program and library names those
 that it needs, and the loader's cache says where they lie. So it does not matter which distribution this is,

@@ -1,4 +1,4 @@
-"""A slot: one box with its zygote, in which submissions run one after the other."""
+"""A slot: one sandbox with its zygote, in which submissions run one after the other."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from grader.types import CONTRACT, Submission
 from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
-CLEAN_SECONDS = 60.0  # a box that does not answer for so long has come to a halt, and is replaced
+CLEAN_SECONDS = 60.0  # a sandbox that does not answer for so long has come to a halt, and is replaced
 FIRST_LOOK_SECONDS = 0.25  # of a request: what ends sooner, as most do, is taken to have waited for nothing
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
-BOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
+SANDBOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
 _slots = itertools.count()
-_groups = itertools.count()  # a box's group may be gone a moment later than the box
+_groups = itertools.count()  # a sandbox's group may be gone a moment later than the sandbox
 
 
 class Output:
@@ -270,7 +270,7 @@ class _Frame:
 
 
 class Slot:
-    """One box. It is started at once and in the background; the first submission waits for it.
+    """One sandbox. It is started at once and in the background; the first submission waits for it.
 
     `mode` "bubblewrap" and "container" put a wall around the students' code, "none" does not; `device`
     is "cpu" or "cuda"; `threads` is how many torch may use for one submission. Raises UserError where the
@@ -292,11 +292,11 @@ class Slot:
         self.deadline = math.inf  # of time.monotonic(): later no submission is waited for
         self._number = next(_slots)
         self._folder: Workdir | None = None
-        self._pid1: int | None = None  # a descriptor of the box's pid 1
-        self._group: cgroup.Group | None = None  # the box's control group, where there can be one
+        self._pid1: int | None = None  # a descriptor of the sandbox's pid 1
+        self._group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
         self._oom_kills = 0  # in that group, when the submission began
         self._ready = False
-        self._proven = False  # whether the box was ever ready: then what stops it later is a mishap
+        self._proven = False  # whether the sandbox was ever ready: then what stops it later is a mishap
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
         self._messages: deque[dict[str, Any]] = deque()  # what the zygote said, and nobody has read
@@ -344,7 +344,7 @@ class Slot:
             student.close()
 
     def close(self) -> None:
-        """End the box and everything in it."""
+        """End the sandbox and everything in it."""
         self._stop()
 
     def new_output(self, limits: Limits) -> Output:
@@ -353,7 +353,7 @@ class Slot:
     def start_worker(self, output: Output, limits: Limits) -> Worker:
         """Fork a worker whose output goes to `output`, and who keeps to `limits`.
 
-        Raises SandboxError where a box that worked cannot be had again, UserError where none could be had.
+        Raises SandboxError where a sandbox that worked does not start again, UserError where none ever did.
         """
         for attempt in (1, 2):
             try:
@@ -390,9 +390,9 @@ class Slot:
         raise SandboxError("the sandbox does not stay alive")
 
     def end_worker(self, worker: Worker) -> bool:
-        """Kill what the submission left, wipe its files, or else replace the box.
+        """Kill what the submission left, wipe its files, or else replace the sandbox.
 
-        False where the box itself had come to an end or to a halt, so that nothing that was seen of
+        False where the sandbox itself had come to an end or to a halt, so that nothing that was seen of
         the submission just before can be held against it.
         """
         clean = answered = False
@@ -414,7 +414,7 @@ class Slot:
         return answered or used_up
 
     def why_it_ended(self, worker: Worker) -> Death:
-        """How the worker ended, as the zygote saw it. Raises SandboxError if the box itself is gone."""
+        """How the worker ended, as the zygote saw it. Raises SandboxError if the sandbox itself is gone."""
         with contextlib.suppress(Death):
             worker.read_output()
         too_much = Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
@@ -593,15 +593,17 @@ class Slot:
                 self._bound_group(self._group)
             except (OSError, ValueError) as error:
                 raise UserError(
-                    f"{self._group.path}: the box's control group cannot be set ({error})"
+                    f"{self._group.path}: the sandbox's control group cannot be set ({error})"
                 ) from None
         self._ready = self._proven = True
 
     def _bound_group(self, group: cgroup.Group) -> None:
-        """The bounds of the whole box. The zygote keeps to the closer one, of memory beside the files."""
+        """The bounds of the whole sandbox. The zygote keeps to the closer one, of memory beside the files."""
         limits = self.limits
         mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
-        group.limit(further_bytes=mib * 2**20, processes=limits.processes + 2 * self.threads + BOX_PROCESSES)
+        group.limit(
+            further_bytes=mib * 2**20, processes=limits.processes + 2 * self.threads + SANDBOX_PROCESSES
+        )
 
     def _out_of_memory(self) -> bool:
         """Whether the kernel has ended something of this submission for want of its group's memory."""
@@ -647,13 +649,13 @@ class Slot:
         return self._messages.popleft()
 
     def _stop(self) -> None:
-        """Kill the box by its pid 1, and wait until all of it is gone."""
+        """Kill the sandbox by its pid 1, and wait until all of it is gone."""
         ready, self._ready = self._ready, False
         self._lines = b""
         self._messages.clear()
         self.control.close()
         if self._pid1 is not None:
-            # Ending bubblewrap's outer process would return before the box is empty.
+            # Ending bubblewrap's outer process would return before the sandbox is empty.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pid1, signal.SIGKILL)
             poll = select.poll()

@@ -4,7 +4,7 @@ On a busy machine a thread that could run waits its turn, and the clock on the w
 is left of that clock without the waiting is the submission's own time: all of a sleep, all of an
 endless loop, and of honest work about as much as on a quiet machine.
 
-This file runs inside the box and imports nothing of the kit.
+This file runs inside the sandbox and imports nothing of the kit.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Everything here runs in the same process as the student's code, so that all it says
 is a claim. The requests are a small vocabulary (`_OPERATIONS`); each gets exactly
-one reply. This file runs inside the box and imports nothing of the kit but its
+one reply. This file runs inside the sandbox and imports nothing of the kit but its
 neighbours.
 """
 

@@ -1,13 +1,13 @@
-"""The process inside the box that has torch already, and forks one worker a submission.
+"""The process inside the sandbox that has torch already, and forks one worker a submission.
 
-It runs as pid 1 of the box's own process namespace, with one thread, and never runs
+It runs as pid 1 of the sandbox's own process namespace, with one thread, and never runs
 a student's code itself. Over its control socket it takes three commands, one line of
 JSON each: `start` (with the submission's socket and output pipe) forks a worker;
-`end` kills everything in the box, reaps it, wipes the scratch, and answers whether
-the box is as clean as before. Between the two it adds up the box's memory and its threads' waiting
+`end` kills everything in the sandbox, reaps it, wipes the scratch, and answers whether
+the sandbox is as clean as before. Between the two it adds up the sandbox's memory and its threads' waiting
 for a processor, which `tally` asks for.
 
-This file runs inside the box and imports nothing of the kit but its neighbours.
+This file runs inside the sandbox and imports nothing of the kit but its neighbours.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> NoReturn:
     """Set up, load torch, say so, and serve until the trusted side hangs up.
 
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
-    null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
+    null), `walled` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
     `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled filters
     of system calls): there the standard streams are a relay's, and not the control socket.
@@ -89,15 +89,15 @@ def main() -> NoReturn:
         os.dup2(null, descriptor)
     os.close(null)
     _prctl(PR_SET_DUMPABLE, 0)  # nobody inside may look into this process
-    box = Box(control, [Path(folder) for folder in config["scratch"]], walled=config["walled"])
+    sandbox = Sandbox(control, [Path(folder) for folder in config["scratch"]], walled=config["walled"])
     # Before any student's code has run: afterwards only a student's process could tell.
     gpu = config["device"] == "cuda" and _sees_gpu()
-    box.wipe()
-    box.counters = counters.Counters(box.scratch) if config["walled"] else None
+    sandbox.wipe()
+    sandbox.counters = counters.Counters(sandbox.scratch) if config["walled"] else None
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    box.say(event="ready", gpu=gpu, holes=holes(config["hidden"]) if config["walled"] else [])
-    box.serve()
+    sandbox.say(event="ready", gpu=gpu, holes=holes(config["hidden"]) if config["walled"] else [])
+    sandbox.serve()
     os._exit(0)
 
 
@@ -156,8 +156,8 @@ class Look(NamedTuple):
     kernel_bytes: int
 
 
-class Box:
-    """The state of one box: how it is commanded, and the worker that is running, if any."""
+class Sandbox:
+    """The state of one sandbox: how it is commanded, and the worker that is running, if any."""
 
     def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, walled: bool) -> None:
         self.control = control
@@ -317,7 +317,7 @@ class Box:
                 break
 
     def processes(self) -> list[str]:
-        """Process ids of everything that this box has started."""
+        """Process ids of everything that this sandbox has started."""
         if self.walled:
             return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]  # noqa: PTH208
         return _descendants(os.getpid())
@@ -337,7 +337,7 @@ class Box:
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.kill(int(pid), signal.SIGKILL)
             try:
-                # In a box all that is left is killed and our child, so that waiting comes to an end.
+                # In a sandbox all that is left is killed and our child, so that waiting comes to an end.
                 while os.waitpid(-1, 0 if self.walled else os.WNOHANG)[0] != 0:
                     pass
             except ChildProcessError:
@@ -548,14 +548,14 @@ def _resident_bytes(pid: str) -> tuple[str, int]:
 
 
 def _full_share() -> bool:
-    """Whether this box's session still has its share of the processors, which anyone inside can lessen."""
+    """Whether this sandbox's session still has its share of the processors; anyone inside can lessen it."""
     with contextlib.suppress(OSError):  # else Linux was built without such shares
         return Path("/proc/self/autogroup").read_text().split()[-1] == "0"
     return True
 
 
 def _sockets() -> int:
-    """How many sockets there are in this box, be they in no process's hands."""
+    """How many sockets there are in this sandbox, be they in no process's hands."""
     try:
         with open("/proc/self/net/unix", "rb") as file:  # noqa: PTH123
             return sum(1 for _ in file) - 1
@@ -598,7 +598,7 @@ def _lock_bytes(pid: str) -> int:
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory on this machine, in all boxes together."""
+    """How many processes on this machine the kernel has ended for want of memory, in all sandboxes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

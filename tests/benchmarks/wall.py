@@ -4,7 +4,7 @@
 
 Both do the same trivial work: run the module, call a function, build LeNet-5, classify four images.
 The bare fork does it in a child of a preloaded process without any protection, and is reaped. The wall
-does it through a slot: fork inside the box, limits, reading the module in by need, requests and replies
+does it through a slot: fork inside the sandbox, limits, reading the module in by need, requests and replies
 as frames, then killing, reaping and wiping. The two take turns, so that a busy machine slows both; one
 thread, one slot. Processor time counts all processes on both sides, and does not hang on who else is
 at work; on a busy machine it and the fastest tenth say more than the median.
@@ -67,8 +67,8 @@ def bare() -> None:
         print(time.perf_counter() - began, sum(os.times()[:4]), flush=True)
 
 
-def box_seconds(slot: Slot) -> float:
-    """Processor time of all that ever ran in the slot's box, from its pid 1 and what that has reaped."""
+def sandbox_seconds(slot: Slot) -> float:
+    """Processor time of all that ever ran in the slot's sandbox, from its pid 1 and what that has reaped."""
     info = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text()
     pid = re.search(r"^Pid:\s+(\d+)", info, re.MULTILINE)
     assert pid
@@ -97,7 +97,7 @@ def main() -> None:
             wall = time.perf_counter() - began
             print(file=other.stdin, flush=True)
             fork, theirs = map(float, other.stdout.readline().split())
-            now = [time.process_time() + box_seconds(slot), theirs]
+            now = [time.process_time() + sandbox_seconds(slot), theirs]
             if round_ == WARM_UP - 1:
                 before = now
             elif round_ >= WARM_UP:

@@ -1,4 +1,4 @@
-"""Speak the language of the box's own controller, line by line, to every socket that is open.
+"""Speak the language of the sandbox's own controller, line by line, to every socket that is open.
 status = "crashed"
 lost = ["conv_*", "lenet_*", "classifier_*", "accuracy"]
 """
