@@ -88,7 +88,7 @@ def main(traceback: bool) -> None:
     type=click.Choice(["bubblewrap", "container", "none"]),
     default="bubblewrap",
     show_default=True,
-    help="The wall around student code: Linux's bubblewrap, or a container of docker's or podman's. "
+    help="The sandbox for student code: Linux's bubblewrap, or a container of docker's or podman's. "
     "`none` trusts every student with this machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON instead of a table.")
@@ -117,7 +117,7 @@ def grade(
 
     One submission keeps a slot for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
-    and for 3.8, 7.3 or 9.4 hours by the wall where the machine is busy besides.
+    and for 3.8, 7.3 or 9.4 hours of wall time where the machine is busy besides.
     """
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
@@ -429,15 +429,15 @@ def _build_assignment(check: bool) -> None:
     type=click.Choice(["bubblewrap", "container"]),
     default="bubblewrap",
     show_default=True,
-    help="The wall to try.",
+    help="The sandbox to try.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
-    """Show what this machine offers for grading, and try from inside whether the wall holds.
+    """Show what this machine offers for grading, and try from inside whether the sandbox holds.
 
-    Exit status 0: students' code can be graded behind a wall. 2: it cannot.
+    Exit status 0: students' code can be graded in a sandbox. 2: it cannot.
     """
-    from grader.doctor import Finding, look, try_wall
+    from grader.doctor import Finding, look, try_sandbox
 
     console, findings = Console(), list[Finding]()
 
@@ -458,7 +458,7 @@ def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
     if possible:
         if not as_json:
             console.print(Text("\nTried from inside, as a hostile submission would:"))
-        for finding in try_wall(sandbox, _device("auto")):
+        for finding in try_sandbox(sandbox, _device("auto")):
             show(finding)
         possible = all(finding.state != "missing" for finding in findings)
     if as_json:
@@ -466,9 +466,9 @@ def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
         click.echo(visible_json(told))
     else:
         words = (
-            "Students' code can be graded behind a wall."
+            "Students' code can be graded in a sandbox."
             if possible
-            else "No wall can be put up here as it is."
+            else "No sandbox can be set up here as it is."
         )
         console.print(Text(f"\n{words}", style="bold green" if possible else "bold red"))
     if not possible:

@@ -1,4 +1,4 @@
-"""`grader doctor`: what this machine offers, layer by layer, and whether the wall holds when it is tried.
+"""`grader doctor`: what this machine offers, layer by layer, and whether the sandbox holds when it is tried.
 
 A layer is a function that returns findings; a further one is a further line in `LAYERS`.
 """
@@ -20,8 +20,8 @@ from grader import cgroup
 from grader.errors import UserError
 from grader.types import Record
 
-State = Literal["ok", "missing", "note"]  # a note costs something, but grading with a wall goes without
-Wall = Literal["bubblewrap", "container"]
+State = Literal["ok", "missing", "note"]  # a note costs something, but the sandbox works without it
+Sandbox = Literal["bubblewrap", "container"]
 MIB = 2**20
 
 
@@ -34,22 +34,22 @@ class Finding(Record):
     mend: str = ""
 
 
-def look(wall: Wall) -> Iterator[Finding]:
-    """What this machine offers for grading behind this wall; starts nothing but small programs."""
+def look(sandbox: Sandbox) -> Iterator[Finding]:
+    """What this machine offers for grading in this sandbox; starts nothing but small programs."""
     for layer in LAYERS:
         try:
-            yield from layer(wall)
+            yield from layer(sandbox)
         except Exception as error:  # a machine that is odd in one layer is told of the others
             name = layer.__name__.strip("_").replace("_", " ")
             yield Finding(layer=name, state="note", found=f"could not be looked at: {error}")
 
 
-def try_wall(wall: Wall, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
+def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
     """The probes from inside a real sandbox, one finding each."""
     from grader.sandbox import Slot, probes
 
     try:
-        with Slot(mode=wall, limits=probes.LIMITS, device=device) as slot:
+        with Slot(mode=sandbox, limits=probes.LIMITS, device=device) as slot:
             fault = probes.honest(slot)
             mend = "tell the kit's authors what `grader doctor --json` prints"
             if fault:
@@ -59,7 +59,7 @@ def try_wall(wall: Wall, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
                 layer="honest code runs", state="ok", found="threads, processes, files and torch work"
             )
             if device == "cuda":
-                yield Finding(layer="the GPU", state="ok", found="torch finds it inside the wall")
+                yield Finding(layer="the GPU", state="ok", found="torch finds it inside the sandbox")
             for probe in probes.run(slot):
                 yield Finding(
                     layer=probe.title,
@@ -68,17 +68,17 @@ def try_wall(wall: Wall, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
                     mend="" if probe.contained else mend,
                 )
     except UserError as error:
-        yield Finding(layer="the wall", state="missing", found=str(error))
+        yield Finding(layer="the sandbox", state="missing", found=str(error))
 
 
-def _system(wall: Wall) -> Iterator[Finding]:
+def _system(sandbox: Sandbox) -> Iterator[Finding]:
     found = f"{platform.system()} {platform.release()}, {platform.machine()}"
-    right = sys.platform == "linux" or wall == "container"
+    right = sys.platform == "linux" or sandbox == "container"
     mend = "" if right else "try `grader doctor --sandbox container`; on Windows, or grade inside WSL2"
     yield Finding(layer="system", state="ok" if right else "missing", found=found, mend=mend)
 
 
-def _python(wall: Wall) -> Iterator[Finding]:
+def _python(sandbox: Sandbox) -> Iterator[Finding]:
     yield Finding(layer="Python", state="ok", found=f"{platform.python_version()}, {sys.executable}")
     for package in ("torch", "torchvision"):
         try:
@@ -88,8 +88,8 @@ def _python(wall: Wall) -> Iterator[Finding]:
             yield Finding(layer=package, state="missing", found="not installed", mend=mend)
 
 
-def _bubblewrap(wall: Wall) -> Iterator[Finding]:
-    if wall != "bubblewrap" or sys.platform != "linux":
+def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
+    if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     from grader.sandbox import bubblewrap
 
@@ -122,8 +122,8 @@ def _bubblewrap(wall: Wall) -> Iterator[Finding]:
         yield Finding(layer="filter of system calls", state="missing", found=str(error))
 
 
-def _bounds(wall: Wall) -> Iterator[Finding]:
-    if wall != "bubblewrap" or sys.platform != "linux":
+def _bounds(sandbox: Sandbox) -> Iterator[Finding]:
+    if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     place = cgroup.place()
     found = place.why if place.folder else f"{place.why}; memory is added up every 50 ms instead"
@@ -138,7 +138,7 @@ def _bounds(wall: Wall) -> Iterator[Finding]:
         yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", mend=mend)
 
 
-def _memory(wall: Wall) -> Iterator[Finding]:
+def _memory(sandbox: Sandbox) -> Iterator[Finding]:
     from grader.limits import Limits
 
     limits = Limits()
@@ -163,8 +163,8 @@ def _memory(wall: Wall) -> Iterator[Finding]:
     )
 
 
-def _gpu(wall: Wall) -> Iterator[Finding]:
-    """The GPU outside the wall; inside it the sandbox itself is asked."""
+def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
+    """The GPU outside the sandbox; `try_sandbox` looks for it inside."""
     if not has_gpu_driver():
         yield Finding(layer="GPU", state="ok", found="none; grading is on the CPU")
         return
@@ -178,7 +178,7 @@ def _gpu(wall: Wall) -> Iterator[Finding]:
     )
 
 
-def _data(wall: Wall) -> Iterator[Finding]:
+def _data(sandbox: Sandbox) -> Iterator[Finding]:
     from grader import datasets
 
     wrong = [finding for finding in datasets.verify() if not finding.ok]
@@ -195,17 +195,17 @@ def _data(wall: Wall) -> Iterator[Finding]:
         yield Finding(layer="data sets, full", state="ok", found="complete")
 
 
-def _container(wall: Wall) -> Iterator[Finding]:
+def _container(sandbox: Sandbox) -> Iterator[Finding]:
     from grader.sandbox import container
 
-    needed: State = "missing" if wall == "container" else "note"
+    needed: State = "missing" if sandbox == "container" else "note"
     try:
         engine = container.find_engine()
         found = f"{engine.name} answers, {engine.program}"
         yield Finding(layer="container engine", state="ok", found=found)
     except UserError as error:
         found = (
-            "none that answers" if wall == "container" else "none that answers; not needed with bubblewrap"
+            "none that answers" if sandbox == "container" else "none that answers; not needed with bubblewrap"
         )
         yield Finding(layer="container engine", state=needed, found=found, mend=str(error))
         return
@@ -216,7 +216,7 @@ def _container(wall: Wall) -> Iterator[Finding]:
         yield Finding(layer="container image", state=needed, found="not made", mend=str(error))
 
 
-LAYERS: tuple[Callable[[Wall], Iterator[Finding]], ...] = (
+LAYERS: tuple[Callable[[Sandbox], Iterator[Finding]], ...] = (
     *(_system, _python, _bubblewrap, _bounds, _memory, _gpu, _data, _container),
 )
 

@@ -11,7 +11,7 @@ from grader.sandbox.student import BUSY_SECONDS
 
 TRAININGS = 2  # where the machine's load changes during the first
 TRIES = 2  # a sandbox that fails is nobody's fault: once more in a new one
-# By the wall all tries together may take so many times the submission's own time. A request by itself may
+# In wall time all tries together may take so many times the submission's own time. A request by itself may
 # take more, see `patience_seconds`, for few submissions use up all that they may.
 BUSY_IN_ALL = 5
 BUSY_TRAINING = 2  # but its trainings, of which the second is seldom needed
@@ -21,8 +21,8 @@ class Longest(NamedTuple):
     """Seconds."""
 
     own: float  # of the submission's own time, see `Limits`, in a try
-    patience: float  # by the clock on the wall: later no request is begun or waited for
-    wall: float  # likewise, until the sandbox is clean again, or a new one is there
+    patience: float  # wall time: later no request is begun or waited for
+    wall: float  # wall time until the sandbox is clean again, or a new one is there
 
 
 def longest(

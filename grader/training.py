@@ -1,4 +1,4 @@
-"""Training what was handed in: the student's `train_classifier`, within a budget, inside the wall.
+"""Training what was handed in: the student's `train_classifier`, within a budget, inside the sandbox.
 
 The budget is stated for a machine of a known pace, and stretched or shortened for this one by a
 measurement just before each training. Both count the submission's own time, so what else the machine does

@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """A module's tests run in one process, for they share what is slow to set up; all attacks do.
 
-    Attacks without a wall reach for whatever canary they find, be it of attacks beside them.
+    Attacks without a sandbox reach for whatever canary they find, be it of attacks beside them.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -72,7 +72,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _coverage_inside() -> Iterator[None]:
-    """Where coverage is measured, measure it in sandboxes without a wall, too: nothing gets out of others."""
+    """Where coverage is measured, measure it without a sandbox, too: nothing gets out of one."""
     settings = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
     if not settings:
         yield
@@ -98,7 +98,7 @@ def _coverage_inside() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sandboxes() -> Iterator[Callable[..., Slot]]:
+def slots() -> Iterator[Callable[..., Slot]]:
     """Gives a running sandbox of the kind and with the limits asked for; all tests share one of each kind.
 
     Limits of the sandbox itself make another kind; the others are set for each submission.
@@ -125,12 +125,12 @@ def sandboxes() -> Iterator[Callable[..., Slot]]:
 
 
 @pytest.fixture(scope="module")
-def walled_slot(sandboxes: Callable[..., Slot]) -> Callable[..., Slot]:
-    """As `sandboxes`, with a wall around them; skips the tests where none can be had."""
+def sandboxed_slot(slots: Callable[..., Slot]) -> Callable[..., Slot]:
+    """As `slots`, with a sandbox; skips the tests where none can be set up."""
 
     def start(**options: Any) -> Slot:
         try:
-            return sandboxes(**options)
+            return slots(**options)
         except UserError as error:
             pytest.skip(str(error))
 

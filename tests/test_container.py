@@ -1,4 +1,4 @@
-"""The container's wall: the relay close up, a slot over it, and a real engine where there is one."""
+"""The container as sandbox: the relay close up, a slot over it, and a real engine where there is one."""
 
 from __future__ import annotations
 
@@ -616,11 +616,11 @@ class TestEngine:
         for name in ("lab8.py", "lab8_tools.py", "answers.md", "classifier.safetensors"):
             (student / name).write_bytes((solution / name).read_bytes())
         rows = {}
-        for wall in ("bubblewrap", "container"):
-            words = ["grade", tmp_path / "class", "--out", tmp_path / wall, "--images", "mini"]
-            done = grader(*words, "--sandbox", wall, "--json")
+        for sandbox in ("bubblewrap", "container"):
+            words = ["grade", tmp_path / "class", "--out", tmp_path / sandbox, "--images", "mini"]
+            done = grader(*words, "--sandbox", sandbox, "--json")
             assert done.returncode == 0, done.stderr
             (verdict,) = json.loads(done.stdout)
-            assert verdict["status"] == "graded" and verdict["sandbox"] == wall
-            rows[wall] = [(row["id"], row["points"]) for row in verdict["rows"]]
+            assert verdict["status"] == "graded" and verdict["sandbox"] == sandbox
+            rows[sandbox] = [(row["id"], row["points"]) for row in verdict["rows"]]
         assert rows["container"] == rows["bubblewrap"]

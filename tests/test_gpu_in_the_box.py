@@ -1,4 +1,4 @@
-"""The GPU inside the wall, as far as it can be tried without one: mounts, limits, a student's line."""
+"""The GPU inside the sandbox, as far as it can be tried without one: mounts, limits, a student's line."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ MEMORY = ("out_of_memory", "the code used more than 400 MiB of memory")
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=LIMITS)
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=LIMITS)
 
 
 def end(slot: Slot, body: str) -> tuple[str, str]:

@@ -48,8 +48,8 @@ def conv_output_size(input_size, kernel_size, stride=1, padding=0):
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=LIMITS)
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=LIMITS)
 
 
 def pid_of(descriptor: int | None) -> int:
@@ -110,14 +110,14 @@ class TestBox:
         """It raised UserError once, with which the whole batch ended."""
 
         def refuse(*_: object) -> None:
-            raise UserError("no wall")
+            raise UserError("no sandbox")
 
         assert self.ask(slot) == "well"
         with monkeypatch.context() as patch:
-            patch.setattr(slot, "_start_walled", refuse)
+            patch.setattr(slot, "_start_bubblewrap", refuse)
             with slot.student(submission("import os\ndef conv_output_size():\n" + deep())) as student:
                 assert student.call("conv_output_size") is None
-            with pytest.raises(SandboxError, match=r"could not be started again \(no wall\)"):
+            with pytest.raises(SandboxError, match=r"could not be started again \(no sandbox\)"):
                 self.ask(slot)
         assert self.ask(slot) == "well"
 

@@ -66,18 +66,18 @@ def layers() -> list[nn.Module]:
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot], open_slot: Slot) -> Slot:  # both start at the same time
-    return walled_slot(limits=LIMITS)
+def slot(sandboxed_slot: Callable[..., Slot], open_slot: Slot) -> Slot:  # both start at the same time
+    return sandboxed_slot(limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
-def open_slot(sandboxes: Callable[..., Slot]) -> Slot:
-    return sandboxes(mode="none", limits=LIMITS)
+def open_slot(slots: Callable[..., Slot]) -> Slot:
+    return slots(mode="none", limits=LIMITS)
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
 def any_slot(request: pytest.FixtureRequest, slot: Slot, open_slot: Slot) -> Slot:
-    """With a wall and without one: what is asked is answered alike."""
+    """With a sandbox and without one: what is asked is answered alike."""
     return open_slot if request.param == "none" else slot
 
 
@@ -874,7 +874,7 @@ class TestDiscovery:
             Slot(limits=LIMITS)
         assert "\n" not in str(caught.value)
 
-    def test_a_wall_with_a_hole_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_sandbox_that_leaks_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bubblewrap, "_kit_inside", lambda mounts: [])
         original = bubblewrap._file_system
         package = str(bubblewrap.HERE.parent)
@@ -886,10 +886,10 @@ class TestDiscovery:
 
         monkeypatch.setattr(bubblewrap, "_file_system", with_the_kit)
         with (
-            Slot(limits=LIMITS) as holed,
+            Slot(limits=LIMITS) as leaking,
             pytest.raises(UserError, match=r"does not hold here: .*can be read"),
         ):
-            answer(holed, "return 1")
+            answer(leaking, "return 1")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
     def test_a_gpu_that_the_sandbox_hides_is_told_before_any_code_runs(self) -> None:
@@ -907,7 +907,7 @@ class TestDiscovery:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_an_ordinary_user_gets_the_same_wall() -> None:
+def test_an_ordinary_user_gets_the_same_sandbox() -> None:
     """As root the other tests have no user namespace; this one has."""
     ask = "import sys; sys.path.insert(0, sys.argv[1]); import torch; print('here')"
     user = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/tmp"}

@@ -191,8 +191,8 @@ SANDBOX = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot()
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot()
 
 
 def in_the_sandbox(slot: Slot, body: str) -> Any:

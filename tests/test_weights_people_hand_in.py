@@ -581,10 +581,10 @@ USES = (
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
     if platform.system() != "Linux":
         pytest.skip("bubblewrap is Linux's")
-    return walled_slot()
+    return sandboxed_slot()
 
 
 def answer(slot: Slot, cell: str | tuple[str, ...], files: dict[str, str]) -> tuple[object, list[str]]:

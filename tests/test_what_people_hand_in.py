@@ -824,8 +824,8 @@ def test_a_merge_conflict_in_a_notebook_is_called_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(threads=1)
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(threads=1)
 
 
 def submission(*cells: str, filename: str = "lab8.py", **more: Any) -> Submission:

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot()
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot()
 
 
 @pytest.fixture(scope="module")

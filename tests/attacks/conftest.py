@@ -70,7 +70,7 @@ MOST_ADDRESS_SPACE = 24 * 2**30  # of any process here: none may take the machin
 
 
 class Canaries:
-    """Things outside the wall that no submission may read, reach, write or end."""
+    """Things outside the sandbox that no submission may read, reach, write or end."""
 
     def __init__(self, folder: Path) -> None:
         self.token = "canary" + secrets.token_hex(12)
@@ -172,7 +172,7 @@ class Canaries:
 
 
 class Guard(threading.Thread):
-    """Should a wall fail: ends all that this process has started before the machine is full."""
+    """Should a sandbox fail: ends all that this process has started before the machine is full."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
