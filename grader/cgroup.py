@@ -31,7 +31,7 @@ class Place:
 
     folder: Path | None
     why: str
-    mend: str = ""
+    fix: str = ""
 
 
 @functools.cache

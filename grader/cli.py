@@ -449,8 +449,8 @@ def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
                 (f"{finding.state:<8}", style), f"{finding.layer}: {safe_line(finding.found, 500)}"
             )
             console.print(line, soft_wrap=True)
-            if finding.mend:
-                console.print(Text(f"        -> {safe_line(finding.mend, 500)}"), soft_wrap=True)
+            if finding.fix:
+                console.print(Text(f"        -> {safe_line(finding.fix, 500)}"), soft_wrap=True)
 
     for finding in look(sandbox):
         show(finding)

@@ -31,7 +31,7 @@ class Finding(Record):
     layer: str
     state: State
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def look(sandbox: Sandbox) -> Iterator[Finding]:
@@ -51,9 +51,9 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
     try:
         with Slot(mode=sandbox, limits=probes.LIMITS, device=device) as slot:
             fault = probes.honest(slot)
-            mend = "tell the kit's authors what `grader doctor --json` prints"
+            fix = "tell the kit's authors what `grader doctor --json` prints"
             if fault:
-                yield Finding(layer="honest code runs", state="missing", found=fault, mend=mend)
+                yield Finding(layer="honest code runs", state="missing", found=fault, fix=fix)
                 return
             yield Finding(
                 layer="honest code runs", state="ok", found="threads, processes, files and torch work"
@@ -65,7 +65,7 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
                     layer=probe.title,
                     state="ok" if probe.contained else "missing",
                     found="contained" if probe.contained else f"NOT contained: {probe.escaped}",
-                    mend="" if probe.contained else mend,
+                    fix="" if probe.contained else fix,
                 )
     except UserError as error:
         yield Finding(layer="the sandbox", state="missing", found=str(error))
@@ -74,8 +74,8 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
 def _system(sandbox: Sandbox) -> Iterator[Finding]:
     found = f"{platform.system()} {platform.release()}, {platform.machine()}"
     right = sys.platform == "linux" or sandbox == "container"
-    mend = "" if right else "try `grader doctor --sandbox container`; on Windows, or grade inside WSL2"
-    yield Finding(layer="system", state="ok" if right else "missing", found=found, mend=mend)
+    fix = "" if right else "try `grader doctor --sandbox container`; on Windows, or grade inside WSL2"
+    yield Finding(layer="system", state="ok" if right else "missing", found=found, fix=fix)
 
 
 def _python(sandbox: Sandbox) -> Iterator[Finding]:
@@ -84,8 +84,8 @@ def _python(sandbox: Sandbox) -> Iterator[Finding]:
         try:
             yield Finding(layer=package, state="ok", found=importlib.metadata.version(package))
         except importlib.metadata.PackageNotFoundError:
-            mend = f"pip install {package}"
-            yield Finding(layer=package, state="missing", found="not installed", mend=mend)
+            fix = f"pip install {package}"
+            yield Finding(layer=package, state="missing", found="not installed", fix=fix)
 
 
 def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
@@ -96,7 +96,7 @@ def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
     try:
         program = bubblewrap.find_bubblewrap()
     except UserError as error:
-        yield Finding(layer="bubblewrap", state="missing", found="none that is new enough", mend=str(error))
+        yield Finding(layer="bubblewrap", state="missing", found="none that is new enough", fix=str(error))
         return
     version = _ask(str(program), "--version")[1].removeprefix("bubblewrap ")
     yield Finding(layer="bubblewrap", state="ok", found=f"{version}, {program}")
@@ -106,9 +106,9 @@ def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
     else:
         status, said = _ask(str(program), "--unshare-user", "--ro-bind", "/", "/", "true")
         state: State = "ok" if status == 0 else "missing"
-        mend = "" if status == 0 else str(bubblewrap.explain(said))
+        fix = "" if status == 0 else str(bubblewrap.explain(said))
         found = "this user may make them" if status == 0 else said
-        yield Finding(layer="user namespaces", state=state, found=found, mend=mend)
+        yield Finding(layer="user namespaces", state=state, found=found, fix=fix)
     try:
         size = len(bubblewrap.seccomp_program()) // 8
         kernel = "Seccomp:" in Path("/proc/self/status").read_text()
@@ -116,7 +116,7 @@ def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
             layer="filter of system calls",
             state="ok" if kernel else "missing",
             found=f"{size} instructions for {platform.machine()}" if kernel else "this kernel has none",
-            mend="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
+            fix="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
         )
     except UserError as error:
         yield Finding(layer="filter of system calls", state="missing", found=str(error))
@@ -127,15 +127,13 @@ def _bounds(sandbox: Sandbox) -> Iterator[Finding]:
         return
     place = cgroup.place()
     found = place.why if place.folder else f"{place.why}; memory is added up every 50 ms instead"
-    yield Finding(
-        layer="control groups", state="ok" if place.folder else "note", found=found, mend=place.mend
-    )
+    yield Finding(layer="control groups", state="ok" if place.folder else "note", found=found, fix=place.fix)
     if place.folder or cgroup.sessions_share():
         yield Finding(layer="processors", state="ok", found=f"{_cores()}; each sandbox has the same share")
     else:
         found = "a submission of many processes slows its neighbours"
-        mend = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
-        yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", mend=mend)
+        fix = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
+        yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", fix=fix)
 
 
 def _memory(sandbox: Sandbox) -> Iterator[Finding]:
@@ -152,14 +150,14 @@ def _memory(sandbox: Sandbox) -> Iterator[Finding]:
         layer="memory",
         state="ok" if enough else "note",
         found=f"{here} MiB; a submission may take {one} MiB, files included, {_cores()} at a time",
-        mend="" if enough else f"--jobs {jobs}, or a smaller memory_mib in the rubric",
+        fix="" if enough else f"--jobs {jobs}, or a smaller memory_mib in the rubric",
     )
     free = shutil.disk_usage(tempfile.gettempdir()).free // MIB
     yield Finding(
         layer="temporary folder",
         state="ok" if free >= 1024 else "note",
         found=f"{tempfile.gettempdir()}, {free} MiB free",
-        mend="" if free >= 1024 else "set TMPDIR to a folder with room for the unpacked download",
+        fix="" if free >= 1024 else "set TMPDIR to a folder with room for the unpacked download",
     )
 
 
@@ -172,10 +170,8 @@ def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="GPU", state="ok", found="torch finds it")
         return
     build = importlib.metadata.version("torch")
-    mend = "install a torch built for CUDA and see what `nvidia-smi` says; until then --device cpu"
-    yield Finding(
-        layer="GPU", state="note", found=f"a driver is here, but torch {build} finds none", mend=mend
-    )
+    fix = "install a torch built for CUDA and see what `nvidia-smi` says; until then --device cpu"
+    yield Finding(layer="GPU", state="note", found=f"a driver is here, but torch {build} finds none", fix=fix)
 
 
 def _data(sandbox: Sandbox) -> Iterator[Finding]:
@@ -185,12 +181,12 @@ def _data(sandbox: Sandbox) -> Iterator[Finding]:
     embedded = [finding for finding in wrong if finding.file.is_relative_to(datasets.EMBEDDED)]
     if embedded:
         found = f"{embedded[0].file}: {embedded[0].message}"
-        yield Finding(layer="data sets, mini", state="missing", found=found, mend="install the kit again")
+        yield Finding(layer="data sets, mini", state="missing", found=found, fix="install the kit again")
     else:
         yield Finding(layer="data sets, mini", state="ok", found="complete")
     if len(wrong) > len(embedded):
         found = f"{datasets.cache_dir()}: {len(wrong) - len(embedded)} files missing or damaged"
-        yield Finding(layer="data sets, full", state="note", found=found, mend="grader data fetch")
+        yield Finding(layer="data sets, full", state="note", found=found, fix="grader data fetch")
     else:
         yield Finding(layer="data sets, full", state="ok", found="complete")
 
@@ -207,13 +203,13 @@ def _container(sandbox: Sandbox) -> Iterator[Finding]:
         found = (
             "none that answers" if sandbox == "container" else "none that answers; not needed with bubblewrap"
         )
-        yield Finding(layer="container engine", state=needed, found=found, mend=str(error))
+        yield Finding(layer="container engine", state=needed, found=found, fix=str(error))
         return
     try:
         container.check_image(engine)
         yield Finding(layer="container image", state="ok", found="made for this kit")
     except UserError as error:
-        yield Finding(layer="container image", state=needed, found="not made", mend=str(error))
+        yield Finding(layer="container image", state=needed, found="not made", fix=str(error))
 
 
 LAYERS: tuple[Callable[[Sandbox], Iterator[Finding]], ...] = (

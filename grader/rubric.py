@@ -126,7 +126,7 @@ def same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) -
     """Raise `UserError` where the rubric of this file has points for other checks than there are."""
     ids = set(rubric)
     for unknown in sorted(ids - set(catalogue)):
-        raise UserError(f"{path}: checks.{unknown}: there is no such check: remove it, or mend its spelling")
+        raise UserError(f"{path}: checks.{unknown}: there is no such check: remove it, or fix its spelling")
     for missing in sorted(set(catalogue) - ids):
         raise UserError(f"{path}: checks.{missing}: is missing: give it points, 0 for none")
 

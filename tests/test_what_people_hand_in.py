@@ -787,7 +787,7 @@ LINES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LINES, max_size=14).map("\n".join))
-def test_any_lines_are_mended_or_left_out(text: str) -> None:
+def test_any_lines_are_repaired_or_left_out(text: str) -> None:
     extracted = extract([text, "def f(): return 7"], ["f"], "lab8.ipynb")
     assert "def f():\n    return 7" in text_of(extracted)
     cell = read_cell(text, "lab8.ipynb")

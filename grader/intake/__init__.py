@@ -226,8 +226,8 @@ def _open_source_zip(source: Path, allowance: Allowance, stack: ExitStack) -> li
     except ARCHIVE_ERRORS as error:
         if is_other_archive(source.name):
             raise UserError(f"{source}: is no zip; unpack it and give the folder") from None
-        mend = "download it again, or unpack it and give the folder"
-        raise UserError(f"{source}: cannot be read as a zip ({short(error)}); {mend}") from None
+        fix = "download it again, or unpack it and give the folder"
+        raise UserError(f"{source}: cannot be read as a zip ({short(error)}); {fix}") from None
     if any(entry.flaw == ENCRYPTED for entry in entries):
         raise UserError(f"{source}: is encrypted; unpack it with its password and give the folder")
     return entries

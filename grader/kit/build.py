@@ -197,10 +197,10 @@ def _require_full_marks(verdict: Verdict) -> None:
         if row.id != "accuracy" and row.points != row.out_of:
             why = row.reason or row.outcome.value
             raise UserError(
-                f"solution: {row.id} earns {plain(row.points)} of {plain(row.out_of)} ({why}): mend it"
+                f"solution: {row.id} earns {plain(row.points)} of {plain(row.out_of)} ({why}): fix it"
             )
     if verdict.status is not Status.GRADED or not verdict.rows:
-        raise UserError(f"solution: ends as {verdict.status.value} ({verdict.reason}): mend it")
+        raise UserError(f"solution: ends as {verdict.status.value} ({verdict.reason}): fix it")
 
 
 def _require_nothing(name: str, verdict: Verdict) -> None:

@@ -290,14 +290,14 @@ def explain(reason: str) -> UserError:
     """bubblewrap's last words as a line that says what to do."""
     refused = ("uid map", "not permitted", "denied", "No permissions", "namespace")
     if not any(word in reason for word in refused):
-        mend = "see that `python -c 'import torch'` works for this user"
+        fix = "see that `python -c 'import torch'` works for this user"
     elif os.geteuid() == 0:
-        mend = "this root may not mount (a container?): allow it CAP_SYS_ADMIN, or grade as an ordinary user"
+        fix = "this root may not mount (a container?): allow it CAP_SYS_ADMIN, or grade as an ordinary user"
     else:
-        mend = (
+        fix = (
             "this system refuses user namespaces to ordinary users: allow them to bwrap (on Ubuntu by an "
             "AppArmor profile), or grade as root"
         )
     return UserError(
-        f"no sandbox can be set up for the students' code ({reason}); {mend}, or use --sandbox none"
+        f"no sandbox can be set up for the students' code ({reason}); {fix}, or use --sandbox none"
     )

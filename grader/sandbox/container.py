@@ -66,13 +66,13 @@ def find_engine() -> Engine:
         refusals.append((Path(program).stem, reason))
     name, reason = refusals[0]
     if "permission denied" in reason.lower():
-        mend = "allow this user to use it (on Linux: the group `docker`)"
+        fix = "allow this user to use it (on Linux: the group `docker`)"
     elif name == "docker":
-        mend = "start Docker Desktop (on Linux: `sudo systemctl start docker`)"
+        fix = "start Docker Desktop (on Linux: `sudo systemctl start docker`)"
     else:
-        mend = "on macOS and Windows run `podman machine start`"
+        fix = "on macOS and Windows run `podman machine start`"
     raise UserError(
-        f"{name} is installed but its engine does not answer ({reason}): {mend}, then run this again"
+        f"{name} is installed but its engine does not answer ({reason}): {fix}, then run this again"
     )
 
 
@@ -108,7 +108,7 @@ def build() -> None:
                 words += ["--build-arg", name]  # without a value it is taken from the environment
         status = subprocess.run([*words, "--file", str(Path(folder, "Containerfile")), folder], check=False)
     if status.returncode != 0:
-        raise UserError(f"{engine.name} could not build the image, see above: mend that and run this again")
+        raise UserError(f"{engine.name} could not build the image, see above: fix that and run this again")
 
 
 def context() -> dict[str, bytes]:
@@ -182,7 +182,7 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
 def explain(engine_reason: str) -> UserError:
     """The engine's last words as a line that says what to do."""
     return UserError(
-        f"the container for the students' code does not start ({engine_reason}): mend that, or make its "
+        f"the container for the students' code does not start ({engine_reason}): fix that, or make its "
         "image anew by `grader container build`"
     )
 

@@ -126,8 +126,8 @@ class Run:
     def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
         """Look at these tasks, and then measure or pack; the exit status."""
         if newer.cannot_tell():
-            mend = "pip install ruff, so that what only newer versions read is found"
-            self._say("note", f"this Python is newer than the grader's: {mend}")
+            fix = "pip install ruff, so that what only newer versions read is found"
+            self._say("note", f"this Python is newer than the grader's: {fix}")
         submission, files = read_folder(self._folder, self._work / "read", _is_ours)
         if submission.problem:
             raise UserError(submission.problem.reason)

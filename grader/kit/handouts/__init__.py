@@ -78,7 +78,7 @@ def build(
     for problem in problems:
         say(f"problem: {problem}")
     if problems:
-        raise UserError(f"{source}: {len(problems)} problems, listed above: mend them and build again")
+        raise UserError(f"{source}: {len(problems)} problems, listed above: fix them and build again")
 
 
 def _named(chapter: Chapter, names: Sequence[str]) -> bool:
