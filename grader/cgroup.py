@@ -1,4 +1,4 @@
-"""Hard bounds on a whole sandbox by Linux's control groups (version 2), where this machine lets us make them.
+"""Hard limits on a whole sandbox by Linux's control groups (version 2), where this machine lets us make them.
 
 The zygote adds up what its sandbox uses and ends what uses too much, some milliseconds late.
 A control group is the kernel's own account: it counts every page, the kernel's included,

@@ -122,7 +122,7 @@ def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="filter of system calls", state="missing", found=str(error))
 
 
-def _bounds(sandbox: Sandbox) -> Iterator[Finding]:
+def _limits(sandbox: Sandbox) -> Iterator[Finding]:
     if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     place = cgroup.place()
@@ -213,7 +213,7 @@ def _container(sandbox: Sandbox) -> Iterator[Finding]:
 
 
 LAYERS: tuple[Callable[[Sandbox], Iterator[Finding]], ...] = (
-    *(_system, _python, _bubblewrap, _bounds, _memory, _gpu, _data, _container),
+    *(_system, _python, _bubblewrap, _limits, _memory, _gpu, _data, _container),
 )
 
 

@@ -12,7 +12,7 @@ Whole = Annotated[int, Field(gt=0, le=10**7, strict=True)]
 
 
 class Limits(Record):
-    """Bounds on one submission. The defaults let honest training through and keep a bomb small.
+    """Limits on one submission. The defaults let honest training through and keep a bomb small.
 
     Seconds are the submission's own: those of a clock that stands still while its threads wait
     for a processor that others have. By the real clock the same thing may take ten times as long and half

@@ -637,7 +637,7 @@ def test_an_encrypted_hand_in_is_named_as_such(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_methods_that_unpack_without_bound_are_refused(reader: Reader, method: int) -> None:
+def test_methods_that_unpack_without_limit_are_refused(reader: Reader, method: int) -> None:
     submission = reader.one({"pb21.zip": zipped({"lab8.py": WORK}, method)})
     assert status(submission) is Status.NOT_GRADABLE
     assert submission.problem and "use an ordinary zip" in submission.problem.reason

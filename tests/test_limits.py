@@ -89,8 +89,8 @@ def test_what_outlives_the_worker_is_still_watched(slot: Slot) -> None:
 
 def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits in a socket is the kernel's memory and in no process's."""
-    bounds = LIMITS.model_copy(update={"memory_mib": 250, "open_files": 200})
-    monkeypatch.setattr(slot, "limits", bounds)
+    limits = LIMITS.model_copy(update={"memory_mib": 250, "open_files": 200})
+    monkeypatch.setattr(slot, "limits", limits)
     body = """
     kept = []
     for _ in range(8):
@@ -204,7 +204,7 @@ def test_signals_that_wait_are_few(slot: Slot) -> None:
         *("mapped shared memory", "output", "output beneath Python"),
     ],
 )
-def test_who_goes_over_a_bound_is_told_which(
+def test_who_exceeds_a_limit_is_told_which(
     slot: Slot, monkeypatch: pytest.MonkeyPatch, body: str, kind: str, words: str
 ) -> None:
     if kind == "timeout":

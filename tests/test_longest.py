@@ -110,7 +110,7 @@ def work(tmp_path: Path) -> Submission:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("weights", "tries"), [("submitted", 2), ("train", 3), ("verify", 4)])
-def test_who_uses_up_everything_keeps_to_the_bound(
+def test_who_uses_up_everything_keeps_to_the_limit(
     work: Submission, weights: str, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = LIMITS
@@ -162,7 +162,7 @@ def test_a_machine_that_stays_too_busy_is_not_tried_again(
     assert len(seen.students) == 1
 
 
-def test_the_bound_with_what_comes_with_the_grader() -> None:
+def test_the_limit_with_what_comes_with_the_grader() -> None:
     """For 10,000 images on a machine of the pace that the limits are meant for, as submissions.md says."""
     limits, budget = Limits(), Budget()
     seconds = limits.accuracy_seconds, between_seconds(limits.accuracy_seconds, 10_000, 4_600)

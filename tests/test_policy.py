@@ -487,7 +487,7 @@ def test_from_nothing_nothing_is_deducted() -> None:
 
 
 @given(policies(), POINTS, POINTS, st.integers(-3600, 20 * 86_400), st.integers(0, 2 * 86_400))
-def test_a_deduction_has_its_bounds_and_grows_with_lateness(
+def test_a_deduction_has_its_limits_and_grows_with_lateness(
     policy: Policy, points: Decimal, other: Decimal, seconds: int, more: int
 ) -> None:
     late, later = timedelta(seconds=seconds), timedelta(seconds=seconds + more)

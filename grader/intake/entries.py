@@ -575,7 +575,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, spelt: str, spellin
     if info.flag_bits & 0x1:
         flaw = ENCRYPTED
     elif info.compress_type not in _METHODS:
-        # zipfile unpacks the other methods without a bound on memory.
+        # zipfile unpacks the other methods without a limit on memory.
         flaw = "is packed in a way that is not read: use an ordinary zip"
     opener = None if flaw else partial(archive.open, info)
     return Entry(path, info.file_size, info.compress_size, opener=opener, flaw=flaw)

@@ -1,4 +1,4 @@
-"""Opens the zips that a student handed in, level by level and within bounds."""
+"""Opens the zips that a student handed in, level by level and within limits."""
 
 from __future__ import annotations
 

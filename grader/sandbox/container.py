@@ -152,9 +152,9 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
     words += ["--tmpfs", f"{SCRATCH}:rw,exec,nosuid,nodev,size={limits.scratch_mib}m,mode=1777"]
     words += ["--shm-size", f"{limits.shared_memory_mib}m", "--workdir", str(SCRATCH)]
     words += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"]  # the same: nothing is swapped out
-    bounds = {"nproc": limits.processes + 64, "nofile": 1024, "core": 0}
-    words += ["--pids-limit", str(bounds["nproc"])]
-    words += [word for name, most in bounds.items() for word in ("--ulimit", f"{name}={most}:{most}")]
+    ulimits = {"nproc": limits.processes + 64, "nofile": 1024, "core": 0}
+    words += ["--pids-limit", str(ulimits["nproc"])]
+    words += [word for name, most in ulimits.items() for word in ("--ulimit", f"{name}={most}:{most}")]
     if engine.is_podman:
         # It would add folders in memory without a size, and the proxies' addresses.
         words += ["--read-only-tmpfs=false", "--http-proxy=false"]

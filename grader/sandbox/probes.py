@@ -199,7 +199,7 @@ BODIES = {
             except OSError: pass
     """,
 }
-# What cannot be tried where nothing bounds it, and ends the process: how it has to end.
+# What cannot be tried where nothing limits it, and ends the process: how it has to end.
 ENDS = {
     "take memory without end": ("kept = [bytearray(2**24) for _ in range(200)]", "out_of_memory"),
     "share memory in several processes without end": (

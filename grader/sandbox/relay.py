@@ -178,7 +178,7 @@ class Wire:
                 self._obey(kind, channel, amount, content)
 
     def _length(self) -> int | None:
-        """Of the frame that is arriving, or None while that is not known. It is compared with its bound."""
+        """Of the frame that is arriving, or None while that is not known. It is compared with its limit."""
         if len(self._arrived) < FRAME.size:
             return None
         kind, _, amount = FRAME.unpack_from(self._arrived)

@@ -1,6 +1,6 @@
 """Which rule of the sandbox stands behind an error: said beside it, so that a student knows what to change.
 
-Honest code that works at home may meet a bound here. The errors that Python and torch raise then
+Honest code that works at home may exceed a limit here. The errors that Python and torch raise then
 name the symptom alone ("Temporary failure in name resolution"). This file runs inside the sandbox.
 """
 

@@ -232,7 +232,7 @@ class Worker:
 
 
 class _Frame:
-    """A frame that is arriving: room is made only after its lengths were compared with the bounds."""
+    """A frame that is arriving: memory is taken only after its lengths were compared with the limits."""
 
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
@@ -589,15 +589,15 @@ class Slot:
             )
         if self._group is not None:
             try:
-                self._bound_group(self._group)
+                self._limit_group(self._group)
             except (OSError, ValueError) as error:
                 raise UserError(
                     f"{self._group.path}: the sandbox's control group cannot be set ({error})"
                 ) from None
         self._ready = self._proven = True
 
-    def _bound_group(self, group: cgroup.Group) -> None:
-        """The bounds of the whole sandbox. The zygote keeps to the closer one, of memory beside the files."""
+    def _limit_group(self, group: cgroup.Group) -> None:
+        """The limits of the whole sandbox. The zygote enforces the tighter one, on memory without files."""
         limits = self.limits
         mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
         group.limit(

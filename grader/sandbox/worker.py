@@ -126,7 +126,7 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     # A right LeNet-5 on a GPU must not be told from ours by its roundings.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if limits["device"] == "cuda":
-        _bound_gpu(limits["gpu_memory_mib"])
+        _limit_gpu(limits["gpu_memory_mib"])
     state = State()
     state.reply_bytes = limits["reply_mib"] * 2**20
     state.limits = limits
@@ -172,7 +172,7 @@ class Reply:
                 self._connection.sendall(piece)
 
 
-def _bound_gpu(mib: int) -> None:
+def _limit_gpu(mib: int) -> None:
     """Have torch's allocator refuse more than this of each GPU's memory. Code that wants to can undo it."""
     with contextlib.suppress(RuntimeError):  # a GPU that fails now fails the first thing that needs it
         for number in range(torch.cuda.device_count()):

@@ -389,7 +389,7 @@ def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None
 
 def _limit(limits: dict[str, Any]) -> None:
     """Set this process's own limits, which its children inherit and cannot raise."""
-    bounds = {
+    rlimits = {
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": max(1, int(limits["cpu_seconds"])),
         "RLIMIT_FSIZE": limits["file_mib"] * MIB,
@@ -398,17 +398,17 @@ def _limit(limits: dict[str, Any]) -> None:
         "RLIMIT_SIGPENDING": SIGNALS,
     }
     if limits["processes"]:  # without a sandbox it would count all that the person at the keyboard runs
-        bounds["RLIMIT_NPROC"] = limits["processes"]
+        rlimits["RLIMIT_NPROC"] = limits["processes"]
     if LINUX and limits["device"] == "cpu":  # CUDA reserves address space far beyond what it uses
-        bounds["RLIMIT_AS"] = _status_bytes("self", {"VmSize:": KIB}) + limits["memory_mib"] * MIB
-    for name, bound in bounds.items():
+        rlimits["RLIMIT_AS"] = _status_bytes("self", {"VmSize:": KIB}) + limits["memory_mib"] * MIB
+    for name, most in rlimits.items():
         number = getattr(resource, name, None)  # macOS has fewer
         if number is not None:
             hard = resource.getrlimit(number)[1]
-            bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             # The signal of used-up time would never come if the end came with it.
-            last = bound + XCPU_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else bound
-            resource.setrlimit(number, (bound, last))
+            last = most + XCPU_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else most
+            resource.setrlimit(number, (most, last))
 
 
 def _filter_system_calls(folder: str) -> None:
