@@ -49,7 +49,7 @@ class _Commands(click.Group):
             if isinstance(error, UserError):
                 _say(f"error: {error}", style="bold red")
                 ctx.exit(EXIT_USAGE)
-            _say(f"error: a fault of the grader's own: {type(error).__name__}: {error}", style="bold red")
+            _say(f"internal error: {type(error).__name__}: {error}", style="bold red")
             _say("Run it again as `grader --traceback …` and report what it prints.")
             ctx.exit(EXIT_GRADER_ERROR)
 
@@ -113,7 +113,7 @@ def grade(
     rubric, policy, roster, images and weights that are not named stay as the last run had them.
 
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
-    3: some submission ended in an error of the grader's own; run the command again.
+    3: some submission ended in an internal error; run the command again.
 
     One submission keeps a slot for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,

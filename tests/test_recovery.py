@@ -259,7 +259,7 @@ def test_a_job_that_is_killed_costs_nobody_anything(tmp_path: Path) -> None:
 
 
 def test_a_long_path_to_the_temporary_files_is_no_fault(tmp_path: Path) -> None:
-    """The fork server's socket has no room for its name there: it ended as a fault of the grader's own."""
+    """The fork server's socket has no room for its name there: it ended as an internal error."""
     folder = tmp_path / ("x" * 90)
     folder.mkdir()
     source = lay(tmp_path / "class", {"honest": HONEST})

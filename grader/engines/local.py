@@ -1,8 +1,8 @@
 """The engine for one machine: a few processes, each with a sandbox slot of its own.
 
 The processes are separate so that pytest, torch and their settings belong to
-one submission at a time, and so that even a fault of the grader's own costs
-one submission and not the batch.
+one submission at a time, and so that even an internal error costs one
+submission and not the batch.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ KIB, MIB = 2**10, 2**20
 SIGNALS = 1024  # that may wait for all processes together
 # The kernel's memory for a submission is in no process's, and is counted by what it is for. Uncounted, with
 # the usual limits, remain at most 64 MiB of mappings and locks, 64 in a person's first thousand pipes, 28 in
-# sockets, 24 for 20,000 files, and a seventh of the files' size where these have holes: 110 of 768 MiB. The
+# sockets, 24 for 20,000 files, and a seventh of the files' size where these are sparse: 110 of 768 MiB. The
 # filter of system calls refuses the rest: epoll, inotify, wider sockets and pipes, datagrams, timers, …
 UNSEEN_BYTES = 64 * MIB  # where the machine has less more of it than before, it is not looked for
 MAPPING_BYTES = KIB  # 230 for itself, 104 for its pages' owner, 64 for each ancestor that shares these

@@ -1,4 +1,4 @@
-"""Pretend a fault of the grader's, which would mean no zero: its exception types, by name and by import.
+"""Pretend an internal error, which would mean no zero: the grader's exception types, by name and by import.
 lost = ["conv_*"]
 """
 
