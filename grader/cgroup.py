@@ -2,9 +2,9 @@
 
 The zygote adds up what its sandbox uses and ends what uses too much, some milliseconds late.
 A control group is the kernel's own account: it counts every page, the kernel's included,
-and nothing goes over it. It can be had as root where the unified hierarchy can be written
-and has the controllers `memory` and `pids`, and as anyone inside a scope that systemd hands over.
-Where it cannot be had the zygote watches alone, and `grader doctor` says so.
+and nothing exceeds it. Root can make one where the unified hierarchy can be written
+and has the controllers `memory` and `pids`; others can inside a scope that systemd hands over.
+Without one the zygote watches alone, and `grader doctor` says so.
 """
 
 from __future__ import annotations

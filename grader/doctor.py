@@ -113,13 +113,13 @@ def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
         size = len(bubblewrap.seccomp_program()) // 8
         kernel = "Seccomp:" in Path("/proc/self/status").read_text()
         yield Finding(
-            layer="filter of system calls",
+            layer="seccomp filter",
             state="ok" if kernel else "missing",
             found=f"{size} instructions for {platform.machine()}" if kernel else "this kernel has none",
             fix="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
         )
     except UserError as error:
-        yield Finding(layer="filter of system calls", state="missing", found=str(error))
+        yield Finding(layer="seccomp filter", state="missing", found=str(error))
 
 
 def _limits(sandbox: Sandbox) -> Iterator[Finding]:

@@ -98,7 +98,7 @@ class Bench:
         try:
             try:
                 return grade_one(submission, self, known)
-            except SandboxError:  # its sandbox died, maybe through others: once more in a new one
+            except SandboxError:  # its sandbox died, perhaps by others' doing: once more in a new one
                 if time.monotonic() > self.slot.deadline:
                     raise
                 return grade_one(submission, self, known)
@@ -144,7 +144,7 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
             outcomes = not_run(problem.reason)
             return CheckEvidence(outcomes=outcomes, problem=problem, log=student.log, loaded=False)
         outcomes = run_checks(student, seed_of(submission))
-        if student.sandbox_failure:  # which the checks have taken for a fault of their own
+        if student.sandbox_failure:  # which the checks have taken for an error of their own
             raise student.sandbox_failure
         return CheckEvidence(
             outcomes=outcomes,

@@ -10,7 +10,7 @@ from grader.sandbox.slot import CLEAN_SECONDS, START_SECONDS
 from grader.sandbox.student import BUSY_SECONDS
 
 TRAININGS = 2  # where the machine's load changes during the first
-TRIES = 2  # a sandbox that fails is nobody's fault: once more in a new one
+TRIES = 2  # when a sandbox fails, nobody is to blame: try once more in a new one
 # In wall time all tries together may take so many times the submission's own time. A request by itself may
 # take more, see `patience_seconds`, for few submissions use up all that they may.
 BUSY_IN_ALL = 5
@@ -41,7 +41,7 @@ def longest(
     if weights == "verify":
         beside += few_seconds(limits) + accuracy_seconds
     patience = BUSY_IN_ALL * beside + BUSY_TRAINING * training + BUSY_SECONDS
-    # When it is over a sandbox may just be starting, the second time, and has then to be cleaned.
+    # At the end a sandbox may just be starting for the second time, and still has to be cleaned.
     return Longest(beside + training, patience, patience + TRIES * (START_SECONDS + CLEAN_SECONDS))
 
 

@@ -39,7 +39,7 @@ from grader.sandbox.relay import (
 from grader.sandbox.student import SandboxError
 
 torch.set_num_threads(1)
-linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's filter of system calls")
+linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's seccomp filter")
 
 LIMITS = Limits(
     wall_seconds=60,

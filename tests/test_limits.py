@@ -53,7 +53,7 @@ def test_processor_time_is_told_from_a_crash(slot: Slot, monkeypatch: pytest.Mon
     """Both limits were the same once: the kernel then skips the signal that tells, and just kills."""
     real = slot._worker_limits
     monkeypatch.setattr(slot, "_worker_limits", lambda limits: real(limits) | {"cpu_seconds": 1})
-    expected = ("timeout", "the code used more than 1 seconds of processor time")
+    expected = ("timeout", "the code used more than 1 seconds of CPU time")
     assert end(slot, "while True: pass") == expected
 
 

@@ -1,4 +1,4 @@
-"""The compiled filters of system calls, interpreted here as the kernel does, and tried in a real sandbox."""
+"""The compiled seccomp filters, interpreted here as the kernel does, and tried in a real sandbox."""
 
 from __future__ import annotations
 

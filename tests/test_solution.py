@@ -200,7 +200,7 @@ def test_a_training_is_repeatable_on_a_gpu_without_giving_up_cudnn(lab8: ModuleT
 
 
 class Steps:
-    """Batches for `train_loop` that take `busy` seconds of processor time each."""
+    """Batches for `train_loop` that take `busy` seconds of CPU time each."""
 
     def __init__(self, busy: float = 0.0) -> None:
         self.busy, self.taken = busy, 0

@@ -25,7 +25,7 @@ from grader.workdir import sockets_fit
 
 Work = tuple[Submission, Evidence | None]  # with what is known of it already
 
-TRIES = 2  # a job process that dies is no fault of the student's: once more on a fresh one
+TRIES = 2  # when a job process dies, the student is not to blame: once more in a fresh one
 
 
 class _Job:

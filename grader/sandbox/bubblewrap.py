@@ -82,13 +82,13 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 def seccomp_program() -> bytes:
-    """The filter of system calls for this machine, as the kernel takes it. Raises UserError without one."""
+    """The seccomp filter for this machine, as the kernel takes it. Raises UserError without one."""
     path = HERE / f"{platform.machine()}.bpf"
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise UserError(
-            f"no filter of system calls for {platform.machine()}: grade on x86_64 or aarch64, "
+            f"no seccomp filter for {platform.machine()}: grade on x86_64 or aarch64, "
             "or without a sandbox by --sandbox none"
         ) from None
 

@@ -3,7 +3,7 @@
 The engine's own client program is used, docker's or podman's: it finds the engine
 wherever that runs, and its `run` hands over the container's standard streams as pipes.
 The relay makes of them what a slot works with. The engine confines what the container
-is; the zygote in it is pid 1 and loads the same filter of system calls as in a
+is; the zygote in it is pid 1 and loads the same seccomp filter as in a
 bubblewrap, so that the engine's filter and ours hold together.
 """
 

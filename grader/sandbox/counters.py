@@ -1,4 +1,4 @@
-"""The counters in a sandbox that go on from submission to submission, and would carry a note to the next.
+"""Counters in a sandbox that keep counting from submission to submission, and could carry a note to the next.
 
 Linux numbers processes and threads, the files of a file system and the names of a folder in the order in
 which they are made, and wiping does not set that back. So after each submission every counter is moved on

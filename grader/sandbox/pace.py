@@ -27,7 +27,7 @@ def network() -> nn.Sequential:
 
 @torch.no_grad()
 def small_seconds() -> float:
-    """The processor time, in seconds, that the small network takes for 10,000 images here; found in 0.3 s."""
+    """The CPU time, in seconds, that the small network takes for 10,000 images here; found in 0.3 s."""
     small, images = network().eval(), torch.rand(BATCH, 3, 32, 32)
     seconds = []
     for _ in range(6):

@@ -1,7 +1,7 @@
 """Attacks of our own, run as if a student had handed them in: what does the sandbox hold?
 
 Each probe is the body of a function that runs in the sandbox and returns what it got, "" for nothing.
-Where it can be seen from outside whether something got out, that decides, and not what came back.
+Where the outside can see whether something got out, that decides, not what came back.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ BODIES = {
             except OSError: pass
     """,
 }
-# What cannot be tried where nothing limits it, and ends the process: how it has to end.
+# What must not be tried without limits, and ends the process: how it has to end.
 ENDS = {
     "take memory without end": ("kept = [bytearray(2**24) for _ in range(200)]", "out_of_memory"),
     "share memory in several processes without end": (

@@ -1,4 +1,4 @@
-"""Compiles the filter of system calls that the sandbox loads: `python -m grader.sandbox.seccomp`.
+"""Compiles the seccomp filter that the sandbox loads: `python -m grader.sandbox.seccomp`.
 
 The compiled programs, one an architecture, are part of the package, so that grading needs
 neither libseccomp nor pyseccomp; these only know the calls' numbers. The filter is a list of

@@ -28,7 +28,7 @@ from grader.types import CONTRACT, Submission
 from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
-CLEAN_SECONDS = 60.0  # a sandbox that does not answer for so long has come to a halt, and is replaced
+CLEAN_SECONDS = 60.0  # a sandbox that does not answer for so long hangs, and is replaced
 FIRST_LOOK_SECONDS = 0.25  # of a request: what ends sooner, as most do, is taken to have waited for nothing
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
@@ -73,7 +73,7 @@ class Tally(NamedTuple):
 class _Stopwatch:
     """A request's own time: wall time without the time spent waiting for a processor.
 
-    But never less than the time that all its processor time takes on the processors that it has, so that
+    But never less than all its CPU time takes on the processors that it has, so that
     many threads which keep each other waiting gain nothing by it.
     """
 
@@ -295,7 +295,7 @@ class Slot:
         self._group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
         self._oom_kills = 0  # in that group, when the submission began
         self._ready = False
-        self._proven = False  # whether the sandbox was ever ready: then what stops it later is a mishap
+        self._proven = False  # whether the sandbox was ever ready: if so, a later failure is an accident
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
         self._messages: deque[dict[str, Any]] = deque()  # what the zygote said, and nobody has read
@@ -391,7 +391,7 @@ class Slot:
     def end_worker(self, worker: Worker) -> bool:
         """Kill what the submission left, wipe its files, or else replace the sandbox.
 
-        False where the sandbox itself had come to an end or to a halt, so that nothing that was seen of
+        False where the sandbox itself had ended or hung, so that nothing that was seen of
         the submission just before can be held against it.
         """
         clean = answered = False
@@ -432,7 +432,7 @@ class Slot:
             return Death("crashed", f"the code made more than {MOST_FILES} files")
         if why == "cpu":
             seconds = self._worker_limits(worker.limits)["cpu_seconds"]
-            return Death("timeout", f"the code used more than {seconds:g} seconds of processor time")
+            return Death("timeout", f"the code used more than {seconds:g} seconds of CPU time")
         if why == "full":
             return Death("crashed", f"the code wrote more than {self._room()}")
         if why == "machine":

@@ -62,7 +62,7 @@ def output_flood(limits: Limits) -> Death:
 
 
 class SandboxError(Exception):
-    """The sandbox failed, through no fault of the student: the submission is to be graded again."""
+    """The sandbox failed and the student is not to blame: the submission is to be graded again."""
 
 
 class Activation(Record):

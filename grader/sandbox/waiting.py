@@ -1,4 +1,4 @@
-"""How long a submission's threads have waited for a processor, by the kernel's own account.
+"""How long a submission's threads have waited for a processor, as the kernel counts it.
 
 On a busy machine a thread that could run waits its turn, and wall time goes on. Wall time without
 that waiting is the submission's own time: all of a sleep, all of an endless loop, and of honest
@@ -21,13 +21,13 @@ NANO = 1e-9
 class Waiting:
     """Adds up, from look to look, what the threads of one submission use and wait for.
 
-    `nice`: at most this is the threads' niceness, else they wait because they want to. `sandboxed`: no other
-    process is in this process namespace, but for ours, which starts none.
+    `nice`: threads with a higher niceness wait because they want to. `sandboxed`: this process namespace
+    holds no other process but ours, which starts none.
     """
 
     def __init__(self, *, nice: int = 19, sandboxed: bool) -> None:
         self.waited = 0.0  # seconds: in each interval, those of the thread that waited longest
-        self.used = 0.0  # seconds of processor time, by all together
+        self.used = 0.0  # seconds of CPU time, by all together
         self._nice = nice
         self._sandboxed = sandboxed
         self._threads: dict[str, tuple[int, int]] = {}  # by id: nanoseconds used and waited for

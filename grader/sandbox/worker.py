@@ -46,7 +46,7 @@ CHUNK = 2**20
 LINE_CHARACTERS = 2000
 COLUMNS, ROWS = 20, 1000  # of a history: of a longer one every second row counts, or third
 REMARKS = 50
-STATEMENT_SECONDS = 8  # of processor time, for a loop at the top level
+STATEMENT_SECONDS = 8  # of CPU time, for a loop at the top level
 CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
 
@@ -299,7 +299,7 @@ def _bounded(statement: ast.stmt) -> Iterator[None]:
         return
 
     def stop(number: int, frame: object) -> None:
-        raise TimeoutError(f"stopped after {STATEMENT_SECONDS} s of processor time")
+        raise TimeoutError(f"stopped after {STATEMENT_SECONDS} s of CPU time")
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, STATEMENT_SECONDS)

@@ -41,13 +41,13 @@ SIGNALS = 1024  # that may wait for all processes together
 # The kernel's memory for a submission is in no process's, and is counted by what it is for. Uncounted, with
 # the usual limits, remain at most 64 MiB of mappings and locks, 64 in a person's first thousand pipes, 28 in
 # sockets, 24 for 20,000 files, and a seventh of the files' size where these are sparse: 110 of 768 MiB. The
-# filter of system calls refuses the rest: epoll, inotify, wider sockets and pipes, datagrams, timers, …
+# seccomp filter refuses the rest: epoll, inotify, wider sockets and pipes, datagrams, timers, …
 UNSEEN_BYTES = 64 * MIB  # where the machine has less more of it than before, it is not looked for
 MAPPING_BYTES = KIB  # 230 for itself, 104 for its pages' owner, 64 for each ancestor that shares these
 LOCK_BYTES = 256  # of a part of a file; 192 where it is one of many
 DESCRIPTOR_BYTES = 8 * KIB  # a pipe's, once the person's pipes have taken up their 64 MiB; others have less
 SOCKETS_FREE = 64  # more sockets than honest code has: what waits in the others counts as memory
-XCPU_SECONDS = 5  # after the signal that says that the processor time is used up comes the end
+XCPU_SECONDS = 5  # after the signal that says that the CPU time is used up comes the end
 # The watching process comes a little before the students' code. Where both are in one scheduling group, a
 # higher niceness costs them much of the group's share: beside ten busy processes on two cores a loop gets
 # 15 % of a core at a niceness of 1, 14 % at 5, 11 % at 10 and less than 5 % at 19.
@@ -67,8 +67,8 @@ def main() -> NoReturn:
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `sandboxed` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
-    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled filters
-    of system calls): there the standard streams are a relay's, and not the control socket.
+    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled seccomp
+    filters): there the standard streams are a relay's, not the control socket.
     """
     config = json.loads(sys.argv[1])
     _forget_arguments()
@@ -412,7 +412,7 @@ def _limit(limits: dict[str, Any]) -> None:
 
 
 def _filter_system_calls(folder: str) -> None:
-    """Load the compiled filter of system calls, for good; an engine's own filter holds besides."""
+    """Load the compiled seccomp filter, for good; an engine's own filter holds besides."""
     program = Path(folder, f"{platform.machine()}.bpf").read_bytes()
     instructions = ctypes.create_string_buffer(program, len(program))
 
@@ -422,7 +422,7 @@ def _filter_system_calls(folder: str) -> None:
     whole = Program(len(program) // 8, ctypes.addressof(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the filter of system calls is refused")
+        raise OSError(ctypes.get_errno(), "the seccomp filter is refused")
 
 
 def _forget_arguments() -> None:

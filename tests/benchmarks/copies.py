@@ -308,7 +308,7 @@ def cost() -> None:
     began = time.process_time()
     flagged = sum(bool(verdict.flags) for verdict in copies.flag_copies(verdicts))
     seconds = time.process_time() - began
-    print(f"{seconds:.1f} s of processor time, {flagged} flagged, {size:,} bytes a fingerprint")
+    print(f"{seconds:.1f} s of CPU time, {flagged} flagged, {size:,} bytes a fingerprint")
 
 
 if __name__ == "__main__":

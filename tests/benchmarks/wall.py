@@ -6,7 +6,7 @@ Both do the same trivial work: run the module, call a function, build LeNet-5, c
 The bare fork does it in a child of a preloaded process without any protection, and is reaped. The sandbox
 does it through a slot: fork inside the sandbox, limits, reading the module in by need, requests and replies
 as frames, then killing, reaping and wiping. The two take turns, so that a busy machine slows both; one
-thread, one slot. Processor time counts all processes on both sides, and does not hang on who else is
+thread, one slot. CPU time counts all processes on both sides, and does not depend on who else is
 at work; on a busy machine it and the fastest tenth say more than the median.
 """
 
@@ -68,7 +68,7 @@ def bare() -> None:
 
 
 def sandbox_seconds(slot: Slot) -> float:
-    """Processor time of all that ever ran in the slot's sandbox, from its pid 1 and what that has reaped."""
+    """CPU time of all that ever ran in the slot's sandbox, from its pid 1 and what that has reaped."""
     info = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text()
     pid = re.search(r"^Pid:\s+(\d+)", info, re.MULTILINE)
     assert pid
