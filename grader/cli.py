@@ -40,7 +40,7 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, with a reader that has seen enough too
         except KeyboardInterrupt:
-            _say("stopped: what was done is kept, and the same command goes on from there")
+            _say("stopped: finished work is kept; run the same command again to continue")
             ctx.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if ctx.params.get("traceback"):
@@ -348,7 +348,7 @@ def container_build() -> None:
     from grader.sandbox.container import build
 
     build()
-    _say("the image is made: grade with --sandbox container")
+    _say("the image is ready: grade with --sandbox container")
 
 
 @main.group(invoke_without_command=True)
@@ -415,7 +415,7 @@ def _build_assignment(check: bool) -> None:
             raise UserError(
                 f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
             )
-        _say("assignment/ is what solution/ gives")
+        _say("assignment/ is up to date with solution/")
         return
     with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
         changed = kit.build(solution, assignment, grade)

@@ -102,7 +102,7 @@ def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[
         write_scores(flagged, rubric, out)
     except OSError as error:
         raise UserError(
-            f"{error.filename or out}: cannot be written ({error.strerror}): make room or give it free, then "
+            f"{error.filename or out}: cannot be written ({error.strerror}): free space or close it, then "
             "run the same command again; the marks are safe in the gradebook"
         ) from error
     return flagged

@@ -28,7 +28,7 @@ def check(book: Gradebook, verdicts: Sequence[Verdict], decisions: Sequence[Deci
         if one.kind == "undo":
             held = holding(known.get(one.student_id, ()))
             if one.undoes not in {each.number for each in (*held.points.values(), *held.others.values())}:
-                raise UserError(f"decision {one.undoes} does not hold any more: nothing is to be undone")
+                raise UserError(f"decision {one.undoes} no longer holds: there is nothing to undo")
         elif verdict is None:
             raise UserError(f"{one.student_id}: no such student in the gradebook: see `grader show`")
         elif one.kind == "adjust":
@@ -93,7 +93,7 @@ def _from_line(place: str, values: dict[str, str], by: str, why: str, now: datet
     kind = values.get("decision", "").casefold().replace("-", "_").replace(" ", "_")
     value, row = values.get("value", ""), values.get("row", "")
     if kind not in KINDS:
-        raise UserError(f"{place}: {kind or 'nothing'} is no decision: one of {', '.join(KINDS)}")
+        raise UserError(f"{place}: {kind or 'nothing'} is not a decision: one of {', '.join(KINDS)}")
     reason = values.get("why") or why
     if not reason:
         raise UserError(f"{place}: why is missing: fill it in, or give --why for all")

@@ -442,9 +442,7 @@ def _workbook(path: Path, raw: bytes) -> list[list[_Row]]:
             raise
         except Exception as error:  # on a damaged file openpyxl raises whatever comes
             why = safe_line(str(error) or type(error).__name__, 200)
-            raise UserError(
-                f"{path}: is no workbook that can be read ({why}): save it as .xlsx or CSV"
-            ) from None
+            raise UserError(f"{path}: is not a readable workbook ({why}): save it as .xlsx or CSV") from None
 
 
 def _rows(path: Path, sheet: Any) -> Iterator[_Row]:

@@ -139,7 +139,7 @@ def test_a_sandbox_that_fails_gives_the_time_once_more(
 
     def fails(work: Submission, bench: Bench, known: Evidence | None) -> Evidence:
         grade_one(work, bench, known)
-        raise SandboxError("the sandbox came to an end by itself")
+        raise SandboxError("the sandbox ended by itself")
 
     monkeypatch.setattr(grade_module, "grade_one", fails)
     with bench("submitted", monkeypatch) as (made, seen):

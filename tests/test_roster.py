@@ -322,7 +322,7 @@ def test_what_a_workbook_may_have_changed_is_refused_with_its_row(
 
 def test_broken_workbooks_are_refused(tmp_path: Path) -> None:
     good = workbook([["id"], ["0012"]])
-    assert "is no workbook that can be read" in refusal(tmp_path, good[: len(good) // 2])
+    assert "is not a readable workbook" in refusal(tmp_path, good[: len(good) // 2])
     assert "an old or an encrypted Excel file" in refusal(tmp_path, b"\xd0\xcf\x11\xe0" + bytes(600))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

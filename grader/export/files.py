@@ -27,7 +27,7 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror}): close it if it is open elsewhere and make room,"
-            " then run the command again; nothing that was there is lost"
+            " then run the command again; what was there is kept"
         ) from error
     finally:
         with suppress(OSError):

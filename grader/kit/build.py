@@ -240,4 +240,4 @@ def _replace(new: Path, old: Path) -> None:
         fresh.rename(old)
         shutil.rmtree(spent, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"{old}: cannot be written ({error}): look at the folder's rights") from error
+        raise UserError(f"{old}: cannot be written ({error}): check the folder's permissions") from error

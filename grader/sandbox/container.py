@@ -183,7 +183,7 @@ def explain(engine_reason: str) -> UserError:
     """The engine's last words as a line that says what to do."""
     return UserError(
         f"the container for the students' code does not start ({engine_reason}): fix that, or make its "
-        "image anew by `grader container build`"
+        "image again with `grader container build`"
     )
 
 

@@ -422,7 +422,7 @@ class Slot:
         except OSError:
             if self._out_of_memory():
                 return too_much
-            raise SandboxError("the sandbox came to an end by itself") from None
+            raise SandboxError("the sandbox ended by itself") from None
         if message is None:
             return Death("crashed", "the code closed its process's connection")
         status, why = int(message.get("status", 0)), message.get("why")
