@@ -434,8 +434,12 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
 
 # What stands in the modules of the self-test, and is never told by it: of the modules, what concerns
 # instructors or the two processes alone; of the texts, what is looked for, or a part of what is told.
-NOT_TOLD_BY = ("budget.py", "blackboard.py", "layout.py", "rubric.py", "host.py", "torchvision_shim.py")
+NOT_TOLD_BY = (
+    *("budget.py", "blackboard.py", "layout.py", "rubric.py", "scoring.py", "toml_records.py"),
+    *("host.py", "torchvision_shim.py"),
+)
 NOT_TOLD = """\
+, the mark is 7
 they took 7 seconds, the others 7 until then
 another hand-in carries
 it could not be read: 7
@@ -483,12 +487,14 @@ its weights: 7
 lab labs hw homework
 lines 7 to 7 are a merge conflict
 logits that fit the labels given, by image
+not late
 nothing was learnt
 no lab8.py or lab8.ipynb was found7
 of another shape
 pickled in a way that
 selftest.py [task ...]
 students by section
+the attempt 7 counts
 the download holds two assignments
 the files of the source itself
 the loss on these images
