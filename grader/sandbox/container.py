@@ -1,10 +1,9 @@
 """Builds the command that starts a zygote in a container, for systems without bubblewrap.
 
-The engine's own client program is used, docker's or podman's: it finds the engine
-wherever that runs, and its `run` hands over the container's standard streams as pipes.
-The relay makes of them what a slot works with. The engine confines what the container
-is; the zygote in it is pid 1 and loads the same seccomp filter as in a
-bubblewrap, so that the engine's filter and ours hold together.
+The engine's own client, docker or podman, is used: it finds the engine wherever that
+runs, and its `run` passes on the container's standard streams as pipes, which the relay
+turns into what a slot works with. The engine confines the container; the zygote in it is
+pid 1 and loads the same seccomp filter as under bubblewrap, so both filters apply.
 """
 
 from __future__ import annotations

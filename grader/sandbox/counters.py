@@ -1,9 +1,9 @@
 """Counters in a sandbox that keep counting from submission to submission, and could carry a note to the next.
 
 Linux numbers processes and threads, the files of a file system and the names of a folder in the order in
-which they are made, and wiping does not set that back. So after each submission every counter is moved on
-to the end of a block. Each submission then finds it one block further than the one before found it,
-whatever happened in between, or the sandbox is to be replaced.
+which they are made, and wiping does not reset that. So after each submission every counter is moved on to
+the end of a block. Each submission then finds it one block further than the one before found it, whatever
+happened in between; otherwise the sandbox is replaced.
 
 This file runs inside the sandbox and imports nothing of the kit but its neighbours.
 """

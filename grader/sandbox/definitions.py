@@ -9,7 +9,7 @@ anyway: they may be looked up by name. The rest is dropped, and so is a training
 run whatever it changes. Line numbers stay those of the file.
 
 This file runs inside the sandbox, because reading hostile source can take an
-interpreter down; it and its neighbours need the standard library alone.
+interpreter down; it and its neighbours need only the standard library.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A small network that says how fast a machine is, and by it how long a submission's network may take.
+"""A small network that says how fast a machine is, and so how long a submission's network may take.
 
-The same network is then accepted or refused on a slow machine and on a fast one alike.
+Slow and fast machines then accept or refuse the same networks.
 This file runs inside the sandbox too, and imports nothing of the kit.
 """
 

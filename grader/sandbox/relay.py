@@ -1,16 +1,16 @@
 """Carries a sandbox's control lines, a worker's connection and its output over one pair of pipes.
 
-A container's engine hands over two byte streams and no descriptors. Here both sides
-of them are: `Inside` is what the zygote takes its commands from, and as pid 1 it is
-out of the student's reach; `main` runs outside, as a process that the slot talks to as
-if it were the zygote itself. Between the two go frames: a control line, bytes of a
+A container's engine passes on two byte streams and no descriptors. This file has both
+ends of them: the zygote takes its commands from `Inside`, and as pid 1 it is out of the
+student's reach; `main` runs outside, as a process that the slot talks to as if it were
+the zygote itself. Between the two go frames: a control line, bytes of a
 channel (an even number is a worker's connection, the odd one after it its output),
 room that has become free in a channel, the end of a channel.
 
-Nobody waits for anybody: a side sends a channel's bytes only as far as the other has
-made room for them, so that what neither reads stops its sender and nothing else, and a
-side that gets more than it made room for hangs up. This file needs the standard
-library alone and imports nothing of the kit.
+Neither side waits for the other: it sends a channel's bytes only as far as the other has
+made room for them, so that unread bytes stop their sender and nothing else. A side that
+gets more than it made room for hangs up. This file needs only the standard library and
+imports nothing of the kit.
 """
 
 from __future__ import annotations

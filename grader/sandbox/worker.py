@@ -1,7 +1,7 @@
 """The untrusted side: loads a student's module and answers requests about it.
 
-Everything here runs in the same process as the student's code, so that all it says
-is a claim. The requests are a small vocabulary (`_OPERATIONS`); each gets exactly
+Everything here runs in the same process as the student's code, so all it says is only
+a claim. The requests are a small vocabulary (`_OPERATIONS`); each gets exactly
 one reply. This file runs inside the sandbox and imports nothing of the kit but its
 neighbours.
 """

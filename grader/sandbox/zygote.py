@@ -4,8 +4,8 @@ It runs as pid 1 of the sandbox's own process namespace, with one thread, and ne
 a student's code itself. Over its control socket it takes three commands, one line of
 JSON each: `start` (with the submission's socket and output pipe) forks a worker;
 `end` kills everything in the sandbox, reaps it, wipes the scratch, and answers whether
-the sandbox is as clean as before. Between the two it adds up the sandbox's memory and its threads' waiting
-for a processor, which `tally` asks for.
+the sandbox is as clean as before. Between the two it adds up the sandbox's memory and how long
+its threads wait for a processor, which `tally` asks for.
 
 This file runs inside the sandbox and imports nothing of the kit but its neighbours.
 """
