@@ -44,7 +44,7 @@ def load_module(path: Path) -> Any:
 
 HERE = Path(__file__).parent
 HONEST = (HERE / "honest.py").read_text("utf-8")
-ANSWERS = load_module(HERE.parent / "submissions" / "answers.py").ENGLISH
+ANSWERS = load_module(HERE.parent / "submissions" / "answers.py").PAPERS["li_wei"]
 # Short, so that an attack that waits for its end is soon over; an honest submission needs a tenth of it.
 LIMITS = """
 [limits]
