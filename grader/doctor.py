@@ -74,7 +74,7 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
 def _system(sandbox: Sandbox) -> Iterator[Finding]:
     found = f"{platform.system()} {platform.release()}, {platform.machine()}"
     right = sys.platform == "linux" or sandbox == "container"
-    fix = "" if right else "try `grader doctor --sandbox container`; on Windows, or grade inside WSL2"
+    fix = "" if right else "try `grader doctor --sandbox container`, or on Windows grade inside WSL2"
     yield Finding(layer="system", state="ok" if right else "missing", found=found, fix=fix)
 
 

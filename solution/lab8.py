@@ -286,7 +286,7 @@ def endless_batches(n: int, size: int, generator: torch.Generator) -> collection
 
 
 def augment(images: Tensor, mirrored: Tensor, generator: torch.Generator, preset: Preset) -> Tensor:
-    """Move each image (N, 3, 32, 32), reflected at its edge; mirror the marked ones; grey a cutout."""
+    """Move each image (N, 3, 32, 32), reflected at its edge; mirror the marked ones; grey a square cutout."""
     count, size = len(images), images.shape[-1]
     with images.device:  # where the new tensors are to be
         shifts = torch.randint(-preset.shift, preset.shift + 1, (2, count, 1), generator=generator)
