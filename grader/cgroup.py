@@ -1,10 +1,10 @@
-"""Hard bounds on a whole box by Linux's control groups (version 2), where this machine lets us make them.
+"""Hard limits on a whole sandbox by Linux's control groups (version 2), where this machine lets us make them.
 
-The zygote adds up what its box uses and ends what uses too much, some milliseconds late.
+The zygote adds up what its sandbox uses and ends what uses too much, some milliseconds late.
 A control group is the kernel's own account: it counts every page, the kernel's included,
-and nothing goes over it. It can be had as root where the unified hierarchy can be written
-and has the controllers `memory` and `pids`, and as anyone inside a scope that systemd hands over.
-Where it cannot be had the zygote watches alone, and `grader doctor` says so.
+and nothing exceeds it. Root can make one where the unified hierarchy can be written
+and has the controllers `memory` and `pids`; others can inside a scope that systemd hands over.
+Without one the zygote watches alone, and `grader doctor` says so.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NEEDED = ("memory", "pids")
-WANTED = ("cpu",)  # with it every box has the same share of the processors
+WANTED = ("cpu",)  # with it every sandbox has the same share of the processors
 LEAF = "grader-itself"  # where this process goes: a group with processes in it may hand out no controllers
-PREFIX = "grader-box-"
+PREFIX = "grader-sandbox-"
 REMOVE_SECONDS = 2.0
 DELEGATE = "start it as `systemd-run --user --scope -p Delegate=yes grader grade …`"
 
@@ -31,7 +31,7 @@ class Place:
 
     folder: Path | None
     why: str
-    mend: str = ""
+    fix: str = ""
 
 
 @functools.cache
@@ -61,7 +61,7 @@ def find(mounts: Path, own: Path) -> Place:
 
 
 def sessions_share() -> bool:
-    """Whether Linux gives each session, and so each box, the same share of the processors."""
+    """Whether Linux gives each session, and so each sandbox, the same share of the processors."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/sched_autogroup_enabled").read_text().strip() == "1"
     return False
@@ -126,7 +126,7 @@ def _sweep(folder: Path) -> None:
 
 
 class Group:
-    """The control group of one box. Raises OSError where it cannot be made."""
+    """The control group of one sandbox. Raises OSError where it cannot be made."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{PREFIX}{os.getpid()}-{name}"
@@ -157,7 +157,7 @@ class Group:
         """Kill what is in it and remove it."""
         with contextlib.suppress(
             OSError
-        ):  # Linux before 5.14 has no such file; the box's end is its end then
+        ):  # Linux before 5.14 has no such file; the sandbox's end is its end then
             (self.path / "cgroup.kill").write_text("1")
         deadline = time.monotonic() + REMOVE_SECONDS
         while time.monotonic() < deadline:

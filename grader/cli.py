@@ -18,7 +18,7 @@ from rich.text import Text
 
 from grader import __version__
 from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.text import safe_line, safe_text, visible_json
 from grader.types import Evidence, Status, Submission, Verdict
 from grader.workdir import Workdir
@@ -40,16 +40,16 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, with a reader that has seen enough too
         except KeyboardInterrupt:
-            _say("stopped: what was done is kept, and the same command goes on from there")
+            _say("stopped: finished work is kept; run the same command again to continue")
             ctx.exit(EXIT_INTERRUPTED)
         except Exception as error:
             if ctx.params.get("traceback"):
                 click.echo(safe_text(traceback.format_exc(), 100_000), err=True)
-                ctx.exit(EXIT_USAGE if isinstance(error, KitError) else EXIT_GRADER_ERROR)
-            if isinstance(error, KitError):
+                ctx.exit(EXIT_USAGE if isinstance(error, UserError) else EXIT_GRADER_ERROR)
+            if isinstance(error, UserError):
                 _say(f"error: {error}", style="bold red")
                 ctx.exit(EXIT_USAGE)
-            _say(f"error: a fault of the grader's own: {type(error).__name__}: {error}", style="bold red")
+            _say(f"internal error: {type(error).__name__}: {error}", style="bold red")
             _say("Run it again as `grader --traceback …` and report what it prints.")
             ctx.exit(EXIT_GRADER_ERROR)
 
@@ -88,7 +88,7 @@ def main(traceback: bool) -> None:
     type=click.Choice(["bubblewrap", "container", "none"]),
     default="bubblewrap",
     show_default=True,
-    help="The wall around student code: Linux's bubblewrap, or a container of docker's or podman's. "
+    help="The sandbox for student code: Linux's bubblewrap, or a container of docker's or podman's. "
     "`none` trusts every student with this machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON instead of a table.")
@@ -113,11 +113,11 @@ def grade(
     rubric, policy, roster, images and weights that are not named stay as the last run had them.
 
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
-    3: some submission ended in an error of the grader's own; run the command again.
+    3: some submission ended in an internal error; run the command again.
 
     One submission keeps a slot for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
-    and for 4.2, 7.7 or 9.8 hours by the wall where the machine is busy besides.
+    and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
@@ -229,7 +229,7 @@ def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Subm
         if student not in ids:
             near = difflib.get_close_matches(student, ids, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(ids)} students in it"
-            raise KitError(f"--only {student}: no such student in the download; {hint}")
+            raise UserError(f"--only {student}: no such student in the download; {hint}")
     return [submission for submission in submissions if not only or submission.student_id in only]
 
 
@@ -247,7 +247,7 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     if sees_gpu():
         return "cuda"
     if asked == "cuda":
-        raise KitError(
+        raise UserError(
             "--device cuda: torch finds no GPU here: see what `nvidia-smi` says, or use --device auto"
         )
     return "cpu"
@@ -348,7 +348,7 @@ def container_build() -> None:
     from grader.sandbox.container import build
 
     build()
-    _say("the image is made: grade with --sandbox container")
+    _say("the image is ready: grade with --sandbox container")
 
 
 @main.group(invoke_without_command=True)
@@ -410,12 +410,12 @@ def _build_assignment(check: bool) -> None:
     if check:
         outdated = kit.check(solution, assignment)
         if not outdated and not handed_out.is_current(assignment, handouts):
-            raise KitError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
+            raise UserError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
         if outdated:
-            raise KitError(
+            raise UserError(
                 f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
             )
-        _say("assignment/ is what solution/ gives")
+        _say("assignment/ is up to date with solution/")
         return
     with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
         changed = kit.build(solution, assignment, grade)
@@ -429,15 +429,15 @@ def _build_assignment(check: bool) -> None:
     type=click.Choice(["bubblewrap", "container"]),
     default="bubblewrap",
     show_default=True,
-    help="The wall to try.",
+    help="The sandbox to try.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
-    """Show what this machine offers for grading, and try from inside whether the wall holds.
+    """Show what this machine offers for grading, and try from inside whether the sandbox holds.
 
-    Exit status 0: students' code can be graded behind a wall. 2: it cannot.
+    Exit status 0: students' code can be graded in a sandbox. 2: it cannot.
     """
-    from grader.doctor import Finding, look, try_wall
+    from grader.doctor import Finding, look, try_sandbox
 
     console, findings = Console(), list[Finding]()
 
@@ -449,8 +449,8 @@ def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
                 (f"{finding.state:<8}", style), f"{finding.layer}: {safe_line(finding.found, 500)}"
             )
             console.print(line, soft_wrap=True)
-            if finding.mend:
-                console.print(Text(f"        -> {safe_line(finding.mend, 500)}"), soft_wrap=True)
+            if finding.fix:
+                console.print(Text(f"        -> {safe_line(finding.fix, 500)}"), soft_wrap=True)
 
     for finding in look(sandbox):
         show(finding)
@@ -458,7 +458,7 @@ def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
     if possible:
         if not as_json:
             console.print(Text("\nTried from inside, as a hostile submission would:"))
-        for finding in try_wall(sandbox, _device("auto")):
+        for finding in try_sandbox(sandbox, _device("auto")):
             show(finding)
         possible = all(finding.state != "missing" for finding in findings)
     if as_json:
@@ -466,9 +466,9 @@ def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
         click.echo(visible_json(told))
     else:
         words = (
-            "Students' code can be graded behind a wall."
+            "Students' code can be graded in a sandbox."
             if possible
-            else "No wall can be put up here as it is."
+            else "No sandbox can be set up here as it is."
         )
         console.print(Text(f"\n{words}", style="bold green" if possible else "bold red"))
     if not possible:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.text import safe_line, visible_json
 from grader.types import Decision, Verdict
 
@@ -53,7 +53,7 @@ def rules_for(last: Run | None, rubric: Path | None, policy: Path | None, roster
         chosen = load_rubric(rubric, check_ids() if rubric else None)
         known = before.get(RUBRIC_DIGEST)
         if rubric is None and known and known != chosen.digest:
-            raise KitError(
+            raise UserError(
                 "these results were graded by a rubric that is not kept in them: give it with --rubric"
             )
     return Rules(
@@ -101,8 +101,8 @@ def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[
     try:
         write_scores(flagged, rubric, out)
     except OSError as error:
-        raise KitError(
-            f"{error.filename or out}: cannot be written ({error.strerror}): make room or give it free, then "
+        raise UserError(
+            f"{error.filename or out}: cannot be written ({error.strerror}): free space or close it, then "
             "run the same command again; the marks are safe in the gradebook"
         ) from error
     return flagged
@@ -193,7 +193,7 @@ def history(results: Path, student: str) -> None:
         found = history_of(book, student)
         given = [(at, what, v) for at, what, v in book.published() if v.student_id == student]
     if not found:
-        raise KitError(f"{student}: no such student in {results}: see `grader show {results}`")
+        raise UserError(f"{student}: no such student in {results}: see `grader show {results}`")
     lines = [(at, _total(verdict), what) for at, verdict, what in found]
     lines += [(at, _total(verdict), f"given out as {what}") for at, what, verdict in given]
     for at, total, what in sorted(lines):
@@ -202,7 +202,7 @@ def history(results: Path, student: str) -> None:
 
 def _made(student: str, kind: Any, by: str | None, why: str, **more: Any) -> Decision:
     if not why.strip():
-        raise KitError("--why: is empty: say why, for the record")
+        raise UserError("--why: is empty: say why, for the record")
     return Decision(
         made_at=datetime.now(timezone.utc),
         by=safe_line(by or getpass.getuser(), 100),
@@ -219,7 +219,7 @@ def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:
             return verdict
     near = difflib.get_close_matches(student, [verdict.student_id for verdict in verdicts], n=3)
     hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(verdicts)} students in it"
-    raise KitError(f"{student}: no such student in the gradebook; {hint}")
+    raise UserError(f"{student}: no such student in the gradebook; {hint}")
 
 
 def make(results: Path, decisions: Sequence[Decision]) -> None:
@@ -253,7 +253,7 @@ def adjust(results: Path, student: str, points: tuple[str, ...], why: str, by: s
     for one in points:
         row, equals, number = one.partition("=")
         if not equals:
-            raise KitError(f"{one}: write it as ROW=POINTS, like question_2=1")
+            raise UserError(f"{one}: write it as ROW=POINTS, like question_2=1")
         made.append(_made(student, "adjust", by, why, row=row, points=number_of_points(number)))
     make(results, made)
 
@@ -334,7 +334,7 @@ def undo(results: Path, decision: int, why: str, by: str | None) -> None:
     with Gradebook.open(results) as book:
         known = [one for several in book.decisions().values() for one in several if one.number == decision]
     if not known:
-        raise KitError(f"{decision}: no decision of {results} has this number: see `grader history`")
+        raise UserError(f"{decision}: no decision of {results} has this number: see `grader history`")
     make(results, [_made(known[0].student_id, "undo", by, why, undoes=decision)])
 
 
@@ -364,7 +364,7 @@ def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> No
     for one in made:
         click.echo(safe_line(f"{one.student_id}: {one.line}", 400))
     if not yes and not click.confirm(f"keep these {len(made)} decisions?"):
-        raise KitError("nothing was kept")
+        raise UserError("nothing was kept")
     make(results, made)
 
 
@@ -383,7 +383,7 @@ def rescore(
 
     with Gradebook.open_to_grade(results) as book:
         if not (runs := book.runs()):
-            raise KitError(f"{results}: nothing was graded into it yet: see `grader grade`")
+            raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
         rules = rules_for(runs[-1], rubric, policy, roster)
         before = current(book)
         book.begin_run("", rules.told, rules.rubric, rules.policy, rules.roster, [])

@@ -35,7 +35,7 @@ from grader.datasets import (
     is_right,
     load,
 )
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sheets import Bytes
 
 OnLine = Callable[[str], None]
@@ -76,7 +76,7 @@ def fetch(on_line: OnLine, folder: Path | None = None, torchvision_folder: Path 
         torchvision_folder: the `root` that torchvision once downloaded to; without it,
             `data` here and in the home folder are looked at.
 
-    Raises KitError where a data set could not be had from any source, another fetch
+    Raises UserError where a data set could not be had from any source, another fetch
     is under way, or the cache cannot be written.
     """
     where = cache_dir(folder)
@@ -91,16 +91,16 @@ def fetch(on_line: OnLine, folder: Path | None = None, torchvision_folder: Path 
             if not missing:
                 shutil.rmtree(_downloads(where), ignore_errors=True)
     except Timeout:
-        raise KitError(
+        raise UserError(
             f"{where}: another `grader data fetch` is writing there; wait until it is done"
         ) from None
     except OSError as error:
-        raise KitError(
+        raise UserError(
             f"{error.filename or where}: {error.strerror or error}; make room there, "
             f"or choose another folder with {FOLDER_VARIABLE}"
         ) from None
     if missing:
-        raise KitError(
+        raise UserError(
             f"no source gave {' and '.join(missing)}, see the lines above; let torchvision download where it "
             f"can, copy its folder to {Path('data').absolute()}, and run `grader data fetch` again"
         )
@@ -139,7 +139,7 @@ def _is_stored(name: Name, where: Path) -> bool:
     for split, known in DATA_SETS[name].full.items():
         try:
             images, labels = load(name, split, "full", where)
-        except KitError:
+        except UserError:
             return False
         if not is_right(images.numpy(), labels.numpy().astype(np.uint8), known):
             return False

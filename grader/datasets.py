@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sheets import Bytes, from_sheet
 from grader.types import Record
 
@@ -140,7 +140,7 @@ def load(name: Name, split: Split, size: Size = "mini", folder: Path | None = No
     Images are uint8, (N,3,32,32) for CIFAR-10 and (N,1,28,28) for MNIST; labels are
     int64 (N,), 0 to 9. With `full`, the images are mapped from the cache (`folder`,
     see `cache_dir`) and read when they are used; writing to them changes no file.
-    Raises KitError where the complete data are missing or damaged.
+    Raises UserError where the complete data are missing or damaged.
     """
     if size == "mini":
         images, labels = _embedded(name, split)
@@ -170,26 +170,26 @@ def load_images_file(path: Path) -> tuple[Tensor, Tensor]:
     """Return an instructor's own held-out set as (images uint8 (N,3,32,32), labels int64 (N,)).
 
     The file is an .npz or a .safetensors with the arrays `images` and `labels`. Raises
-    KitError where it cannot be read or holds anything else.
+    UserError where it cannot be read or holds anything else.
     """
     arrays = _read_arrays(path)
     for key in ("images", "labels"):
         if key not in arrays:
-            raise KitError(f"{path}: no array called {key} in it; save both, images and labels")
+            raise UserError(f"{path}: no array called {key} in it; save both, images and labels")
     images, labels = arrays["images"], arrays["labels"]
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != (3, 32, 32) or not len(images):
         found = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
         hint = "; move the colours to the front" if images.shape[1:] == (32, 32, 3) else ""
-        raise KitError(f"{path}: images must be uint8 (N, 3, 32, 32), these are {found}{hint}")
+        raise UserError(f"{path}: images must be uint8 (N, 3, 32, 32), these are {found}{hint}")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise KitError(f"{path}: labels must be whole numbers, these are {labels.dtype}")
+        raise UserError(f"{path}: labels must be whole numbers, these are {labels.dtype}")
     if labels.shape != images.shape[:1]:
-        raise KitError(
+        raise UserError(
             f"{path}: {len(images)} images need as many labels; the shape is {tuple(labels.shape)}"
         )
     labels = labels.to(torch.int64)
     if int(labels.min()) < 0 or int(labels.max()) >= CLASSES:
-        raise KitError(f"{path}: labels must be 0 to 9, these go from {labels.min()} to {labels.max()}")
+        raise UserError(f"{path}: labels must be 0 to 9, these go from {labels.min()} to {labels.max()}")
     return images.contiguous(), labels.contiguous()
 
 
@@ -252,11 +252,11 @@ def _mapped(file: Path, shape: tuple[int, ...]) -> Bytes:
         # Copy on write: torch wants memory that may be written to, and the file must never change.
         array: Bytes = np.load(file, mmap_mode="c", allow_pickle=False)
     except FileNotFoundError:
-        raise KitError(f"{file}: the complete data are not here; run `grader data fetch`") from None
+        raise UserError(f"{file}: the complete data are not here; run `grader data fetch`") from None
     except (OSError, ValueError, EOFError) as error:
-        raise KitError(f"{file}: cannot be read ({error}); run `grader data fetch` again") from None
+        raise UserError(f"{file}: cannot be read ({error}); run `grader data fetch` again") from None
     if array.dtype != np.uint8 or array.shape != shape or not array.flags.c_contiguous:
-        raise KitError(
+        raise UserError(
             f"{file}: holds {array.dtype} {array.shape}, not uint8 {shape}; run `grader data fetch`"
         )
     return array
@@ -266,7 +266,7 @@ def _check(file: Path, shape: tuple[int, ...], expected: str) -> Finding:
     """Compare one file of the cache with its sum."""
     try:
         array = _mapped(file, shape)
-    except KitError as error:
+    except UserError as error:
         return Finding(file=file, ok=False, message=str(error).removeprefix(f"{file}: "))
     if sha256(array) != expected:
         return Finding(file=file, ok=False, message="the SHA-256 sum is wrong; run `grader data fetch` again")
@@ -292,10 +292,12 @@ def _read_arrays(path: Path) -> dict[str, Tensor]:
                     wanted = [key for key in ("images", "labels") if key in archive]
                     return {key: torch.from_numpy(archive[key]) for key in wanted}
     except FileNotFoundError:
-        raise KitError(f"{path}: no such file") from None
+        raise UserError(f"{path}: no such file") from None
     except Exception as error:  # a damaged file fails in many ways: zipfile, zlib, numpy, safetensors, memory
-        raise KitError(
+        raise UserError(
             f"{path}: cannot be read: {error or type(error).__name__}; save it again, "
             "without Python objects in it"
         ) from None
-    raise KitError(f"{path}: give the held-out images as .npz or .safetensors, with arrays images and labels")
+    raise UserError(
+        f"{path}: give the held-out images as .npz or .safetensors, with arrays images and labels"
+    )

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.export.cells import guarded
 from grader.gradebook import Gradebook
 from grader.marks import TOTAL, holding
@@ -20,7 +20,7 @@ KINDS = ("adjust", "excuse", "waive_late", "extend", "exclude", "remove")
 
 
 def check(book: Gradebook, verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> None:
-    """Raise `KitError` for the first decision that cannot be made on these marks."""
+    """Raise `UserError` for the first decision that cannot be made on these marks."""
     by_id = {verdict.student_id: verdict for verdict in verdicts}
     known = book.decisions()
     for one in decisions:
@@ -28,26 +28,26 @@ def check(book: Gradebook, verdicts: Sequence[Verdict], decisions: Sequence[Deci
         if one.kind == "undo":
             held = holding(known.get(one.student_id, ()))
             if one.undoes not in {each.number for each in (*held.points.values(), *held.others.values())}:
-                raise KitError(f"decision {one.undoes} does not hold any more: nothing is to be undone")
+                raise UserError(f"decision {one.undoes} no longer holds: there is nothing to undo")
         elif verdict is None:
-            raise KitError(f"{one.student_id}: no such student in the gradebook: see `grader show`")
+            raise UserError(f"{one.student_id}: no such student in the gradebook: see `grader show`")
         elif one.kind == "adjust":
             _check_points(one, verdict)
         elif one.kind == "exclude" and one.points is not None and not 0 <= one.points <= verdict.out_of:
-            raise KitError(f"{one.student_id}: a mark of {one.points} is outside 0 to {verdict.out_of}")
+            raise UserError(f"{one.student_id}: a mark of {one.points} is outside 0 to {verdict.out_of}")
         elif one.kind == "extend":
             try:
                 read_extension(one.until)
             except ValueError as error:
-                raise KitError(f"{one.student_id}: {error}") from error
+                raise UserError(f"{one.student_id}: {error}") from error
 
 
 def _check_points(one: Decision, verdict: Verdict) -> None:
     most = {row.id: row.out_of for row in verdict.rows} | {TOTAL: verdict.out_of}
     if one.row not in most:
-        raise KitError(f"{one.student_id}: no row is called {one.row}: one of {', '.join(most)}")
+        raise UserError(f"{one.student_id}: no row is called {one.row}: one of {', '.join(most)}")
     if one.points is None or not 0 <= one.points <= most[one.row]:
-        raise KitError(f"{one.student_id}: {one.row}: {one.points} is outside 0 to {most[one.row]}")
+        raise UserError(f"{one.student_id}: {one.row}: {one.points} is outside 0 to {most[one.row]}")
 
 
 def find_attempt(book: Gradebook, student: str, attempt: str) -> str:
@@ -61,7 +61,7 @@ def find_attempt(book: Gradebook, student: str, attempt: str) -> str:
     }
     if len(found) != 1:
         listed = ", ".join(f"{one.attempt} ({one.digest[:12]})" for one in attempts) or "none"
-        raise KitError(f"{student}: {attempt} is {'no' if not found else 'more than one'} attempt: {listed}")
+        raise UserError(f"{student}: {attempt} is {'no' if not found else 'more than one'} attempt: {listed}")
     return found.pop()
 
 
@@ -70,7 +70,7 @@ def read_decisions(path: Path, verdicts: Sequence[Verdict], *, by: str, why: str
 
     The former has the columns `student`, `decision`, `row`, `value` and `why`. In the latter, by a column
     `student_id`, points that are not the grader's and not decided already are new decisions, and `why` is
-    for all of them. Raises `KitError` with the line of the first that cannot be read.
+    for all of them. Raises `UserError` with the line of the first that cannot be read.
     """
     (header, first), *rest = read_cells(path)
     keys = [cell.strip().casefold() for cell in first]
@@ -85,7 +85,7 @@ def read_decisions(path: Path, verdicts: Sequence[Verdict], *, by: str, why: str
         elif "student_id" in keys:
             found += _from_marks(f"{path}: {place}", values, verdicts, by, why, now)
         else:
-            raise KitError(f"{path}: {header}: needs the columns student, decision, row, value, why")
+            raise UserError(f"{path}: {header}: needs the columns student, decision, row, value, why")
     return found
 
 
@@ -93,10 +93,10 @@ def _from_line(place: str, values: dict[str, str], by: str, why: str, now: datet
     kind = values.get("decision", "").casefold().replace("-", "_").replace(" ", "_")
     value, row = values.get("value", ""), values.get("row", "")
     if kind not in KINDS:
-        raise KitError(f"{place}: {kind or 'nothing'} is no decision: one of {', '.join(KINDS)}")
+        raise UserError(f"{place}: {kind or 'nothing'} is not a decision: one of {', '.join(KINDS)}")
     reason = values.get("why") or why
     if not reason:
-        raise KitError(f"{place}: why is missing: fill it in, or give --why for all")
+        raise UserError(f"{place}: why is missing: fill it in, or give --why for all")
     return Decision(
         made_at=now,
         by=safe_line(by, 100),
@@ -116,7 +116,7 @@ def _from_marks(
     said = values["student_id"]
     verdict = next((one for one in verdicts if said in (one.student_id, guarded(one.student_id))), None)
     if verdict is None:
-        raise KitError(f"{place}: {said or 'nobody'}: no such student in the gradebook")
+        raise UserError(f"{place}: {said or 'nobody'}: no such student in the gradebook")
     stated = {row.id: row.points for row in verdict.rows}
     stated["accuracy_points"] = stated.pop("accuracy", Decimal(0))
     if verdict.total is not None:
@@ -125,7 +125,7 @@ def _from_marks(
     for column, points in stated.items():
         if values.get(column) and _points(place, values[column]) != points:
             if not why:
-                raise KitError(f"{place}: {column} was changed: say why with --why")
+                raise UserError(f"{place}: {column} was changed: say why with --why")
             found.append(
                 Decision(
                     made_at=now,
@@ -143,16 +143,16 @@ def _from_marks(
 def _points(place: str, text: str) -> Decimal:
     try:
         return number_of_points(text)
-    except KitError as error:
-        raise KitError(f"{place}: {error}") from error
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 def number_of_points(text: str) -> Decimal:
-    """Points as people write them. Raises `KitError`."""
+    """Points as people write them. Raises `UserError`."""
     try:
         number = Decimal(text)
         if number.is_finite() and number == number.quantize(Decimal("0.01")):
             return number.quantize(Decimal("0.01"))
     except InvalidOperation:
         pass
-    raise KitError(f"{safe_line(text, 40)}: is not a number of points with at most two decimals")
+    raise UserError(f"{safe_line(text, 40)}: is not a number of points with at most two decimals")

@@ -1,4 +1,4 @@
-"""`grader doctor`: what this machine offers, layer by layer, and whether the wall holds when it is tried.
+"""`grader doctor`: what this machine offers, layer by layer, and whether the sandbox holds when it is tried.
 
 A layer is a function that returns findings; a further one is a further line in `LAYERS`.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.types import Record
 
-State = Literal["ok", "missing", "note"]  # a note costs something, but grading with a wall goes without
-Wall = Literal["bubblewrap", "container"]
+State = Literal["ok", "missing", "note"]  # a note costs something, but the sandbox works without it
+Sandbox = Literal["bubblewrap", "container"]
 MIB = 2**20
 
 
@@ -31,72 +31,72 @@ class Finding(Record):
     layer: str
     state: State
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
-def look(wall: Wall) -> Iterator[Finding]:
-    """What this machine offers for grading behind this wall; starts nothing but small programs."""
+def look(sandbox: Sandbox) -> Iterator[Finding]:
+    """What this machine offers for grading in this sandbox; starts nothing but small programs."""
     for layer in LAYERS:
         try:
-            yield from layer(wall)
+            yield from layer(sandbox)
         except Exception as error:  # a machine that is odd in one layer is told of the others
             name = layer.__name__.strip("_").replace("_", " ")
             yield Finding(layer=name, state="note", found=f"could not be looked at: {error}")
 
 
-def try_wall(wall: Wall, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
-    """The probes from inside a real box, one finding each."""
+def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
+    """The probes from inside a real sandbox, one finding each."""
     from grader.sandbox import Slot, probes
 
     try:
-        with Slot(mode=wall, limits=probes.LIMITS, device=device) as slot:
+        with Slot(mode=sandbox, limits=probes.LIMITS, device=device) as slot:
             fault = probes.honest(slot)
-            mend = "tell the kit's authors what `grader doctor --json` prints"
+            fix = "tell the kit's authors what `grader doctor --json` prints"
             if fault:
-                yield Finding(layer="honest code runs", state="missing", found=fault, mend=mend)
+                yield Finding(layer="honest code runs", state="missing", found=fault, fix=fix)
                 return
             yield Finding(
                 layer="honest code runs", state="ok", found="threads, processes, files and torch work"
             )
             if device == "cuda":
-                yield Finding(layer="the GPU", state="ok", found="torch finds it inside the wall")
+                yield Finding(layer="the GPU", state="ok", found="torch finds it inside the sandbox")
             for probe in probes.run(slot):
                 yield Finding(
                     layer=probe.title,
                     state="ok" if probe.contained else "missing",
                     found="contained" if probe.contained else f"NOT contained: {probe.escaped}",
-                    mend="" if probe.contained else mend,
+                    fix="" if probe.contained else fix,
                 )
-    except KitError as error:
-        yield Finding(layer="the wall", state="missing", found=str(error))
+    except UserError as error:
+        yield Finding(layer="the sandbox", state="missing", found=str(error))
 
 
-def _system(wall: Wall) -> Iterator[Finding]:
+def _system(sandbox: Sandbox) -> Iterator[Finding]:
     found = f"{platform.system()} {platform.release()}, {platform.machine()}"
-    right = sys.platform == "linux" or wall == "container"
-    mend = "" if right else "try `grader doctor --sandbox container`; on Windows, or grade inside WSL2"
-    yield Finding(layer="system", state="ok" if right else "missing", found=found, mend=mend)
+    right = sys.platform == "linux" or sandbox == "container"
+    fix = "" if right else "try `grader doctor --sandbox container`, or on Windows grade inside WSL2"
+    yield Finding(layer="system", state="ok" if right else "missing", found=found, fix=fix)
 
 
-def _python(wall: Wall) -> Iterator[Finding]:
+def _python(sandbox: Sandbox) -> Iterator[Finding]:
     yield Finding(layer="Python", state="ok", found=f"{platform.python_version()}, {sys.executable}")
     for package in ("torch", "torchvision"):
         try:
             yield Finding(layer=package, state="ok", found=importlib.metadata.version(package))
         except importlib.metadata.PackageNotFoundError:
-            mend = f"pip install {package}"
-            yield Finding(layer=package, state="missing", found="not installed", mend=mend)
+            fix = f"pip install {package}"
+            yield Finding(layer=package, state="missing", found="not installed", fix=fix)
 
 
-def _bubblewrap(wall: Wall) -> Iterator[Finding]:
-    if wall != "bubblewrap" or sys.platform != "linux":
+def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
+    if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     from grader.sandbox import bubblewrap
 
     try:
         program = bubblewrap.find_bubblewrap()
-    except KitError as error:
-        yield Finding(layer="bubblewrap", state="missing", found="none that is new enough", mend=str(error))
+    except UserError as error:
+        yield Finding(layer="bubblewrap", state="missing", found="none that is new enough", fix=str(error))
         return
     version = _ask(str(program), "--version")[1].removeprefix("bubblewrap ")
     yield Finding(layer="bubblewrap", state="ok", found=f"{version}, {program}")
@@ -106,39 +106,37 @@ def _bubblewrap(wall: Wall) -> Iterator[Finding]:
     else:
         status, said = _ask(str(program), "--unshare-user", "--ro-bind", "/", "/", "true")
         state: State = "ok" if status == 0 else "missing"
-        mend = "" if status == 0 else str(bubblewrap.explain(said))
+        fix = "" if status == 0 else str(bubblewrap.explain(said))
         found = "this user may make them" if status == 0 else said
-        yield Finding(layer="user namespaces", state=state, found=found, mend=mend)
+        yield Finding(layer="user namespaces", state=state, found=found, fix=fix)
     try:
         size = len(bubblewrap.seccomp_program()) // 8
         kernel = "Seccomp:" in Path("/proc/self/status").read_text()
         yield Finding(
-            layer="filter of system calls",
+            layer="seccomp filter",
             state="ok" if kernel else "missing",
             found=f"{size} instructions for {platform.machine()}" if kernel else "this kernel has none",
-            mend="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
+            fix="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
         )
-    except KitError as error:
-        yield Finding(layer="filter of system calls", state="missing", found=str(error))
+    except UserError as error:
+        yield Finding(layer="seccomp filter", state="missing", found=str(error))
 
 
-def _bounds(wall: Wall) -> Iterator[Finding]:
-    if wall != "bubblewrap" or sys.platform != "linux":
+def _limits(sandbox: Sandbox) -> Iterator[Finding]:
+    if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     place = cgroup.place()
     found = place.why if place.folder else f"{place.why}; memory is added up every 50 ms instead"
-    yield Finding(
-        layer="control groups", state="ok" if place.folder else "note", found=found, mend=place.mend
-    )
+    yield Finding(layer="control groups", state="ok" if place.folder else "note", found=found, fix=place.fix)
     if place.folder or cgroup.sessions_share():
-        yield Finding(layer="processors", state="ok", found=f"{_cores()}; each box has the same share")
+        yield Finding(layer="processors", state="ok", found=f"{_cores()}; each sandbox has the same share")
     else:
         found = "a submission of many processes slows its neighbours"
-        mend = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
-        yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", mend=mend)
+        fix = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
+        yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", fix=fix)
 
 
-def _memory(wall: Wall) -> Iterator[Finding]:
+def _memory(sandbox: Sandbox) -> Iterator[Finding]:
     from grader.limits import Limits
 
     limits = Limits()
@@ -152,19 +150,19 @@ def _memory(wall: Wall) -> Iterator[Finding]:
         layer="memory",
         state="ok" if enough else "note",
         found=f"{here} MiB; a submission may take {one} MiB, files included, {_cores()} at a time",
-        mend="" if enough else f"--jobs {jobs}, or a smaller memory_mib in the rubric",
+        fix="" if enough else f"--jobs {jobs}, or a smaller memory_mib in the rubric",
     )
     free = shutil.disk_usage(tempfile.gettempdir()).free // MIB
     yield Finding(
         layer="temporary folder",
         state="ok" if free >= 1024 else "note",
         found=f"{tempfile.gettempdir()}, {free} MiB free",
-        mend="" if free >= 1024 else "set TMPDIR to a folder with room for the unpacked download",
+        fix="" if free >= 1024 else "set TMPDIR to a folder with room for the unpacked download",
     )
 
 
-def _gpu(wall: Wall) -> Iterator[Finding]:
-    """The GPU outside the wall; inside it the box itself is asked."""
+def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
+    """The GPU outside the sandbox; `try_sandbox` looks for it inside."""
     if not has_gpu_driver():
         yield Finding(layer="GPU", state="ok", found="none; grading is on the CPU")
         return
@@ -172,52 +170,50 @@ def _gpu(wall: Wall) -> Iterator[Finding]:
         yield Finding(layer="GPU", state="ok", found="torch finds it")
         return
     build = importlib.metadata.version("torch")
-    mend = "install a torch built for CUDA and see what `nvidia-smi` says; until then --device cpu"
-    yield Finding(
-        layer="GPU", state="note", found=f"a driver is here, but torch {build} finds none", mend=mend
-    )
+    fix = "install a torch built for CUDA and see what `nvidia-smi` says; until then --device cpu"
+    yield Finding(layer="GPU", state="note", found=f"a driver is here, but torch {build} finds none", fix=fix)
 
 
-def _data(wall: Wall) -> Iterator[Finding]:
+def _data(sandbox: Sandbox) -> Iterator[Finding]:
     from grader import datasets
 
     wrong = [finding for finding in datasets.verify() if not finding.ok]
     embedded = [finding for finding in wrong if finding.file.is_relative_to(datasets.EMBEDDED)]
     if embedded:
         found = f"{embedded[0].file}: {embedded[0].message}"
-        yield Finding(layer="data sets, mini", state="missing", found=found, mend="install the kit again")
+        yield Finding(layer="data sets, mini", state="missing", found=found, fix="install the kit again")
     else:
         yield Finding(layer="data sets, mini", state="ok", found="complete")
     if len(wrong) > len(embedded):
         found = f"{datasets.cache_dir()}: {len(wrong) - len(embedded)} files missing or damaged"
-        yield Finding(layer="data sets, full", state="note", found=found, mend="grader data fetch")
+        yield Finding(layer="data sets, full", state="note", found=found, fix="grader data fetch")
     else:
         yield Finding(layer="data sets, full", state="ok", found="complete")
 
 
-def _container(wall: Wall) -> Iterator[Finding]:
+def _container(sandbox: Sandbox) -> Iterator[Finding]:
     from grader.sandbox import container
 
-    needed: State = "missing" if wall == "container" else "note"
+    needed: State = "missing" if sandbox == "container" else "note"
     try:
         engine = container.find_engine()
         found = f"{engine.name} answers, {engine.program}"
         yield Finding(layer="container engine", state="ok", found=found)
-    except KitError as error:
+    except UserError as error:
         found = (
-            "none that answers" if wall == "container" else "none that answers; not needed with bubblewrap"
+            "none that answers" if sandbox == "container" else "none that answers; not needed with bubblewrap"
         )
-        yield Finding(layer="container engine", state=needed, found=found, mend=str(error))
+        yield Finding(layer="container engine", state=needed, found=found, fix=str(error))
         return
     try:
         container.check_image(engine)
         yield Finding(layer="container image", state="ok", found="made for this kit")
-    except KitError as error:
-        yield Finding(layer="container image", state=needed, found="not made", mend=str(error))
+    except UserError as error:
+        yield Finding(layer="container image", state=needed, found="not made", fix=str(error))
 
 
-LAYERS: tuple[Callable[[Wall], Iterator[Finding]], ...] = (
-    *(_system, _python, _bubblewrap, _bounds, _memory, _gpu, _data, _container),
+LAYERS: tuple[Callable[[Sandbox], Iterator[Finding]], ...] = (
+    *(_system, _python, _bubblewrap, _limits, _memory, _gpu, _data, _container),
 )
 
 

@@ -1,6 +1,6 @@
-"""What evidence is made of and what each part of it rests on: when that has changed it is measured again.
+"""What evidence consists of, and what each part rests on: a part is measured again when that has changed.
 
-The version of the grader is not among it: an upgrade measures nobody anew.
+The grader's version does not count: after an upgrade nothing is measured again.
 """
 
 from __future__ import annotations

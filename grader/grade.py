@@ -12,7 +12,7 @@ from torch import Tensor
 from grader import datasets, training
 from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import answered, attempt_of, failed, rests_on, seed_of, still_holds
 from grader.integrity import texts
 from grader.integrity.code import carries
@@ -92,17 +92,17 @@ class Bench:
         """The evidence on `submission`; what goes wrong on our side is its `failure`, never a zero.
 
         What is `known` already and still holds is not measured again. It takes no longer than `longest`
-        says. Raises `KitError` where nobody could be measured: no sandbox to be had, no GPU inside it.
+        says. Raises `UserError` where nobody could be measured: no sandbox to be had, no GPU inside it.
         """
         self.slot.deadline = time.monotonic() + self.longest.patience
         try:
             try:
                 return grade_one(submission, self, known)
-            except SandboxError:  # its box died, maybe through others: once more in a new one
+            except SandboxError:  # its sandbox died, perhaps by others' doing: once more in a new one
                 if time.monotonic() > self.slot.deadline:
                     raise
                 return grade_one(submission, self, known)
-        except KitError:
+        except UserError:
             raise
         except Exception as error:
             return failed(submission, f"{type(error).__name__}: {error}")
@@ -144,8 +144,8 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
             outcomes = not_run(problem.reason)
             return CheckEvidence(outcomes=outcomes, problem=problem, log=student.log, loaded=False)
         outcomes = run_checks(student, seed_of(submission))
-        if student.box_failure:  # which the checks have taken for a fault of their own
-            raise student.box_failure
+        if student.sandbox_failure:  # which the checks have taken for an error of their own
+            raise student.sandbox_failure
         return CheckEvidence(
             outcomes=outcomes,
             problem=_problem(student.exhausted) if student.exhausted else None,
@@ -181,8 +181,8 @@ def _verify(found: AccuracyEvidence, submission: Submission, bench: Bench, folde
     seconds = bench.private_seconds if bench.private else bench.accuracy_seconds
     with bench.slot.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
         accuracy = measure_accuracy(student, *bench.deciding, seconds=seconds)
-        if student.box_failure:
-            raise student.box_failure
+        if student.sandbox_failure:
+            raise student.sandbox_failure
     source = {"source": "trained" if accuracy.correct is not None else ""}
     record = record.model_copy(update={"accuracy": accuracy.model_copy(update=source)})
     compared = training.compare(found.accuracy, record, bench.setup.rubric.training)
@@ -206,8 +206,8 @@ def _measure(submission: Submission, bench: Bench) -> AccuracyEvidence:
         accuracy = public
         if bench.private:
             accuracy = measure_accuracy(student, *bench.private, seconds=bench.private_seconds)
-        if student.box_failure:
-            raise student.box_failure
+        if student.sandbox_failure:
+            raise student.sandbox_failure
         log, exhausted = student.log, student.exhausted
         found = examine(submission, public, network, bench.labels, drawn, student=student)
         return AccuracyEvidence(

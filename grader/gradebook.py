@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from grader import __version__
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.policy import Policy
 from grader.roster import Roster, RosterEntry
 from grader.rubric import Rubric
@@ -123,16 +123,16 @@ class Gradebook:
 
     @classmethod
     def open(cls, folder: Path) -> Gradebook:
-        """The gradebook of a results `folder`, to read it and to decide. Raises `KitError` without one."""
+        """The gradebook of a results `folder`, to read it and to decide. Raises `UserError` without one."""
         if not (folder / FILE_NAME).is_file():
-            raise KitError(f"{folder}: no {FILE_NAME} is in it: name the folder that --out was given")
+            raise UserError(f"{folder}: no {FILE_NAME} is in it: name the folder that --out was given")
         return cls._opened(folder, None)
 
     @classmethod
     def open_to_grade(cls, folder: Path) -> Gradebook:
         """The gradebook of a results `folder`, or a new one there, for one grader at a time.
 
-        Raises `KitError`, having changed nothing, where the folder holds something that is not a gradebook,
+        Raises `UserError`, having changed nothing, where the folder holds something that is not a gradebook,
         or another grader is at work there.
         """
         try:
@@ -141,11 +141,11 @@ class Gradebook:
             lock = FileLock(folder / LOCK_NAME)
             lock.acquire(timeout=0)
         except Timeout:
-            raise KitError(
+            raise UserError(
                 f"{folder}: another grader is at work on it: wait for it, or choose another --out"
             ) from None
         except OSError as error:
-            raise KitError(
+            raise UserError(
                 f"{folder}: cannot hold results ({_words(error)}): choose another --out"
             ) from error
         try:
@@ -421,7 +421,7 @@ def _look(path: Path) -> None:
     if not path.exists():
         for name in _OTHERS_RESULTS:
             if (path.parent / name).exists():
-                raise KitError(
+                raise UserError(
                     f"{path.parent}: has {name} but no {FILE_NAME}, so it is not this grader's to write to:"
                     " choose another --out; nothing was changed"
                 )
@@ -431,14 +431,14 @@ def _look(path: Path) -> None:
     # SQLite's file format: the magic string at 0, the application id at 68. Nothing at all is a
     # file that was created a moment before its grader was killed.
     if header and (header[:16] != b"SQLite format 3\0" or header[68:72] != _APPLICATION.to_bytes(4, "big")):
-        raise KitError(f"{path}: is not a gradebook: choose another --out; nothing was changed")
+        raise UserError(f"{path}: is not a gradebook: choose another --out; nothing was changed")
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     """Make the tables of a new file, bring those of an older layout up to date, and try to write."""
     schema = connection.execute("PRAGMA user_version").fetchone()[0]
     if schema > _SCHEMA:
-        raise KitError(
+        raise UserError(
             f"{path}: was written by a newer version of the grader (layout {schema}, not {_SCHEMA}):"
             " upgrade the grader, or choose another --out; nothing was changed"
         )
@@ -539,12 +539,12 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         words = _words(error)
         if "locked" in words:
-            raise KitError(f"{path}: another program keeps it locked: close that, then try again") from error
-        raise KitError(f"{path}: cannot be used ({words}): make room or choose another --out") from error
+            raise UserError(f"{path}: another program keeps it locked: close that, then try again") from error
+        raise UserError(f"{path}: cannot be used ({words}): make room or choose another --out") from error
     except OSError as error:
-        raise KitError(f"{path}: cannot be used ({_words(error)}): choose another --out") from error
+        raise UserError(f"{path}: cannot be used ({_words(error)}): choose another --out") from error
     except (sqlite3.Error, ValidationError, json.JSONDecodeError) as error:
-        raise KitError(
+        raise UserError(
             f"{path}: is damaged ({_words(error)}): restore a copy of it, or choose another --out;"
             " nothing was changed"
         ) from error

@@ -79,7 +79,7 @@ class _Training(NamedTuple):
     seconds: float  # that it was given
     learnt: bool
     did_nothing: bool  # and would do no more in more time
-    busy: float  # its time by the wall over its own
+    busy: float  # its wall time over its own time
     told: str
     kind: str  # the name of the type of what was returned
 

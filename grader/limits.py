@@ -12,11 +12,11 @@ Whole = Annotated[int, Field(gt=0, le=10**7, strict=True)]
 
 
 class Limits(Record):
-    """Bounds on one submission. The defaults let honest training through and keep a bomb small.
+    """Limits on one submission. The defaults let honest training through and keep a bomb small.
 
-    Seconds are the submission's own: those of a clock on the wall that stands still while its threads wait
-    for a processor that others have. By the real clock the same thing may take ten times as long and half
-    a minute, before the machine is held to be too busy to say.
+    Seconds are the submission's own: the clock stands still while its threads wait for a processor
+    that others have. In wall time the same thing may take ten times as long and half a minute; only then
+    the machine counts as too busy.
     """
 
     wall_seconds: Seconds = 600.0  # all requests together, beside the accuracy's images

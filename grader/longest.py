@@ -10,8 +10,8 @@ from grader.sandbox.slot import CLEAN_SECONDS, START_SECONDS
 from grader.sandbox.student import BUSY_SECONDS
 
 TRAININGS = 2  # where the machine's load changes during the first
-TRIES = 2  # a box that fails is nobody's fault: once more in a new one
-# By the wall all tries together may take so many times the submission's own time. A request by itself may
+TRIES = 2  # when a sandbox fails, nobody is to blame: try once more in a new one
+# In wall time all tries together may take so many times the submission's own time. A request by itself may
 # take more, see `patience_seconds`, for few submissions use up all that they may.
 BUSY_IN_ALL = 5
 BUSY_TRAINING = 2  # but its trainings, of which the second is seldom needed
@@ -21,8 +21,8 @@ class Longest(NamedTuple):
     """Seconds."""
 
     own: float  # of the submission's own time, see `Limits`, in a try
-    patience: float  # by the clock on the wall: later no request is begun or waited for
-    wall: float  # likewise, until the box is clean again, or a new one is there
+    patience: float  # wall time: later no request is begun or waited for
+    wall: float  # wall time until the sandbox is clean again, or a new one is there
 
 
 def longest(
@@ -32,7 +32,7 @@ def longest(
 
     It has so long for the accuracy's images, and for those that are asked between them. What the grader
     computes on what came back is in it. The `budget` of a training counts with its most_seconds. A try
-    whose box failed is over; the next one has the same time again.
+    whose sandbox failed is over; the next one has the same time again.
     """
     training = 0.0 if weights == "submitted" else TRAININGS * budget.most_seconds
     beside = limits.wall_seconds + few_seconds(limits) + accuracy_seconds + between_seconds
@@ -41,7 +41,7 @@ def longest(
     if weights == "verify":
         beside += few_seconds(limits) + accuracy_seconds
     patience = BUSY_IN_ALL * beside + BUSY_TRAINING * training + BUSY_SECONDS
-    # When it is over a box may just be starting, the second time, and has then to be cleaned.
+    # At the end a sandbox may just be starting for the second time, and still has to be cleaned.
     return Longest(beside + training, patience, patience + TRIES * (START_SECONDS + CLEAN_SECONDS))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.gradebook import Gradebook, Seen
 from grader.marks import holding
 from grader.types import Attempt, Decision
@@ -13,7 +13,7 @@ LISTED = 10
 def take_in(book: Gradebook, theirs: Gradebook) -> str:
     """Take everything in `theirs` that `book` has not, as a run of its own; in a line, what that was.
 
-    Raises `KitError`, having changed nothing, with what contradicts: other points for the same checks of the
+    Raises `UserError`, having changed nothing, with what contradicts: other points for the same checks of the
     same work, or another decision on the same row.
     """
     our_runs, their_runs = book.runs(), theirs.runs()
@@ -27,7 +27,7 @@ def take_in(book: Gradebook, theirs: Gradebook) -> str:
         conflicts.insert(0, "they are marked by another rubric or policy: `grader rescore` them alike first")
     if conflicts:
         more = f"; and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""
-        raise KitError(f"{theirs.path}: not taken in: {'; '.join(conflicts[:LISTED])}{more}")
+        raise UserError(f"{theirs.path}: not taken in: {'; '.join(conflicts[:LISTED])}{more}")
     last = (our_runs or their_runs)[-1]
     rosters = [run[-1].roster for run in (our_runs, their_runs) if run]
     entries = {entry.student_id: entry for roster in reversed(rosters) for entry in roster.entries}

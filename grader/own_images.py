@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from grader import datasets
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.text import safe_line
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -52,7 +52,7 @@ def make(folder: Path) -> Made:
 
     The middle square of each, upright, in RGB, is scaled down by Pillow's Lanczos filter. A picture that
     cannot be read, is there twice or is one of CIFAR-10's is left out; and of the other classes as many as
-    the smallest has not, by lot, always the same. Raises KitError where a class has no pictures, or a
+    the smallest has not, by lot, always the same. Raises UserError where a class has no pictures, or a
     folder's name is no class.
     """
     left_out: list[str] = []
@@ -62,7 +62,7 @@ def make(folder: Path) -> Made:
     least = min(map(len, of_class))
     if not least:
         missing = ", ".join(name for name, some in zip(CLASSES, of_class, strict=True) if not some)
-        raise KitError(f"{folder}: no usable pictures of {missing}; every class needs as many as the others")
+        raise UserError(f"{folder}: no usable pictures of {missing}; every class needs as many as the others")
     chosen: list[_Picture] = []
     for name, some in zip(CLASSES, of_class, strict=True):
         random.Random(0).shuffle(some)
@@ -74,14 +74,14 @@ def make(folder: Path) -> Made:
 
 
 def save(made: Made, path: Path) -> None:
-    """Write the .npz that `grader grade --private` takes. Raises KitError where that cannot be done."""
+    """Write the .npz that `grader grade --private` takes. Raises UserError where that cannot be done."""
     if path.suffix.lower() != ".npz":
-        raise KitError(f"{path}: give the file a name that ends in .npz")
+        raise UserError(f"{path}: give the file a name that ends in .npz")
     try:
         with path.open("wb") as file:
             np.savez_compressed(file, images=made.images.numpy(), labels=made.labels.numpy())
     except OSError as error:
-        raise KitError(f"{path}: cannot be written ({error.strerror}); choose another --out") from None
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another --out") from None
 
 
 def _folders(folder: Path) -> list[tuple[Path, int]]:
@@ -90,13 +90,13 @@ def _folders(folder: Path) -> list[tuple[Path, int]]:
     try:
         inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
-        raise KitError(f"{folder}: cannot be read ({error.strerror}); give a folder of pictures") from None
+        raise UserError(f"{folder}: cannot be read ({error.strerror}); give a folder of pictures") from None
     for path in inner:
         name = path.name.strip().lower()
         name = name.removesuffix("s") if name.removesuffix("s") in {*CLASSES, *SAME_AS} else name
         name = SAME_AS.get(name, name)
         if name not in CLASSES:
-            raise KitError(
+            raise UserError(
                 f"{safe_line(str(path), 200)}: no class of CIFAR-10's; name the folders {', '.join(CLASSES)}"
             )
         found.append((path, CLASSES.index(name)))
@@ -148,7 +148,7 @@ def _is_known(thumbnails: Tensor) -> list[bool]:
     for split in datasets.DATA_SETS["cifar10"].full:
         try:
             images, _ = datasets.load("cifar10", split, "full")
-        except KitError:
+        except UserError:
             images, _ = datasets.load("cifar10", split)
         for part in images.split(5_000):
             for view in (part, part.flip(3)):

@@ -192,7 +192,7 @@ class Policy(Record):
 def load_policy(path: Path | None = None) -> Policy:
     """Read a policy file; without one there is no deadline, and the latest attempt counts.
 
-    Raises `KitError`.
+    Raises `UserError`.
     """
     return Policy() if path is None else load_record(path, Policy, what="policy")
 
@@ -270,7 +270,7 @@ def deduction(policy: Policy, late: timedelta, points: Decimal, out_of: Decimal)
     most = Fraction(points) - Fraction(rule.floor) * unit
     if rule.cap is not None:
         most = min(most, Fraction(rule.cap) * unit)
-    # The bounds are promises, so they are rounded down and the cost is not rounded above them.
+    # The limits are promises, so they are rounded down and the cost is not rounded above them.
     hundredths = min(math.ceil(cost * 100 - Fraction(1, 2)), math.floor(most * 100))
     return max(hundredths, 0) * _CENT
 

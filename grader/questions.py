@@ -20,7 +20,7 @@ ENOUGH_WORDS = 15
 ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
 RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
-MOST_MARKS = 30  # combining marks on one letter; Unicode's own bound for streams, far above any language's
+MOST_MARKS = 30  # combining marks on one letter; Unicode's own limit for streams, far above any language's
 MOST_LINES = 20_000  # that say something
 BREAK = "# Next text\n"  # stands between two files' texts, and before a notebook's Markdown cells
 

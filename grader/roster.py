@@ -21,7 +21,7 @@ from typing import Any
 
 import openpyxl
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake.decode import decode_text
 from grader.policy import Extension, read_extension
 from grader.text import safe_line
@@ -141,7 +141,7 @@ def read_roster(path: Path) -> Roster:
 
     CSV with commas, semicolons or tabs in UTF-8, UTF-16 or GB18030, or XLSX. The header names the columns,
     in English or Chinese: an id, and as far as they are there a name, an e-mail, a section, an extension.
-    Raises `KitError` that names the line.
+    Raises `UserError` that names the line.
     """
     return _roster(path, _tables(path))
 
@@ -149,16 +149,16 @@ def read_roster(path: Path) -> Roster:
 def read_cells(path: Path) -> list[tuple[str, list[str]]]:
     """The first sheet of a CSV or XLSX that holds anything: each line's place, and its texts and numbers.
 
-    Raises `KitError`, with the line, where a cell is neither.
+    Raises `UserError`, with the line, where a cell is neither.
     """
     tables = _tables(path)
     table = next((table for table in tables if any(cell.text for row in table for cell in row.cells)), None)
     if not table:
-        raise KitError(f"{path}: holds nothing: name another file")
+        raise UserError(f"{path}: holds nothing: name another file")
     for row in table:
         for cell in row.cells:
             if cell.flaw and not cell.number:
-                raise KitError(f"{path}: {row.place}: a cell {cell.flaw}")
+                raise UserError(f"{path}: {row.place}: a cell {cell.flaw}")
     return [(row.place, [cell.number or cell.text for cell in row.cells]) for row in table]
 
 
@@ -168,11 +168,11 @@ def _tables(path: Path) -> list[list[_Row]]:
         with path.open("rb") as file:
             raw = file.read(_FILE_BYTES + 1)
     except OSError as error:
-        raise KitError(f"{path}: cannot be read ({error.strerror}): name another file") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}): name another file") from error
     if len(raw) > _FILE_BYTES:
-        raise KitError(f"{path}: is larger than {_FILE_BYTES >> 20} MiB: export the class alone")
+        raise UserError(f"{path}: is larger than {_FILE_BYTES >> 20} MiB: export the class alone")
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
-        raise KitError(f"{path}: is an old or an encrypted Excel file: save it as .xlsx without a password")
+        raise UserError(f"{path}: is an old or an encrypted Excel file: save it as .xlsx without a password")
     return _workbook(path, raw) if raw.startswith(b"PK") else _separated(path, raw)
 
 
@@ -215,11 +215,11 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
     """The class in the one table that has a column of ids."""
     found = [(table, *header) for table in tables if (header := _header(path, table))]
     if len(found) > 1:
-        raise KitError(f"{path}: {len(found)} sheets hold ids: leave one sheet in the file")
+        raise UserError(f"{path}: {len(found)} sheets hold ids: leave one sheet in the file")
     if not found:
         first = next((row for table in tables for row in table), None)
         shown = safe_line(", ".join(cell.text for cell in first.cells if cell.text), 200) if first else ""
-        raise KitError(
+        raise UserError(
             f"{path}: no column holds ids: name it student_id, Username or 学号 in the first line"
             + (f", which says {shown}" if shown else "")
         )
@@ -229,24 +229,24 @@ def _roster(path: Path, tables: Sequence[Sequence[_Row]]) -> Roster:
     places: dict[str, str] = {}
     for row in table[at + 1 :]:
         if any(cell.text or cell.flaw for cell in row.cells[width:]):
-            raise KitError(
+            raise UserError(
                 f"{path}: {row.place}: has more cells than the header: put quotation marks around what"
                 " holds a separator, or name the column"
             )
         if columns.is_canvas and not (entries or _at(row, columns.id).text or _at(row, columns.section).text):
             continue  # the points possible, and whether grades are posted by hand: nobody's
         if _key(_at(row, columns.id).text) == _key(table[at].cells[columns.id].text):
-            raise KitError(f"{path}: {row.place}: is a header again: leave one list in the file")
+            raise UserError(f"{path}: {row.place}: is a header again: leave one list in the file")
         entry = _entry(path, row, columns)
         if entry.student_id in places:
-            raise KitError(
+            raise UserError(
                 f"{path}: {places[entry.student_id]} and {row.place} hold the same id,"
                 f" {entry.student_id}: delete one of them"
             )
         places[entry.student_id] = row.place
         entries.append(entry)
     if not entries:
-        raise KitError(f"{path}: lists no student below its header: export the class list again")
+        raise UserError(f"{path}: lists no student below its header: export the class list again")
     if columns.is_identifier:
         entries = _participants(path, entries)
     return Roster(entries=tuple(entries), id_column=safe_line(table[at].cells[columns.id].text, 100))
@@ -268,7 +268,7 @@ def _columns(path: Path, row: _Row) -> _Columns | None:
     rivals = [cell.text for cell, key in zip(row.cells, keys, strict=True) if key in same]
     if len(rivals) > 1:
         told = safe_line(" and ".join(rivals), 200)
-        raise KitError(f"{path}: {row.place}: {told} could each be the ids: rename all but one")
+        raise UserError(f"{path}: {row.place}: {told} could each be the ids: rename all but one")
     return _Columns(
         id=id,
         is_identifier=keys[id] in _ID[0],
@@ -305,9 +305,9 @@ def _entry(path: Path, row: _Row, columns: _Columns) -> RosterEntry:
     def text(what: str, column: int | None, limit: int) -> str:
         cell = _at(row, column)
         if cell.flaw:
-            raise KitError(f"{path}: {row.place}: the {what} {cell.flaw}")
+            raise UserError(f"{path}: {row.place}: the {what} {cell.flaw}")
         if "\n" in cell.text:
-            raise KitError(f"{path}: {row.place}: the {what} runs over lines: close its quotation mark")
+            raise UserError(f"{path}: {row.place}: the {what} runs over lines: close its quotation mark")
         return safe_line(cell.text, limit)
 
     first = text("first name", columns.first_name, _NAME_CHARACTERS)
@@ -346,7 +346,7 @@ def _student_id(path: Path, row: _Row, cell: _Cell) -> str:
     elif len(id) > _ID_CHARACTERS:
         flaw = f"is longer than {_ID_CHARACTERS} characters: correct it"
     if flaw:
-        raise KitError(f"{path}: {row.place}: the id {flaw}")
+        raise UserError(f"{path}: {row.place}: the id {flaw}")
     return id
 
 
@@ -358,7 +358,7 @@ def _extension(path: Path, row: _Row, cell: _Cell) -> int | date | datetime | No
             return None
         return read_extension(cell.moment or safe_line(cell.text, 100))
     except ValueError as error:
-        raise KitError(f"{path}: {row.place}: the extension: {error}") from None
+        raise UserError(f"{path}: {row.place}: the extension: {error}") from None
 
 
 def _participants(path: Path, entries: Sequence[RosterEntry]) -> list[RosterEntry]:
@@ -383,7 +383,7 @@ def _separated(path: Path, raw: bytes) -> list[list[_Row]]:
     """The text as a table, split by what makes most sense of its header."""
     text = decode_text(raw)
     if "\0" in text:
-        raise KitError(f"{path}: is neither text nor a workbook: save it as CSV in UTF-8, or as .xlsx")
+        raise UserError(f"{path}: is neither text nor a workbook: save it as CSV in UTF-8, or as .xlsx")
     best: list[_Row] | None = None
     most = -1
     fault = ""
@@ -398,7 +398,7 @@ def _separated(path: Path, raw: bytes) -> list[list[_Row]]:
         if known > most:
             best, most = table, known
     if best is None or (fault and not most):
-        raise KitError(f"{path}: {fault}")
+        raise UserError(f"{path}: {fault}")
     return [best]
 
 
@@ -409,7 +409,7 @@ def _lines(path: Path, text: str, separator: str) -> Iterator[_Row]:
     try:
         for number, cells in enumerate(reader):
             if number >= _ROWS or len(cells) > _COLUMNS:
-                raise KitError(f"{path}: line {start}: is beyond any class list: export it again")
+                raise UserError(f"{path}: line {start}: is beyond any class list: export it again")
             if any(map(str.strip, cells)):
                 yield _Row(f"line {start}", tuple(_Cell(_unquoted(cell.strip())) for cell in cells))
             start = reader.line_num + 1
@@ -433,25 +433,23 @@ def _workbook(path: Path, raw: bytes) -> list[list[_Row]]:
             with zipfile.ZipFile(io.BytesIO(raw)) as archive:
                 unpacked = sum(info.file_size for info in archive.infolist())
             if unpacked > _UNPACKED_BYTES:
-                raise KitError(
+                raise UserError(
                     f"{path}: unpacks to more than {_UNPACKED_BYTES >> 20} MiB: export the list alone"
                 )
             book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, keep_links=False)
             return [list(_rows(path, sheet)) for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        except KitError:
+        except UserError:
             raise
         except Exception as error:  # on a damaged file openpyxl raises whatever comes
             why = safe_line(str(error) or type(error).__name__, 200)
-            raise KitError(
-                f"{path}: is no workbook that can be read ({why}): save it as .xlsx or CSV"
-            ) from None
+            raise UserError(f"{path}: is not a readable workbook ({why}): save it as .xlsx or CSV") from None
 
 
 def _rows(path: Path, sheet: Any) -> Iterator[_Row]:
     sheet.reset_dimensions()  # some exporters state a size that is not the sheet's
     for number, cells in enumerate(sheet.iter_rows(max_col=_COLUMNS), 1):
         if number > _ROWS:
-            raise KitError(f"{path}: reaches beyond row {_ROWS:,}: copy the list into a new file")
+            raise UserError(f"{path}: reaches beyond row {_ROWS:,}: copy the list into a new file")
         filled = [
             at for at, cell in enumerate(cells, 1) if cell.value is not None and str(cell.value).strip()
         ]

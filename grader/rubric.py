@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import field_validator, model_validator
 
 from grader.budget import Budget
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.toml_records import Line, Number, load_record, parse_record
 from grader.types import Record
@@ -108,7 +108,7 @@ def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = No
     """Read a rubric file, by default the one that comes with the grader.
 
     `catalogue` holds the ids of the checks that exist; the rubric must give
-    points, if only 0, to each of them and to nothing else. Raises `KitError`.
+    points, if only 0, to each of them and to nothing else. Raises `UserError`.
     """
     path = path or RUBRIC
     rubric = load_record(path, Rubric, what="rubric", remedy=_REMEDY)
@@ -118,17 +118,17 @@ def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = No
 
 
 def parse_rubric(text: str, path: Path) -> Rubric:
-    """The rubric that a file of this path holds. Raises `KitError`."""
+    """The rubric that a file of this path holds. Raises `UserError`."""
     return parse_record(text, path, Rubric, remedy=_REMEDY)
 
 
 def same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) -> None:
-    """Raise `KitError` where the rubric of this file has points for other checks than there are."""
+    """Raise `UserError` where the rubric of this file has points for other checks than there are."""
     ids = set(rubric)
     for unknown in sorted(ids - set(catalogue)):
-        raise KitError(f"{path}: checks.{unknown}: there is no such check: remove it, or mend its spelling")
+        raise UserError(f"{path}: checks.{unknown}: there is no such check: remove it, or fix its spelling")
     for missing in sorted(set(catalogue) - ids):
-        raise KitError(f"{path}: checks.{missing}: is missing: give it points, 0 for none")
+        raise UserError(f"{path}: checks.{missing}: is missing: give it points, 0 for none")
 
 
 def plain(number: Decimal) -> str:

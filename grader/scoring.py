@@ -33,7 +33,7 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
     """Add up: one row a check, one for the accuracy, one a question, in the rubric's order.
 
     Where the submission came through whole its status is `graded`, and then every row must have a result. A
-    row that ended in an error of the grader's own makes it all a `grader_error`: no total. `quarantined` has
+    row that ended in an internal error makes it all a `grader_error`: no total. `quarantined` has
     no rows and no total; `not_gradable` is 0.00 whatever was measured. Raises `ValueError` on results that
     the rubric does not know.
     """

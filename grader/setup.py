@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from grader import __version__
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.rubric import Rubric
 from grader.types import Record
 
@@ -25,14 +25,14 @@ class Setup(Record):
 
     @property
     def image_digests(self) -> tuple[str, str]:
-        """Of the public images and of the private ones. Raises `KitError` where a file cannot be read."""
+        """Of the public images and of the private ones. Raises `UserError` where a file cannot be read."""
         return (
             self.images if self.images in ("mini", "full") else _digest("--images", self.images),
             _digest("--private", self.private) if self.private else "",
         )
 
     def told(self) -> dict[str, str]:
-        """What a run was measured with. Raises `KitError` where a file of images cannot be read."""
+        """What a run was measured with. Raises `UserError` where a file of images cannot be read."""
         images, private = self.image_digests
         return {
             "images_digest": images,
@@ -52,7 +52,7 @@ def _digest(option: str, file: str) -> str:
         return hashlib.sha256(Path(file).read_bytes()).hexdigest()
     except OSError as error:
         words = "give" if option == "--private" else "give mini, full, or"
-        raise KitError(
+        raise UserError(
             f"{option} {file}: cannot be read ({error.strerror}): {words} a .npz or .safetensors file with "
             "images and labels"
         ) from error

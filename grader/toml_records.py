@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, ValidationError
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.types import Record
 
 if sys.version_info >= (3, 11):
@@ -48,26 +48,26 @@ Line = Annotated[str, BeforeValidator(_line)]
 
 
 def load_record(path: Path, record: type[AnyRecord], *, what: str, remedy: str = "") -> AnyRecord:
-    """The record that the file holds; `what` it is and the `remedy` are for the error. Raises `KitError`."""
+    """The record that the file holds; `what` it is and the `remedy` are for the error. Raises `UserError`."""
     try:
         text = path.read_bytes().decode("utf-8-sig")  # Windows' editors put a BOM first
     except OSError as error:
-        raise KitError(f"{path}: cannot be read ({error.strerror}): name a {what} file") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}): name a {what} file") from error
     except UnicodeDecodeError as error:
-        raise KitError(f"{path}: is not UTF-8 text: save it as UTF-8") from error
+        raise UserError(f"{path}: is not UTF-8 text: save it as UTF-8") from error
     return parse_record(text, path, record, remedy=remedy)
 
 
 def parse_record(text: str, path: Path, record: type[AnyRecord], *, remedy: str = "") -> AnyRecord:
-    """The record that a file of this path and text holds. Raises `KitError`."""
+    """The record that a file of this path and text holds. Raises `UserError`."""
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
-        raise KitError(f"{path}: is not TOML: {error}: fix it there") from error
+        raise UserError(f"{path}: is not TOML: {error}: fix it there") from error
     try:
         return record.model_validate(values)
     except ValidationError as error:
-        raise KitError(f"{path}: {_first(error)}: fix it there{remedy}") from error
+        raise UserError(f"{path}: {_first(error)}: fix it there{remedy}") from error
 
 
 def _first(error: ValidationError) -> str:

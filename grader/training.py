@@ -1,8 +1,8 @@
-"""Training what was handed in: the student's `train_classifier`, within a budget, inside the wall.
+"""Training what was handed in: the student's `train_classifier`, within a budget, inside the sandbox.
 
 The budget is stated for a machine of a known pace, and stretched or shortened for this one by a
 measurement just before each training. Both count the submission's own time, so what else the machine does
-makes a training longer by the clock and no worse. What the model holds when the time is over is taken out
+makes a training longer in wall time, not worse. What the model holds when the time is over is taken out
 as a state dict and then measured like weights that were handed in, in a fresh process.
 """
 
@@ -24,7 +24,7 @@ from grader.types import Accuracy, Code, Flag, Submission, Training, Weights
 
 PACE_SECONDS = 3.0
 PACE_BATCH = {"cpu": 128, "cuda": 1024}  # images
-MOST_BUSY = 10.0  # seconds by the clock for each of a training's own
+MOST_BUSY = 10.0  # seconds of wall time for each of a training's own
 LEAST_HAD, MOST_HAD = 0.8, 1.25  # of its budget: then a training counts
 NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
 FILENAME = "the trained weights"  # no code names a file so
@@ -35,7 +35,7 @@ class Pace(NamedTuple):
     """How fast a slot trains."""
 
     images_per_second: float  # of the slot's own time
-    busy: float  # seconds by the clock for each of its own, at least 1
+    busy: float  # seconds of wall time for each of its own, at least 1
 
 
 def measure_pace(slot: Slot) -> Pace:
@@ -63,7 +63,7 @@ def train(
     They are laid into `folder`. Where there are none, the submission comes back without weights, and
     it and the record say why. The weights that were handed in are never sent in here.
 
-    `train_classifier` has to be told its seconds beforehand, by the clock. Where the machine's load has
+    `train_classifier` has to be told its seconds of wall time beforehand. Where the machine's load has
     changed so much meanwhile that they were another budget, it is trained anew. Raises SandboxError where
     that happens every time.
     """
@@ -85,7 +85,7 @@ def train(
 def _train_once(
     slot: Slot, submission: Submission, record: Training, images: Tensor, labels: Tensor, folder: Path
 ) -> tuple[Submission, Training, float | None]:
-    """As `train`; and which share of the clock's time was the training's own, None where it ended early."""
+    """As `train`; and which share of the wall time was the training's own, None where it ended early."""
     seconds = record.budget_seconds
     bare = submission.model_copy(update={"weights": None})
     path = folder / "trained.safetensors"

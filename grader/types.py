@@ -1,4 +1,4 @@
-"""What the rooms hand to each other: a step knows these types, not the other steps.
+"""What the packages hand to each other: a step knows these types, not the other steps.
 
 All are frozen: a submission, once read, and a verdict, once given, do not change.
 """

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from grader.errors import KitError
+from grader.errors import UserError
 
 PREFIX = "grader-"
 LOCK = "in-use.lock"  # held as long as the process that made the folder lives, however it ends
@@ -27,7 +27,7 @@ def sockets_fit() -> bool:
 class Workdir:
     """A folder of this process's own, at `path`; use it as a context manager, or close it.
 
-    Raises KitError where none can be made.
+    Raises UserError where none can be made.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Workdir:
             self.path = self._folder / "work"
             self.path.mkdir()
         except OSError as error:
-            raise KitError(
+            raise UserError(
                 f"{tempfile.gettempdir()}: no temporary folder can be made ({error.strerror}): make room, "
                 "or set TMPDIR to another folder"
             ) from error

@@ -118,11 +118,11 @@ def preprocess(images: Tensor) -> Tensor:
 # %%
 # BEGIN SOLUTION
 # HINT layers of your own may stand here
-Rung = collections.namedtuple("Rung", "widths convolutions epochs shift hole")  # convolutions a block; pixels
-RUNGS = {
-    "quick": Rung((32, 128, 128), convolutions=2, epochs=6, shift=2, hole=0),  # to try an idea
-    "standard": Rung((64, 256, 256), convolutions=2, epochs=36, shift=4, hole=9),  # the weights beside this
-    "best": Rung((128, 384, 512), convolutions=3, epochs=40, shift=4, hole=13),  # with a GPU
+Preset = collections.namedtuple("Preset", "widths convolutions epochs shift cutout")
+PRESETS = {  # `convolutions` in each block; `shift` and `cutout` in pixels
+    "quick": Preset((32, 128, 128), convolutions=2, epochs=6, shift=2, cutout=0),  # to try an idea
+    "standard": Preset((64, 256, 256), convolutions=2, epochs=36, shift=4, cutout=9),  # the shipped weights
+    "best": Preset((128, 384, 512), convolutions=3, epochs=40, shift=4, cutout=13),  # with a GPU
 }
 
 
@@ -148,12 +148,12 @@ class Block(nn.Module):
 class Classifier(nn.Module):
     """(N, 3, 32, 32) -> (N, 10); after github.com/KellerJordan/cifar10-airbench."""
 
-    def __init__(self, rung: str) -> None:
+    def __init__(self, preset: str) -> None:
         super().__init__()
-        self.rung = RUNGS[rung]
+        self.preset = PRESETS[preset]
         self.whiten = nn.Conv2d(3, 24, 2)
         self.whiten.weight.requires_grad = False  # computed from the images, see whitening_filters
-        (a, b, c), depth = self.rung.widths, self.rung.convolutions
+        (a, b, c), depth = self.preset.widths, self.preset.convolutions
         self.blocks = nn.Sequential(Block(24, a, depth), Block(a, b, depth), Block(b, c, depth))
         self.head = nn.Linear(c, 10, bias=False)
 
@@ -285,19 +285,19 @@ def endless_batches(n: int, size: int, generator: torch.Generator) -> collection
         mirrored = ~mirrored
 
 
-def augment(images: Tensor, mirrored: Tensor, generator: torch.Generator, rung: Rung) -> Tensor:
-    """Move each image (N, 3, 32, 32), reflected at its edge; mirror the marked ones; make a grey hole."""
+def augment(images: Tensor, mirrored: Tensor, generator: torch.Generator, preset: Preset) -> Tensor:
+    """Move each image (N, 3, 32, 32), reflected at its edge; mirror the marked ones; grey a square cutout."""
     count, size = len(images), images.shape[-1]
     with images.device:  # where the new tensors are to be
-        shifts = torch.randint(-rung.shift, rung.shift + 1, (2, count, 1), generator=generator)
+        shifts = torch.randint(-preset.shift, preset.shift + 1, (2, count, 1), generator=generator)
         centres = torch.randint(size, (2, count, 1), generator=generator)
         pixels, which = torch.arange(size), torch.arange(count)[:, None, None]
     places = (pixels + shifts).abs()  # (2, N, 32): row, column of each
     rows, columns = size - 1 - (size - 1 - places).abs()
     columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    near = 2 * (pixels - centres).abs() < rung.hole  # (2, N, 32)
-    hole = near[0, :, :, None, None] & near[1, :, None, :, None]  # (N, 32, 32, 1)
-    return images[which, :, rows[:, :, None], columns[:, None]].masked_fill(hole, 120).permute(0, 3, 1, 2)
+    near = 2 * (pixels - centres).abs() < preset.cutout  # (2, N, 32)
+    cutout = near[0, :, :, None, None] & near[1, :, None, :, None]  # (N, 32, 32, 1)
+    return images[which, :, rows[:, :, None], columns[:, None]].masked_fill(cutout, 120).permute(0, 3, 1, 2)
 
 
 class Muon(torch.optim.Optimizer):
@@ -382,18 +382,18 @@ def train_classifier(
 
     batch_size = min(2000 if device.type == "cuda" else 500, max(32, len(images) // 40))  # small ones of few
     batches, dtype = endless_batches(len(images), batch_size, generator), fastest_dtype(device)
-    optimizer, rung = make_optimizer(model, batch_size), getattr(model, "rung", RUNGS["standard"])
+    optimizer, preset = make_optimizer(model, batch_size), getattr(model, "preset", PRESETS["standard"])
 
     def loss_of_next_batch() -> Tensor:
         rows, mirrored = next(batches)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = model(preprocess(augment(images[rows], mirrored, generator, rung)))
+            logits = model(preprocess(augment(images[rows], mirrored, generator, preset)))
         return F.cross_entropy(logits.float(), labels[rows], label_smoothing=LABEL_SMOOTHING)
 
     with torch.backends.cudnn.flags(enabled=True, deterministic=True):  # the same seed, the same weights
         return train_loop(
             *(model, optimizer, loss_of_next_batch, lambda: evaluate(model, val_images, val_labels)),
-            *(rung.epochs, len(images) // batch_size, seconds - (time.perf_counter() - start)),
+            *(preset.epochs, len(images) // batch_size, seconds - (time.perf_counter() - start)),
             schedule=lambda progress: 1 - progress,
         )
     # END SOLUTION

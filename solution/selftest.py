@@ -28,6 +28,6 @@ if __name__ == "__main__":
     try:
         from grader.selftest.run import main
     except ModuleNotFoundError as error:
-        mend = "python -m pip install -r requirements.txt"
-        sys.exit(f"the package {error.name} is missing: {mend}\n缺少软件包 {error.name}：{mend}")
+        fix = "python -m pip install -r requirements.txt"
+        sys.exit(f"the package {error.name} is missing: {fix}\n缺少软件包 {error.name}：{fix}")
     sys.exit(main(HERE, Path(__file__).resolve()))

@@ -1,7 +1,7 @@
 """Train the reference classifier: `python solution/train.py quick`, `standard` or `best`.
 
 Writes classifier.safetensors, classifier.json (how, and the history) and history.png (loss and accuracy
-curves) into `--folder`: `standard` beside this file, where the grader looks for them, another rung into
+curves) into `--folder`: `standard` beside this file, where the grader looks for them, another preset into
 `build/`. The complete CIFAR-10 is needed (`grader data fetch` brings it); the test images are looked at once,
 when the training is over.
 """
@@ -48,13 +48,13 @@ def train(
     test_set: tuple[Tensor, Tensor],
     folder: Path,
     *,
-    rung: str = "standard",
+    preset: str = "standard",
     seed: int = 8,
 ) -> float:
     """Train on (images, labels), write weights, record and curves into `folder`; return the test accuracy."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(seed)
-    model = lab8.Classifier(rung)
+    model = lab8.Classifier(preset)
     start = time.perf_counter()
     history = lab8.train_classifier(model, *train_set, device=device, seconds=SECONDS, seed=seed)
     seconds = time.perf_counter() - start
@@ -63,7 +63,7 @@ def train(
     save_file(weights, folder / "classifier.safetensors")
     _, accuracy = lab8.evaluate(model, *test_set)
     record = {
-        "how": f"python solution/train.py {rung}",
+        "how": f"python solution/train.py {preset}",
         "data": f"CIFAR-10, {len(train_set[0])} training images, of which train_classifier keeps "
         f"{min(1000, len(train_set[0]) // 10)} back for its reports",
         "epochs": len(history["seconds"]),
@@ -83,12 +83,12 @@ def train(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rung", choices=list(lab8.RUNGS), nargs="?", default="standard")
+    parser.add_argument("preset", choices=list(lab8.PRESETS), nargs="?", default="standard")
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--folder", type=Path, help="where the three files go")
     asked = parser.parse_args()
     lab8_tools.keep_freed_memory()
-    folder = asked.folder or (HERE if asked.rung == "standard" else HERE.parent / "build" / asked.rung)
+    folder = asked.folder or (HERE if asked.preset == "standard" else HERE.parent / "build" / asked.preset)
     sets = load("cifar10", "train", "full"), load("cifar10", "test", "full")
-    accuracy = train(*sets, folder, rung=asked.rung, seed=asked.seed)
+    accuracy = train(*sets, folder, preset=asked.preset, seed=asked.seed)
     print(f"{accuracy:.2%} of the test images are classified correctly; see {folder}")

@@ -1,4 +1,4 @@
-"""What the tests share: boxes, the order of their modules, and how many examples property tests try.
+"""What the tests share: sandboxes, the order of their modules, and how many examples property tests try.
 
 Some three hundred examples here, a few in `make test`, ten thousand in `benchmarks/fuzz.py`.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """A module's tests run in one process, for they share what is slow to set up; all attacks do.
 
-    Attacks without a wall reach for whatever canary they find, be it of attacks beside them.
+    Attacks without a sandbox reach for whatever canary they find, be it of attacks beside them.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -72,7 +72,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _coverage_inside() -> Iterator[None]:
-    """Where coverage is measured, measure it in sandboxes without a wall, too: nothing gets out of others."""
+    """Where coverage is measured, measure it without a sandbox, too: nothing gets out of one."""
     settings = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")}
     if not settings:
         yield
@@ -98,17 +98,17 @@ def _coverage_inside() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def boxes() -> Iterator[Callable[..., Slot]]:
-    """Gives a running box of the kind asked for, keeping to the limits asked for: one a kind for all tests.
+def slots() -> Iterator[Callable[..., Slot]]:
+    """Gives a running sandbox of the kind and with the limits asked for; all tests share one of each kind.
 
-    What differs in limits that belong to the box itself is another kind; all others are each submission's.
+    Limits of the sandbox itself make another kind; the others are set for each submission.
     """
     from grader.sandbox import Slot  # here, for it imports torch
 
     kinds: dict[tuple[object, ...], Slot] = {}
     with contextlib.ExitStack() as stack:
 
-        def box(
+        def sandbox(
             mode: Literal["bubblewrap", "none"] = "bubblewrap", limits: Limits | None = None, threads: int = 1
         ) -> Slot:
             limits = limits or Limits()
@@ -116,22 +116,22 @@ def boxes() -> Iterator[Callable[..., Slot]]:
             kind = (mode, threads, *sizes)
             if kind not in kinds:
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setenv("A_SECRET", "of the person at the keyboard")  # which no box may hand on
+                    patch.setenv("A_SECRET", "of the person at the keyboard")  # which no sandbox may hand on
                     kinds[kind] = stack.enter_context(Slot(mode=mode, limits=limits, threads=threads))
             kinds[kind].limits = limits
             return kinds[kind]
 
-        yield box
+        yield sandbox
 
 
 @pytest.fixture(scope="module")
-def walled_slot(boxes: Callable[..., Slot]) -> Callable[..., Slot]:
-    """As `boxes`, with a wall around them; skips the tests where none can be had."""
+def sandboxed_slot(slots: Callable[..., Slot]) -> Callable[..., Slot]:
+    """As `slots`, with a sandbox; skips the tests where none can be set up."""
 
     def start(**options: Any) -> Slot:
         try:
-            return boxes(**options)
-        except KitError as error:
+            return slots(**options)
+        except UserError as error:
             pytest.skip(str(error))
 
     return start

@@ -206,7 +206,7 @@ def a_sparse_file_of_a_tebibyte(folder: Path) -> None:
 
 @upload()
 def sparse_weights_without_number(folder: Path) -> None:
-    """Files of holes that are called weights, as large as may be, to be copied before they are looked at."""
+    """Sparse files that are called weights, as large as may be, to be copied before they are looked at."""
     (folder / "classifier.safetensors").rename(folder / "zz.ckpt")
     for n in range(3):
         with (folder / f"classifier{n}.pt").open("wb") as file:

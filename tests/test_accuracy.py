@@ -69,8 +69,8 @@ def weights(module: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=Limits(call_seconds=2, batch_seconds=6, memory_mib=1500))
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=Limits(call_seconds=2, batch_seconds=6, memory_mib=1500))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, Slot, StudentFailure
 from grader.types import Code, Submission
 
@@ -64,7 +64,7 @@ def test_root_falls_back_on_the_top(tree: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     refused = found(tree)
     assert refused.folder is None and "no control over memory and pids" in refused.why
-    assert "systemd-run --user --scope" in refused.mend
+    assert "systemd-run --user --scope" in refused.fix
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert found(tree).folder == tree / "cgroup"
 
@@ -75,7 +75,7 @@ def test_version_1_and_none_at_all_are_told(tree: Path) -> None:
     assert cgroup.find(tree / "none", tree / "none").folder is None
 
 
-def test_a_box_in_a_container_is_not_looked_for_outside_it(
+def test_a_sandbox_in_a_container_is_not_looked_for_outside_it(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -84,17 +84,17 @@ def test_a_box_in_a_container_is_not_looked_for_outside_it(
 
 
 def test_an_account_of_kills_is_read(tmp_path: Path) -> None:
-    bounded = cgroup.Group(tmp_path, "0")
-    assert bounded.oom_kills() == 0
-    (bounded.path / "memory.events").write_text(
+    limited = cgroup.Group(tmp_path, "0")
+    assert limited.oom_kills() == 0
+    (limited.path / "memory.events").write_text(
         "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n"
     )
-    assert bounded.oom_kills() == 2
-    (bounded.path / "memory.current").write_text("1000\n")
-    bounded.limit(further_bytes=24, processes=40)
-    assert (bounded.path / "memory.max").read_text() == "1024"
-    assert (bounded.path / "pids.max").read_text() == "40"
-    assert (bounded.path / "memory.swap.max").read_text() == "0"
+    assert limited.oom_kills() == 2
+    (limited.path / "memory.current").write_text("1000\n")
+    limited.limit(further_bytes=24, processes=40)
+    assert (limited.path / "memory.max").read_text() == "1024"
+    assert (limited.path / "pids.max").read_text() == "40"
+    assert (limited.path / "memory.swap.max").read_text() == "0"
 
 
 @pytest.fixture
@@ -119,16 +119,16 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_process_starts_inside_its_group_and_ends_with_it(real: Path) -> None:
-    bounded = cgroup.Group(real, "test")
-    words = bounded.around(["sh", "-c", "sleep 600 & sleep 600"])
+    limited = cgroup.Group(real, "test")
+    words = limited.around(["sh", "-c", "sleep 600 & sleep 600"])
     process = subprocess.Popen(words)
-    procs = bounded.path / "cgroup.procs"
+    procs = limited.path / "cgroup.procs"
     deadline = time.monotonic() + 20
     while len(procs.read_text().split()) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert str(process.pid) in procs.read_text().split()
-    bounded.close()
-    assert not bounded.path.exists() and process.wait(timeout=20) == -signal.SIGKILL
+    limited.close()
+    assert not limited.path.exists() and process.wait(timeout=20) == -signal.SIGKILL
 
 
 def test_what_a_killed_grader_left_is_removed(real: Path) -> None:
@@ -142,14 +142,14 @@ def test_what_a_killed_grader_left_is_removed(real: Path) -> None:
     kept.close()
 
 
-def test_a_box_is_in_its_group_and_the_kernel_bounds_it() -> None:
+def test_a_sandbox_is_in_its_group_and_the_kernel_limits_it() -> None:
     if cgroup.place().folder is None:
         pytest.skip(cgroup.place().why)
     body = "def conv_output_size():\n    kept = [bytes(2**24) * 1 for _ in range(400)]\n"
     hog = Submission(student_id="s", code=Code(filename="lab8.py", cells=(body,)))
     try:
         started = Slot(limits=Limits(memory_mib=300, scratch_mib=8, shared_memory_mib=8))
-    except KitError as error:
+    except UserError as error:
         pytest.skip(str(error))
     with started as slot, slot.student(hog) as student:
         with pytest.raises(StudentFailure) as caught:

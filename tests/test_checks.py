@@ -81,9 +81,9 @@ Grade = Callable[..., dict[str, CheckOutcome]]
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
     torch.set_num_threads(1)
-    return walled_slot(limits=Limits(call_seconds=3.0))
+    return sandboxed_slot(limits=Limits(call_seconds=3.0))
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,7 @@ def test_a_file_that_the_grader_cannot_read_is_exit_status_3(
 
 def test_a_traceback_only_when_asked_for(tmp_path: Path) -> None:
     done = grader("--traceback", "grade", tmp_path / "none", "--out", tmp_path / "out")
-    assert done.returncode != 0 and "Traceback" in done.stderr and "KitError" in done.stderr
+    assert done.returncode != 0 and "Traceback" in done.stderr and "UserError" in done.stderr
 
 
 @pytest.mark.slow
@@ -275,8 +275,8 @@ def _graders(parent: int) -> set[int]:
     while new:
         below |= new
         new = {pid for pid, above in parents.items() if above in below} - below
-    boxes = {pid for pid in below if _name(pid) == "bwrap"}
-    return {parents[pid] for pid in boxes if parents[pid] not in boxes}
+    sandboxes = {pid for pid in below if _name(pid) == "bwrap"}
+    return {parents[pid] for pid in sandboxes if parents[pid] not in sandboxes}
 
 
 def _name(pid: int) -> str:

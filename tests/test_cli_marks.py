@@ -89,7 +89,7 @@ def test_every_decision_is_in_the_history_and_can_be_undone(book: Path) -> None:
         assert marks(book)["pb2"] == total
     told = run("history", book, "pb2").output.splitlines()
     assert len(told) == 8 and "run 1" in told[0] and "104.00" in told[0] and "decision 7" in told[-1]
-    assert "does not hold any more" in run("undo", book, "2", "--why", "again", status=2).output
+    assert "no longer holds" in run("undo", book, "2", "--why", "again", status=2).output
     assert "no decision" in run("undo", book, "99", "--why", "x", status=2).output
     run("remove", book, "pb2", "--why", "left the course")
     assert set(marks(book)) == {"001", "张三"} and "pb2" not in run("show", book).output
@@ -137,7 +137,7 @@ def test_a_sheet_of_decisions_is_read_whole_or_not_at_all(book: Path, name: str)
     wrong = table(book / name, HEADER, *rows, ["pb2", "adjust", "question_1", "7", "x"])
     assert "outside 0 to 1.00" in run("decide", book, wrong, status=2).output
     unknown = table(book / name, HEADER, *rows, ["pb2", "promote", "", "", "x"])
-    assert "5: promote is no decision" in run("decide", book, unknown, status=2).output
+    assert "5: promote is not a decision" in run("decide", book, unknown, status=2).output
     right = table(book / name, HEADER, *rows)
     assert "nothing was kept" in run("decide", book, right, answer="n\n", status=2).output
     assert set(marks(book).values()) == {ALL}

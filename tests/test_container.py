@@ -1,4 +1,4 @@
-"""The container's wall: the relay close up, a slot over it, and a real engine where there is one."""
+"""The container as sandbox: the relay close up, a slot over it, and a real engine where there is one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from students import answer, failure, function, grader, submission
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, Slot, StudentFailure, bubblewrap, container
 from grader.sandbox.relay import (
     BYTES,
@@ -39,7 +39,7 @@ from grader.sandbox.relay import (
 from grader.sandbox.student import SandboxError
 
 torch.set_num_threads(1)
-linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's filter of system calls")
+linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="needs Linux's seccomp filter")
 
 LIMITS = Limits(
     wall_seconds=60,
@@ -171,17 +171,17 @@ class TestWire:
     )
     def test_forged_frames_end_the_connection(self, sides: Sides, frames: bytes, words: str) -> None:
         outer, inner = sides.channel()
-        box = os.dup(sides.inside._writing)
-        os.set_blocking(box, False)
+        sandbox = os.dup(sides.inside._writing)
+        os.set_blocking(sandbox, False)
         with pytest.raises(WireError, match=words):
             for _ in range(500):
                 if frames:
                     with contextlib.suppress(BlockingIOError):
-                        frames = frames[os.write(box, frames[:CHUNK]) :]
+                        frames = frames[os.write(sandbox, frames[:CHUNK]) :]
                 sides.outside.step(0)
         for end in (outer, inner):
             end.close()
-        os.close(box)
+        os.close(sandbox)
 
     @given(st.binary(max_size=400))
     def test_whatever_arrives_is_a_frame_or_ends_the_connection(self, noise: bytes) -> None:
@@ -324,7 +324,7 @@ class TestErrors:
 
     def test_no_client(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("shutil.which", lambda name: None)
-        with pytest.raises(KitError, match="install Docker Desktop or Podman and start it"):
+        with pytest.raises(UserError, match="install Docker Desktop or Podman and start it"):
             container.find_engine()
 
     def test_no_engine_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,14 +332,14 @@ class TestErrors:
         client(tmp_path, ps=refusal)
         monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / name) if name == "docker" else None)
         with pytest.raises(
-            KitError, match=r"installed but its engine does not answer .*start Docker Desktop"
+            UserError, match=r"installed but its engine does not answer .*start Docker Desktop"
         ):
             container.find_engine()
 
     def test_no_right_to_the_engine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         client(tmp_path, ps="echo 'permission denied while trying to connect to the socket' >&2; exit 1")
         monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / name) if name == "docker" else None)
-        with pytest.raises(KitError, match="the group `docker`"):
+        with pytest.raises(UserError, match="the group `docker`"):
             container.find_engine()
 
     def test_the_one_that_answers_is_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,13 +350,13 @@ class TestErrors:
 
     def test_no_image(self, tmp_path: Path) -> None:
         client(tmp_path)
-        with pytest.raises(KitError, match=r"no image .* `grader container build`"):
+        with pytest.raises(UserError, match=r"no image .* `grader container build`"):
             container.check_image(container.Engine(str(tmp_path / "docker"), False))
 
     @pytest.mark.parametrize("labels", ["null", '{"convnet-lab-grader":"0123456789abcdef"}', "{}"])
     def test_a_stale_image(self, tmp_path: Path, labels: str) -> None:
         client(tmp_path, image=f"echo '{labels}'")
-        with pytest.raises(KitError, match=r"another version .* `grader container build` again"):
+        with pytest.raises(UserError, match=r"another version .* `grader container build` again"):
             container.check_image(container.Engine(str(tmp_path / "docker"), False))
 
     def test_a_container_that_dies_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +368,7 @@ class TestErrors:
     def test_without_linux_the_error_names_the_container(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.platform", "darwin")
         bubblewrap.find_bubblewrap.cache_clear()
-        with pytest.raises(KitError, match="--sandbox container"):
+        with pytest.raises(UserError, match="--sandbox container"):
             bubblewrap.find_bubblewrap()
 
 
@@ -420,7 +420,7 @@ def engine() -> container.Engine:
     try:
         found = container.find_engine()
         container.check_image(found)
-    except KitError as error:
+    except UserError as error:
         pytest.skip(f"no container can be tried here: {error}")
     return found
 
@@ -616,11 +616,11 @@ class TestEngine:
         for name in ("lab8.py", "lab8_tools.py", "answers.md", "classifier.safetensors"):
             (student / name).write_bytes((solution / name).read_bytes())
         rows = {}
-        for wall in ("bubblewrap", "container"):
-            words = ["grade", tmp_path / "class", "--out", tmp_path / wall, "--images", "mini"]
-            done = grader(*words, "--sandbox", wall, "--json")
+        for sandbox in ("bubblewrap", "container"):
+            words = ["grade", tmp_path / "class", "--out", tmp_path / sandbox, "--images", "mini"]
+            done = grader(*words, "--sandbox", sandbox, "--json")
             assert done.returncode == 0, done.stderr
             (verdict,) = json.loads(done.stdout)
-            assert verdict["status"] == "graded" and verdict["sandbox"] == wall
-            rows[wall] = [(row["id"], row["points"]) for row in verdict["rows"]]
+            assert verdict["status"] == "graded" and verdict["sandbox"] == sandbox
+            rows[sandbox] = [(row["id"], row["points"]) for row in verdict["rows"]]
         assert rows["container"] == rows["bubblewrap"]

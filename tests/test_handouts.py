@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from grader import datasets, torchvision_shim
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.kit import handouts
 from grader.kit.handouts.chapters import read_chapters, student_notebook
 from grader.kit.handouts.inspection import inspect_pages
@@ -448,7 +448,7 @@ def test_a_build_finds(fault: str, tmp_path: Path) -> None:
     source = _course(tmp_path, first="# First\n", second=f"{SECOND}\n{addition}\n")
     lines: list[str] = []
     if "```" in addition:  # what only running it tells
-        with pytest.raises(KitError, match=r"1 problems, listed above"):
+        with pytest.raises(UserError, match=r"1 problems, listed above"):
             handouts.build(source, tmp_path / "out", lines.append, only=["02"], cell_seconds=5)
     else:
         lines = _inspected(source, tmp_path / "html")
@@ -490,12 +490,12 @@ def test_sources_that_cannot_be_a_book(changes: dict[str, str], expected: str, t
     source = _course(tmp_path)
     for name, text in changes.items():
         (source / name).write_text(text, encoding="utf-8")
-    with pytest.raises(KitError, match=expected):
+    with pytest.raises(UserError, match=expected):
         handouts.build(source, tmp_path / "out", lambda line: None)
 
 
 def test_an_unknown_chapter_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match="no chapter 07; there are 01, 02"):
+    with pytest.raises(UserError, match="no chapter 07; there are 01, 02"):
         handouts.build(_course(tmp_path), tmp_path / "out", lambda line: None, only=["07"])
 
 

@@ -1,6 +1,6 @@
-"""What honest students write works behind the wall, or fails with a line that names the rule.
+"""What honest students write works in the sandbox, or fails with a line that names the rule.
 
-All of it runs in one real box with the limits that a class is graded with.
+All of it runs in one real sandbox with the limits that a class is graded with.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ HEAD = "import torch\nfrom torch import nn\n"
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(threads=2)  # as on two cores: training and DataLoader then meet real threads
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(threads=2)  # as on two cores: training and DataLoader then meet real threads
 
 
 WORKS = {

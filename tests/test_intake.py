@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake import read_folder, read_submissions
 from grader.intake.entries import ARCHIVE_ERRORS, Allowance, count_members, open_zip
 from grader.intake.limits import ARCHIVES, STUDENT_FILES
@@ -373,7 +373,7 @@ def test_students_files_together_may_be_many(reader: Reader, monkeypatch: pytest
     students = {f"pb{one}/{number}.txt": "x" for one in range(10) for number in range(10)}
     found = reader.all(students | {"pb1/lab8.py": WORK})
     assert len(found) == 10 and status(found["pb1"]) is None
-    with pytest.raises(KitError, match="too long"):
+    with pytest.raises(UserError, match="too long"):
         reader.all(zipped(students), "zip")
 
 
@@ -637,7 +637,7 @@ def test_an_encrypted_hand_in_is_named_as_such(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_methods_that_unpack_without_bound_are_refused(reader: Reader, method: int) -> None:
+def test_methods_that_unpack_without_limit_are_refused(reader: Reader, method: int) -> None:
     submission = reader.one({"pb21.zip": zipped({"lab8.py": WORK}, method)})
     assert status(submission) is Status.NOT_GRADABLE
     assert submission.problem and "use an ordinary zip" in submission.problem.reason
@@ -944,7 +944,7 @@ def test_a_source_that_cannot_be_read_is_one_line(
     reader: Reader, content: bytes | Files, reason: str
 ) -> None:
     source = reader.source(content)
-    with pytest.raises(KitError) as caught:
+    with pytest.raises(UserError) as caught:
         read_submissions(source, reader.workdir)
     message = str(caught.value)
     assert reason in message and message.startswith(str(source)) and ";" in message and "\n" not in message
@@ -952,27 +952,27 @@ def test_a_source_that_cannot_be_read_is_one_line(
 
 def test_a_wrong_path_is_one_line(reader: Reader) -> None:
     for path in (reader.folder / "nowhere", reader.folder / ("x" * 300), reader.folder / "a\0b"):
-        with pytest.raises(KitError, match=r"no such file|cannot be read"):
+        with pytest.raises(UserError, match=r"no such file|cannot be read"):
             read_submissions(path, reader.workdir)
     rar = lay(reader.folder, {"class.tar.gz": b"\x1f\x8b"}) / "class.tar.gz"
-    with pytest.raises(KitError, match=r"class\.tar\.gz: is no zip; unpack it"):
+    with pytest.raises(UserError, match=r"class\.tar\.gz: is no zip; unpack it"):
         read_submissions(rar, reader.workdir)
     file = lay(reader.folder, {"lab8.py": WORK}) / "lab8.py"
-    with pytest.raises(KitError, match="neither a zip nor a folder"):
+    with pytest.raises(UserError, match="neither a zip nor a folder"):
         read_submissions(file, reader.workdir)
 
 
 def test_a_source_of_too_many_files_names_the_folder(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grader.intake.FOLDER_FILES", 50)
     many = {f"pb21/data/{number}.png": "x" for number in range(60)}
-    with pytest.raises(KitError, match=r"more than 50 files, most of them in pb21/data; move that away"):
+    with pytest.raises(UserError, match=r"more than 50 files, most of them in pb21/data; move that away"):
         reader.all({"pb22/lab8.py": WORK} | many)
 
 
 def test_a_working_folder_that_cannot_be_written_is_ours(reader: Reader) -> None:
     source = reader.source(FULL)
     blocker = lay(reader.folder, {"file": "x"}) / "file"
-    with pytest.raises(KitError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         read_submissions(source, blocker / "work")
 
 
@@ -1063,7 +1063,7 @@ def test_a_damaged_zip_never_stops_the_class(tmp_path: Path, hand_in: bytes) -> 
     assert status(found["pb22"]) is None and set(found) == {"pb21", "pb22"} and is_whole(found["pb21"])
     try:
         assert all(map(is_whole, reader.all(hand_in).values()))
-    except KitError as error:
+    except UserError as error:
         assert "\n" not in str(error)
     assert time.process_time() - began < 10
     shutil.rmtree(reader.workdir)

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_intake import ANSWERS, FULL, TEMPLATE, WORK, Files, attempt, lay, remarks, status, zipped
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake import Intake, read_folder, read_source, read_submissions
 from grader.intake.entries import Allowance, OwnFile, SourceReadError, open_regular
 from grader.intake.limits import STUDENT_FILES, STUDENT_MEMBERS
@@ -112,7 +112,7 @@ def test_a_zip_of_another_kind_beside_a_download_is_nobodys_and_is_told(take: Ta
 
 def test_a_torn_download_is_no_student(take: Take) -> None:
     torn = zipped(download("ann", "bob"))[:-30]
-    with pytest.raises(KitError, match="download it again"):
+    with pytest.raises(UserError, match="download it again"):
         take({DOWNLOAD: torn, "roster.csv": "x"})
     found = by_id(take({DOWNLOAD: torn, LATER: zipped(download("ann", "bob"))}))
     assert status(found[DOWNLOAD]) is Status.QUARANTINED and status(found["ann"]) is None
@@ -431,7 +431,7 @@ def test_another_systems_download_is_refused_in_one_line(take: Take, system: str
         files = {"roster.csv": "x", **files}
     if system == "Moodle, one" and where == "in a zip":
         return  # a student's own, as far as anybody can tell
-    with pytest.raises(KitError) as caught:
+    with pytest.raises(UserError) as caught:
         take(files)
     message = str(caught.value)
     assert system.split(",")[0] in message and "one folder a student" in message and "\n" not in message
@@ -442,7 +442,7 @@ def test_the_downloads_that_once_were_one_student_are_refused(case: str, tmp_pat
     source = Path(__file__).parents[2] / "shared" / "cases" / case
     if not source.is_dir():
         pytest.skip("the collected cases are not here")
-    with pytest.raises(KitError, match="of 3 people"):
+    with pytest.raises(UserError, match="of 3 people"):
         read_source(source, tmp_path)
 
 
@@ -554,13 +554,13 @@ def test_results_inside_the_source_are_no_student(tmp_path: Path) -> None:
 def test_results_of_an_earlier_run_are_no_student(take: Take) -> None:
     intake = take({**folders("ann", "bob"), "old/gradebook.sqlite": "x", "old/scores.csv": "x"})
     assert all_fine(intake, "ann", "bob") and intake.unclaimed == ("old/",)
-    with pytest.raises(KitError, match="nothing else"):
+    with pytest.raises(UserError, match="nothing else"):
         take({"old/gradebook.sqlite": "x", "old/scores.csv": "x"})
 
 
 def test_the_source_itself_is_not_for_results(tmp_path: Path) -> None:
     source = lay(tmp_path / "class", folders("ann", "bob"))
-    with pytest.raises(KitError, match="choose another --out"):
+    with pytest.raises(UserError, match="choose another --out"):
         read_source(source, tmp_path / "work", leave_out=source / "." / "ann" / "..")
 
 
@@ -599,14 +599,14 @@ def test_a_disk_that_fails_makes_no_zero(tmp_path: Path, monkeypatch: pytest.Mon
     assert problem and problem.status is Status.GRADER_ERROR
     assert name in problem.reason and "Input/output error" in problem.reason
     assert status(found["pb22"]) is None
-    with pytest.raises(KitError, match="Input/output error"):
+    with pytest.raises(UserError, match="Input/output error"):
         read_folder(source / "pb21", tmp_path / "own")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks files up in /proc")
 def test_a_download_that_cannot_be_read_is_one_line(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, DOWNLOAD)
-    with pytest.raises(KitError, match="Input/output error"):
+    with pytest.raises(UserError, match="Input/output error"):
         take({DOWNLOAD: zipped(download("ann", "bob")), "roster.csv": "x"})
 
 

@@ -1006,7 +1006,7 @@ def test_of_endless_outputs_the_end_is_kept() -> None:
     assert parse_notebook(text).claims == ()
 
 
-def test_the_bound_says_what_the_message_says() -> None:
+def test_the_threshold_says_what_the_message_says() -> None:
     (flag,) = judge(Counts(Loss(1000, 1000, 900, 0), STRONG, NOTHING, NOTHING), 1)
     assert f"{100 * DROP:.0f} points" in flag.message
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from grader import checks, kit
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.grade import Bench
 from grader.intake import read_submissions
 from grader.kit.build import generate
@@ -103,7 +103,7 @@ def test_helpers_disappear_but_for_their_hints() -> None:
     ],
 )
 def test_markers_that_do_not_pair_are_refused_with_their_line(source: str, line: int) -> None:
-    with pytest.raises(KitError, match=rf"^f\.py, line {line}: [^\n]+$"):
+    with pytest.raises(UserError, match=rf"^f\.py, line {line}: [^\n]+$"):
         make_template(source, "f.py")
 
 
@@ -327,7 +327,7 @@ def test_a_chinese_readme_that_does_not_give_each_row_its_points_is_refused(
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(KitError, match=rf"student_readme\.zh\.md: .*{told}"):
+    with pytest.raises(UserError, match=rf"student_readme\.zh\.md: .*{told}"):
         generate(course / "solution", "3.11")
 
 
@@ -512,7 +512,7 @@ def test_check_names_what_was_changed_added_or_lost(course: Path) -> None:
 def test_a_build_that_grades_wrongly_is_refused_and_nothing_is_written(
     course: Path, verdicts: tuple[Verdict, Verdict, Verdict], told: str
 ) -> None:
-    with pytest.raises(KitError, match=told):
+    with pytest.raises(UserError, match=told):
         _build(course, *verdicts)
     assert [path.name for path in (course / "assignment").iterdir()] == ["old.txt"]
 
@@ -530,13 +530,13 @@ def test_a_build_that_grades_wrongly_is_refused_and_nothing_is_written(
 )
 def test_a_missing_file_is_named(course: Path, name: str) -> None:
     (course / "solution" / name).unlink()
-    with pytest.raises(KitError, match=re.escape(name)):
+    with pytest.raises(UserError, match=re.escape(name)):
         _build(course, FULL, NOTHING, NOTHING)
 
 
 def test_a_readme_without_room_for_the_rubric_is_refused(course: Path) -> None:
     (course / "solution" / "student_readme.md").write_text("no room")
-    with pytest.raises(KitError, match=r"student_readme\.md: needs <!-- python --> once"):
+    with pytest.raises(UserError, match=r"student_readme\.md: needs <!-- python --> once"):
         generate(course / "solution", "3.11")
 
 

@@ -1,4 +1,4 @@
-"""The bounds on one submission, each driven over through a real box: how it ends, and the student's line."""
+"""The limits on one submission, each exceeded in a real sandbox: how it ends, and the student's line."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ MEMORY = ("out_of_memory", "the code used more than 400 MiB of memory")
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=LIMITS)
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=LIMITS)
 
 
 def end(slot: Slot, body: str) -> tuple[str, str]:
@@ -53,12 +53,12 @@ def test_processor_time_is_told_from_a_crash(slot: Slot, monkeypatch: pytest.Mon
     """Both limits were the same once: the kernel then skips the signal that tells, and just kills."""
     real = slot._worker_limits
     monkeypatch.setattr(slot, "_worker_limits", lambda limits: real(limits) | {"cpu_seconds": 1})
-    expected = ("timeout", "the code used more than 1 seconds of processor time")
+    expected = ("timeout", "the code used more than 1 seconds of CPU time")
     assert end(slot, "while True: pass") == expected
 
 
 def children(slot: Slot) -> list[str]:
-    """What runs in the box beside its first process, as seen from outside."""
+    """What runs in the sandbox beside its first process, as seen from outside."""
     assert slot._pid1 is not None
     fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
     pid1 = fields[fields.index("Pid:") + 1]
@@ -89,8 +89,8 @@ def test_what_outlives_the_worker_is_still_watched(slot: Slot) -> None:
 
 def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits in a socket is the kernel's memory and in no process's."""
-    bounds = LIMITS.model_copy(update={"memory_mib": 250, "open_files": 200})
-    monkeypatch.setattr(slot, "limits", bounds)
+    limits = LIMITS.model_copy(update={"memory_mib": 250, "open_files": 200})
+    monkeypatch.setattr(slot, "limits", limits)
     body = """
     kept = []
     for _ in range(8):
@@ -204,7 +204,7 @@ def test_signals_that_wait_are_few(slot: Slot) -> None:
         *("mapped shared memory", "output", "output beneath Python"),
     ],
 )
-def test_who_goes_over_a_bound_is_told_which(
+def test_who_exceeds_a_limit_is_told_which(
     slot: Slot, monkeypatch: pytest.MonkeyPatch, body: str, kind: str, words: str
 ) -> None:
     if kind == "timeout":
@@ -230,7 +230,7 @@ def test_a_function_that_prints_too_much_costs_no_other_function(slot: Slot) -> 
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
-def test_a_box_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
+def test_a_sandbox_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
     """Linux gives each session a share: with one for each of thirty processes, neighbours got a thirtieth."""
     body = """
     shares = set()
@@ -288,8 +288,8 @@ def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
     return 1
     """
     before = answer(slot, look)
-    box = slot._pid1
+    sandbox = slot._pid1
     # What waits to be accepted at the worker's own connection has no name; nothing else is there.
     assert before[0] in ([], ["a socket"])
     assert answer(slot, leave) == 1
-    assert answer(slot, look) == before and slot._pid1 == box  # cleaned, not replaced
+    assert answer(slot, look) == before and slot._pid1 == sandbox  # cleaned, not replaced

@@ -19,7 +19,7 @@ from grader import longest as longest_module
 from grader import training as training_module
 from grader.accuracy import accuracy_seconds, between_seconds
 from grader.budget import Budget
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.grade import Bench
 from grader.limits import Limits
 from grader.longest import TRAININGS, TRIES, longest
@@ -97,7 +97,7 @@ def bench(weights: Any, patch: pytest.MonkeyPatch, limits: Limits = LIMITS) -> I
 
             patch.setattr(made.slot, "student", noted)
             yield made, seen
-    except KitError as error:
+    except UserError as error:
         pytest.skip(str(error))
 
 
@@ -110,7 +110,7 @@ def work(tmp_path: Path) -> Submission:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("weights", "tries"), [("submitted", 2), ("train", 3), ("verify", 4)])
-def test_who_uses_up_everything_keeps_to_the_bound(
+def test_who_uses_up_everything_keeps_to_the_limit(
     work: Submission, weights: str, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = LIMITS
@@ -132,12 +132,14 @@ def test_who_uses_up_everything_keeps_to_the_bound(
 
 
 @pytest.mark.slow
-def test_a_box_that_fails_gives_the_time_once_more(work: Submission, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_fails_gives_the_time_once_more(
+    work: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
     grade_one = grade_module.grade_one
 
     def fails(work: Submission, bench: Bench, known: Evidence | None) -> Evidence:
         grade_one(work, bench, known)
-        raise SandboxError("the sandbox came to an end by itself")
+        raise SandboxError("the sandbox ended by itself")
 
     monkeypatch.setattr(grade_module, "grade_one", fails)
     with bench("submitted", monkeypatch) as (made, seen):
@@ -160,7 +162,7 @@ def test_a_machine_that_stays_too_busy_is_not_tried_again(
     assert len(seen.students) == 1
 
 
-def test_the_bound_with_what_comes_with_the_grader() -> None:
+def test_the_limit_with_what_comes_with_the_grader() -> None:
     """For 10,000 images on a machine of the pace that the limits are meant for, as submissions.md says."""
     limits, budget = Limits(), Budget()
     seconds = limits.accuracy_seconds, between_seconds(limits.accuracy_seconds, 10_000, 4_600)

@@ -13,7 +13,7 @@ from students import calls_of, grader, submission
 
 from grader import evidence as evidence_module
 from grader import grade as grade_module
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import rests_on
 from grader.grade import Bench
 from grader.gradebook import FILE_NAME
@@ -95,7 +95,7 @@ def test_a_corrected_check_measures_the_checks_and_no_accuracy(monkeypatch: pyte
             assert bench.measure(one, first) == first and (len(checks), len(accuracies)) == (1, 1)
             monkeypatch.setattr(evidence_module, "_of_checks", lambda: "corrected")
             second = bench.measure(one, first)
-    except KitError as error:
+    except UserError as error:
         pytest.skip(str(error))
     assert (len(checks), len(accuracies)) == (2, 1)
     assert second.accuracy == first.accuracy and second.checks != first.checks

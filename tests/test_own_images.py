@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from grader import datasets
 from grader.cli import main
 from grader.datasets import load_images_file
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.own_images import CLASSES, make
 
 FOLDERS = dict(zip(CLASSES, CLASSES, strict=True)) | {"airplane": "Planes", "automobile": "cars"}
@@ -141,7 +141,7 @@ def test_a_picture_is_turned_upright(photographs: Path, tmp_path: Path) -> None:
 def test_a_folder_that_will_not_do(tmp_path: Path, folders: list[str], said: str) -> None:
     for name in folders:
         (tmp_path / name).mkdir()
-    with pytest.raises(KitError, match=said):
+    with pytest.raises(UserError, match=said):
         make(tmp_path)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import grader.policy
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.policy import (
     Late,
     Policy,
@@ -248,7 +248,7 @@ def test_a_faulty_policy_is_refused_in_one_line_that_names_file_and_key(
     tmp_path: Path, old: str, new: str, key: str, problem: str
 ) -> None:
     assert old in GOOD
-    with pytest.raises(KitError, match=problem) as caught:
+    with pytest.raises(UserError, match=problem) as caught:
         load(tmp_path, GOOD.replace(old, new, 1))
     assert str(caught.value).startswith(f"{tmp_path / '规则.toml'}: {key}: ")
     assert str(caught.value).endswith(": fix it there")
@@ -265,10 +265,10 @@ def test_a_faulty_policy_is_refused_in_one_line_that_names_file_and_key(
     ids=["unfinished", "no such day", "GB18030"],
 )
 def test_what_is_no_policy_file_is_refused(tmp_path: Path, text: str | bytes, problem: str) -> None:
-    with pytest.raises(KitError, match=problem) as caught:
+    with pytest.raises(UserError, match=problem) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)
-    with pytest.raises(KitError, match=r"cannot be read .*: name a policy file"):
+    with pytest.raises(UserError, match=r"cannot be read .*: name a policy file"):
         load_policy(tmp_path / "none.toml")
 
 
@@ -487,7 +487,7 @@ def test_from_nothing_nothing_is_deducted() -> None:
 
 
 @given(policies(), POINTS, POINTS, st.integers(-3600, 20 * 86_400), st.integers(0, 2 * 86_400))
-def test_a_deduction_has_its_bounds_and_grows_with_lateness(
+def test_a_deduction_has_its_limits_and_grows_with_lateness(
     policy: Policy, points: Decimal, other: Decimal, seconds: int, more: int
 ) -> None:
     late, later = timedelta(seconds=seconds), timedelta(seconds=seconds + more)

@@ -1,4 +1,4 @@
-"""What happens to a batch when something dies: boxes, jobs, the grader itself, the room on a disk."""
+"""What happens to a batch when something dies: sandboxes, jobs, the grader itself, the room on a disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from students import command, submission
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, SandboxError, Slot
 from grader.sandbox import slot as slot_module
 from grader.workdir import LOCK, Workdir, sweep
@@ -48,8 +48,8 @@ def conv_output_size(input_size, kernel_size, stride=1, padding=0):
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=LIMITS)
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=LIMITS)
 
 
 def pid_of(descriptor: int | None) -> int:
@@ -64,7 +64,7 @@ def kill_soon(act: Callable[[], None]) -> threading.Timer:
 
 
 class TestBox:
-    """A box that ends or halts while a submission runs is nobody's fault: no failure is the student's."""
+    """A sandbox that ends or halts while a submission runs is nobody's fault: no failure is the student's."""
 
     def ask(self, slot: Slot) -> object:
         with slot.student(submission(SLOW)) as student:
@@ -80,7 +80,7 @@ class TestBox:
             if who == "zygote":
                 with pytest.raises(SandboxError):
                     student.call("conv_output_size", 5)
-            else:  # the box lives on without bubblewrap's outer process, or is replaced
+            else:  # the sandbox lives on without bubblewrap's outer process, or is replaced
                 assert student.call("conv_output_size", 2) == "well"
             timer.join()
         assert self.ask(slot) == "well"
@@ -104,20 +104,20 @@ class TestBox:
         os.kill(pid_of(slot._pid1), signal.SIGKILL)
         assert self.ask(slot) == "well"
 
-    def test_a_box_that_cannot_be_had_again_is_no_end_of_the_batch(
+    def test_a_sandbox_that_cannot_be_had_again_is_no_end_of_the_batch(
         self, slot: Slot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It raised KitError once, with which the whole batch ended."""
+        """It raised UserError once, with which the whole batch ended."""
 
         def refuse(*_: object) -> None:
-            raise KitError("no wall")
+            raise UserError("no sandbox")
 
         assert self.ask(slot) == "well"
         with monkeypatch.context() as patch:
-            patch.setattr(slot, "_start_walled", refuse)
+            patch.setattr(slot, "_start_bubblewrap", refuse)
             with slot.student(submission("import os\ndef conv_output_size():\n" + deep())) as student:
                 assert student.call("conv_output_size") is None
-            with pytest.raises(SandboxError, match=r"could not be started again \(no wall\)"):
+            with pytest.raises(SandboxError, match=r"could not be started again \(no sandbox\)"):
                 self.ask(slot)
         assert self.ask(slot) == "well"
 
@@ -216,17 +216,19 @@ def slow_batch(tmp_path: Path, count: int = 1) -> tuple[subprocess.Popen[str], l
         start_new_session=True,
     )
 
-    def boxes() -> list[int]:
+    def sandboxes() -> list[int]:
         """Bubblewrap, which says what it starts, and all below it, which keeps that to itself."""
         outer = [pid for pid in descendants(process.pid) if "boxed import zygote" in name_of(pid)]
         return list({*outer, *(pid for above in outer for pid in descendants(above))})
 
-    if not until(lambda: len(boxes()) >= 3):  # bubblewrap, the zygote, the worker
+    if not until(lambda: len(sandboxes()) >= 3):  # bubblewrap, the zygote, the worker
         process.kill()
-        pytest.fail(f"no box was seen; the grader said: {process.communicate(timeout=60)}")
+        pytest.fail(f"no sandbox was seen; the grader said: {process.communicate(timeout=60)}")
     below = descendants(process.pid)
     jobs = [
-        pid for pid in below if "bwrap" not in name_of(pid) and any(b in descendants(pid) for b in boxes())
+        pid
+        for pid in below
+        if "bwrap" not in name_of(pid) and any(b in descendants(pid) for b in sandboxes())
     ]
     return process, jobs[-1:], below
 
@@ -257,7 +259,7 @@ def test_a_job_that_is_killed_costs_nobody_anything(tmp_path: Path) -> None:
 
 
 def test_a_long_path_to_the_temporary_files_is_no_fault(tmp_path: Path) -> None:
-    """The fork server's socket has no room for its name there: it ended as a fault of the grader's own."""
+    """The fork server's socket has no room for its name there: it ended as an internal error."""
     folder = tmp_path / ("x" * 90)
     folder.mkdir()
     source = lay(tmp_path / "class", {"honest": HONEST})

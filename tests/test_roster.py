@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.roster import Roster, RosterEntry, missing, read_roster, unknown
 from grader.text import safe_line
 
@@ -52,7 +52,7 @@ def read(tmp_path: Path, content: str | bytes) -> Roster:
 
 
 def refusal(tmp_path: Path, content: str | bytes) -> str:
-    with pytest.raises(KitError) as caught:
+    with pytest.raises(UserError) as caught:
         read(tmp_path, content)
     told = str(caught.value)
     assert told.startswith(f"{tmp_path / '名单.csv'}: ") and "\n" not in told
@@ -322,7 +322,7 @@ def test_what_a_workbook_may_have_changed_is_refused_with_its_row(
 
 def test_broken_workbooks_are_refused(tmp_path: Path) -> None:
     good = workbook([["id"], ["0012"]])
-    assert "is no workbook that can be read" in refusal(tmp_path, good[: len(good) // 2])
+    assert "is not a readable workbook" in refusal(tmp_path, good[: len(good) // 2])
     assert "an old or an encrypted Excel file" in refusal(tmp_path, b"\xd0\xcf\x11\xe0" + bytes(600))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -338,7 +338,7 @@ def test_broken_workbooks_are_refused(tmp_path: Path) -> None:
             path.write_bytes(file.getvalue())
             try:
                 assert ids(read_roster(path)) == ["0012"]  # what is broken may be what nobody reads
-            except KitError as error:
+            except UserError as error:
                 assert "\n" not in str(error)
 
 
@@ -395,12 +395,12 @@ def test_ids_in_no_known_encoding_are_refused_and_names_are_not(tmp_path: Path) 
 
 def test_missing_huge_and_unreadable_files_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(KitError, match=r"cannot be read .*: name another file"):
+        with pytest.raises(UserError, match=r"cannot be read .*: name another file"):
             read_roster(path)
     huge = tmp_path / "huge.csv"
     huge.touch()
     os.truncate(huge, 17 * 1024 * 1024)
-    with pytest.raises(KitError, match="larger than 16 MiB"):
+    with pytest.raises(UserError, match="larger than 16 MiB"):
         read_roster(huge)
     assert "beyond any class list" in refusal(tmp_path, "id\n" + "\n".join(map(str, range(50_001))))
 
@@ -446,7 +446,7 @@ def test_whatever_is_in_a_file_it_is_read_or_refused_in_a_line(
     path.write_bytes(content)
     try:
         roster = read_roster(path)
-    except KitError as error:
+    except UserError as error:
         assert safe_line(str(error), 1000) == str(error)
         return
     assert len(set(ids(roster))) == len(roster.entries) > 0

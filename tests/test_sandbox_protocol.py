@@ -156,7 +156,7 @@ def test_damaged_tensors_are_refused_or_read(data: bytes) -> None:
         protocol.START.pack(b"LAB8", 1, 2**64 - 1),
     ],
 )
-def test_lengths_beyond_the_bounds_are_refused_before_anything_is_read(start: bytes) -> None:
+def test_lengths_beyond_the_limits_are_refused_before_anything_is_read(start: bytes) -> None:
     with pytest.raises(ProtocolError):
         protocol.unpack_start(start, 100, 200)
     assert protocol.unpack_start(protocol.START.pack(b"LAB8", 100, 200), 100, 200) == (100, 200)

@@ -1,4 +1,4 @@
-"""The compiled filters of system calls, interpreted here as the kernel does, and tried in a real box."""
+"""The compiled seccomp filters, interpreted here as the kernel does, and tried in a real sandbox."""
 
 from __future__ import annotations
 
@@ -187,15 +187,15 @@ def test_arguments_are_judged_by_what_the_kernel_takes_of_them(
     assert got == ALLOW or number > 0
 
 
-BOX = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
+SANDBOX = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot()
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot()
 
 
-def in_the_box(slot: Slot, body: str) -> Any:
+def in_the_sandbox(slot: Slot, body: str) -> Any:
     top = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -206,7 +206,7 @@ def call(number, *arguments):
     return answer(slot, body, top)
 
 
-@BOX
+@SANDBOX
 def test_the_kernel_refuses_what_the_program_says(slot: Slot) -> None:
     machine = platform.machine()
     traps = (335, 336) if machine == "x86_64" else ()  # uretprobe and uprobe: Linux does not ask filters
@@ -217,10 +217,10 @@ def test_the_kernel_refuses_what_the_program_says(slot: Slot) -> None:
     ]
     assert len(refused) > 250
     body = f"return [n for n in {refused} if call(n, -1, -1, -1, -1, -1, -1) not in (1, 38)]"
-    assert in_the_box(slot, body) == []
+    assert in_the_sandbox(slot, body) == []
 
 
-@BOX
+@SANDBOX
 def test_options_are_refused_as_by_a_linux_without_them(slot: Slot) -> None:
     body = """
     import fcntl, mmap
@@ -239,7 +239,7 @@ def test_options_are_refused_as_by_a_linux_without_them(slot: Slot) -> None:
     attempt('sync', os.sync)
     return got
     """
-    assert in_the_box(slot, body) == {
+    assert in_the_sandbox(slot, body) == {
         **{"buffer": errno.ENOPROTOOPT, "filter": errno.ENOPROTOOPT, "datagrams": errno.EPERM},
         **{"pipe": errno.EINVAL, "type": errno.ENOTTY, "huge": errno.ENOMEM, "merge": errno.EINVAL},
         "sync": None,

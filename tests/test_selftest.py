@@ -19,7 +19,7 @@ from mistakes import LAB8, m
 from students import calls_of, submission
 from torch.nn import functional as F
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake import read_submissions
 from grader.kit import parts
 from grader.lenet import SHAPES
@@ -439,6 +439,7 @@ NOT_TOLD_BY = (
     *("host.py", "torchvision_shim.py"),
 )
 NOT_TOLD = """\
+, the mark is 7
 they took 7 seconds, the others 7 until then
 another hand-in carries
 it could not be read: 7
@@ -486,12 +487,14 @@ its weights: 7
 lab labs hw homework
 lines 7 to 7 are a merge conflict
 logits that fit the labels given, by image
+not late
 nothing was learnt
 no lab8.py or lab8.ipynb was found7
 of another shape
 pickled in a way that
 selftest.py [task ...]
 students by section
+the attempt 7 counts
 the download holds two assignments
 the files of the source itself
 the loss on these images
@@ -635,7 +638,7 @@ def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
 
 def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "START", "grader.grade")
-    with pytest.raises(KitError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
+    with pytest.raises(UserError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
         parts.pack_parts("3.11")
 
 
@@ -658,7 +661,7 @@ def test_a_process_that_never_connects_is_ended_and_told(
     monkeypatch.setattr(process, "START_SECONDS", 1.0 if "60" in program else 60.0)
     work = submission(LAB8)
     with (
-        pytest.raises(KitError, match=re.escape(told)),
+        pytest.raises(UserError, match=re.escape(told)),
         process.LocalSlot(tmp_path / "selftest.py", [], Limits()) as slot,
         slot.student(work) as student,
     ):

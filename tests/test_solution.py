@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from grader import datasets
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.questions import assess_answers
 from grader.rubric import load_rubric
 
@@ -76,14 +76,14 @@ def test_the_source_stays_short() -> None:
     assert len([line for line in map(str.strip, lines) if line and not line.startswith(marks)]) <= 300
 
 
-@pytest.mark.parametrize("rung", ["quick", "standard", "best"])
+@pytest.mark.parametrize("preset", ["quick", "standard", "best"])
 def test_augmented_images_are_what_padding_cropping_mirroring_and_a_grey_square_give(
-    lab8: ModuleType, rung: str
+    lab8: ModuleType, preset: str
 ) -> None:
-    shift, hole = lab8.RUNGS[rung].shift, lab8.RUNGS[rung].hole
+    shift, cutout = lab8.PRESETS[preset].shift, lab8.PRESETS[preset].cutout
     images = torch.randint(0, 256, (200, 3, 32, 32), dtype=torch.uint8)
     mirrored = torch.arange(200) % 2 == 0
-    found = lab8.augment(images, mirrored, torch.Generator().manual_seed(3), lab8.RUNGS[rung])
+    found = lab8.augment(images, mirrored, torch.Generator().manual_seed(3), lab8.PRESETS[preset])
     generator = torch.Generator().manual_seed(3)
     shifts = torch.randint(-shift, shift + 1, (2, 200), generator=generator)
     centres = torch.randint(32, (2, 200), generator=generator)
@@ -93,8 +93,8 @@ def test_augmented_images_are_what_padding_cropping_mirroring_and_a_grey_square_
     ):
         wanted = image[:, shift + dy :, shift + dx :][:, :32, :32]
         wanted = wanted.flip(2) if mirror else wanted.clone()
-        half = hole // 2  # of it is on either side of the centre, which may be at the edge
-        if hole:
+        half = cutout // 2  # of it is on either side of the centre, which may be at the edge
+        if cutout:
             wanted[:, max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1] = 120
         assert torch.equal(result, wanted)
     assert {value for pair in shifts.tolist() for value in pair} == set(range(-shift, shift + 1))
@@ -113,10 +113,10 @@ def test_orthogonal_steps_have_equal_strength_in_all_directions(lab8: ModuleType
 def test_every_rung_is_one_argument(lab8: ModuleType) -> None:
     images = lab8.preprocess(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
     sizes = {}
-    for rung in ("quick", "standard", "best"):
-        net = lab8.Classifier(rung)
+    for preset in ("quick", "standard", "best"):
+        net = lab8.Classifier(preset)
         assert net(images).shape == (2, 10)
-        sizes[rung] = sum(parameter.numel() for parameter in net.parameters())
+        sizes[preset] = sum(parameter.numel() for parameter in net.parameters())
     assert sizes["quick"] < sizes["standard"] < sizes["best"]
     assert sum(parameter.numel() for parameter in lab8.classifier().parameters()) == sizes["standard"]
 
@@ -161,7 +161,7 @@ def test_whitening_leaves_patches_uncorrelated(
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     lab8: ModuleType, small_set: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(lab8.RUNGS, "standard", lab8.RUNGS["quick"]._replace(epochs=1))
+    monkeypatch.setitem(lab8.PRESETS, "standard", lab8.PRESETS["quick"]._replace(epochs=1))
     images, labels = small_set
 
     def train(seed: int) -> torch.Tensor:
@@ -200,7 +200,7 @@ def test_a_training_is_repeatable_on_a_gpu_without_giving_up_cudnn(lab8: ModuleT
 
 
 class Steps:
-    """Batches for `train_loop` that take `busy` seconds of processor time each."""
+    """Batches for `train_loop` that take `busy` seconds of CPU time each."""
 
     def __init__(self, busy: float = 0.0) -> None:
         self.busy, self.taken = busy, 0
@@ -339,7 +339,7 @@ def test_the_weights_are_as_good_as_their_record_says(lab8: ModuleType) -> None:
     try:
         images, labels = datasets.load("cifar10", "test", "full")
         allowed = 0.0005  # another machine rounds otherwise
-    except KitError:  # nobody fetched the complete set here
+    except UserError:  # nobody fetched the complete set here
         images, labels = datasets.load("cifar10", "test", "mini")
         allowed = 0.03  # three standard errors of 1,000 images
     _, accuracy = lab8.evaluate(net, images, labels)

@@ -23,8 +23,8 @@ def test_datasets_transforms_and_models_work_when_the_file_is_loaded_by_its_path
     out = python(
         LOAD
         + """
-mended = shim.prepare_torchvision()
-assert shim.prepare_torchvision() is mended, "asked again, it answers the same"
+fixed = shim.prepare_torchvision()
+assert shim.prepare_torchvision() is fixed, "asked again, it answers the same"
 import torchvision                                   # as a student writes it
 assert shim.import_torchvision() is torchvision
 import torch
@@ -47,8 +47,8 @@ torch.ops.load_library = real.append                  # stands for an extension 
 print(shim.prepare_torchvision(), len(real), hasattr(torch.ops.torchvision, "nms"))
 """
     )
-    mended, loaded, declared = out.split()
-    assert (mended, declared) == ("False", "False")
+    fixed, loaded, declared = out.split()
+    assert (fixed, declared) == ("False", "False")
     assert int(loaded) == (1 if sys.platform == "linux" else 0)
 
 

@@ -57,13 +57,13 @@ pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap
 
 
 @pytest.fixture(scope="module")
-def box(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=Limits(wall_seconds=300, call_seconds=2))
+def sandbox(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=Limits(wall_seconds=300, call_seconds=2))
 
 
 @pytest.fixture
-def slot(box: Slot, quick_pace: None) -> Slot:
-    return box
+def slot(sandbox: Slot, quick_pace: None) -> Slot:
+    return sandbox
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def test_the_seed_and_the_scaled_seconds_reach_the_code(slot: Slot, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_the_pace_is_measured_inside_the_wall(box: Slot) -> None:
-    assert 10 < measure_pace(box).images_per_second < 1e6
+def test_the_pace_is_measured_inside_the_sandbox(sandbox: Slot) -> None:
+    assert 10 < measure_pace(sandbox).images_per_second < 1e6
 
 
 @given(pace=st.floats(1e-3, 1e9), other=st.floats(1e-3, 1e9))

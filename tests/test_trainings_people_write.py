@@ -1,6 +1,6 @@
 """Whether `train_classifier` learns: honest trainings of every kind pass, and what teaches nothing fails.
 
-All of it runs in a real box, on the images and with the seconds that a class is graded with.
+All of it runs in a real sandbox, on the images and with the seconds that a class is graded with.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ SMALL = "nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(192, 32), nn.ReL
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(limits=Limits(call_seconds=5))
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(limits=Limits(call_seconds=5))
 
 
 @pytest.fixture(scope="module")

@@ -532,7 +532,7 @@ def test_what_is_read_with_the_code_is_part_of_the_digest_and_of_its_size(tmp_pa
     assert (flag := carries(code)) and flag.kind == "code_size"
 
 
-def test_helpers_count_against_the_bound_of_the_code() -> None:
+def test_helpers_count_against_the_limit_on_the_code() -> None:
     half = "#" * (1100 * 1024)
     contents = {"lab8.py": WORK + "import a, b\n", "a.py": half, "b.py": half}
     found = find_code(entries(contents))
@@ -581,10 +581,10 @@ USES = (
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
     if platform.system() != "Linux":
         pytest.skip("bubblewrap is Linux's")
-    return walled_slot()
+    return sandboxed_slot()
 
 
 def answer(slot: Slot, cell: str | tuple[str, ...], files: dict[str, str]) -> tuple[object, list[str]]:

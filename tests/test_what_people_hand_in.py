@@ -1,6 +1,6 @@
 """Styles of honest work that an extractor or a grader can lose, each with the value that is right.
 
-Through `extract` where it is about what is taken from the file; through a real box where it is about grading.
+What is taken from the file is tried through `extract`, grading through a real sandbox.
 """
 
 from __future__ import annotations
@@ -787,7 +787,7 @@ LINES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LINES, max_size=14).map("\n".join))
-def test_any_lines_are_mended_or_left_out(text: str) -> None:
+def test_any_lines_are_repaired_or_left_out(text: str) -> None:
     extracted = extract([text, "def f(): return 7"], ["f"], "lab8.ipynb")
     assert "def f():\n    return 7" in text_of(extracted)
     cell = read_cell(text, "lab8.ipynb")
@@ -820,12 +820,12 @@ def test_a_merge_conflict_in_a_notebook_is_called_so() -> None:
         parse_notebook(text)
 
 
-# --- in the box ------------------------------------------------------------------------------------
+# --- in the sandbox --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot(threads=1)
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot(threads=1)
 
 
 def submission(*cells: str, filename: str = "lab8.py", **more: Any) -> Submission:
@@ -869,7 +869,7 @@ WORKS = {
 
 
 @pytest.mark.parametrize("style", WORKS)
-def test_it_works_in_the_box(slot: Slot, style: str) -> None:
+def test_it_works_in_the_sandbox(slot: Slot, style: str) -> None:
     top, value, expected = WORKS[style]
     assert answer(slot, top + FUNCTION.format(value)) == expected
 

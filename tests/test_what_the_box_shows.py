@@ -1,4 +1,4 @@
-"""What a submission finds in its box: all that Python needs of the system, and no trace of the one before."""
+"""What a submission finds in its sandbox: all that Python needs, and no trace of the one before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import torch
 from students import answer
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.sandbox import Slot, runtime
 
 torch.set_num_threads(1)
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap
 
 
 @pytest.fixture(scope="module")
-def slot(walled_slot: Callable[..., Slot]) -> Slot:
-    return walled_slot()
+def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+    return sandboxed_slot()
 
 
 @pytest.fixture(scope="module")
 def own(slot: Slot) -> Iterator[Slot]:
-    """A box of this module's alone."""
+    """A sandbox of this module's alone."""
     with Slot() as own:
         yield own
 
@@ -76,11 +76,11 @@ class TestRuntime:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(runtime, "LDCONFIG", (str(tmp_path / "ldconfig"),))
-        with pytest.raises(KitError, match="no `ldconfig` here"):
+        with pytest.raises(UserError, match="no `ldconfig` here"):
             runtime.paths.__wrapped__("cpu")
         (tmp_path / "ldconfig").write_text("#!/bin/sh\nexit 3\n")
         (tmp_path / "ldconfig").chmod(0o755)
-        with pytest.raises(KitError, match=r"`ldconfig -p` does not say .* exit status 3"):
+        with pytest.raises(UserError, match=r"`ldconfig -p` does not say .* exit status 3"):
             runtime.paths.__wrapped__("cpu")
 
 
@@ -129,7 +129,9 @@ class TestCounters:
         ],
         ids=["files", "threads"],
     )
-    def test_after_a_submission_that_moved_them_far_the_box_is_a_new_one(self, own: Slot, far: str) -> None:
+    def test_after_a_submission_that_moved_them_far_the_sandbox_is_a_new_one(
+        self, own: Slot, far: str
+    ) -> None:
         answer(own, far)
         first = self.seen(own)
         self.seen(own)

@@ -25,7 +25,7 @@ from grader.expect import CheckFailed, show
 from grader.sandbox import Model, Student, StudentFailure
 from grader.types import CheckOutcome, Outcome
 
-# Of processor time, for what a check itself computes on what came back. That is bounded, so that a few
+# Of CPU time, for what a check itself computes on what came back. That is bounded, so that a few
 # seconds are the most that it ever takes.
 JUDGING_SECONDS = 60.0
 

@@ -1,8 +1,8 @@
 """The engine for one machine: a few processes, each with a sandbox slot of its own.
 
 The processes are separate so that pytest, torch and their settings belong to
-one submission at a time, and so that even a fault of the grader's own costs
-one submission and not the batch.
+one submission at a time, and so that even an internal error costs one
+submission and not the batch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.evidence import failed
 from grader.setup import Setup
 from grader.types import Evidence, Submission
@@ -25,7 +25,7 @@ from grader.workdir import sockets_fit
 
 Work = tuple[Submission, Evidence | None]  # with what is known of it already
 
-TRIES = 2  # a job process that dies is no fault of the student's: once more on a fresh one
+TRIES = 2  # when a job process dies, the student is not to blame: once more in a fresh one
 
 
 class _Job:
@@ -53,7 +53,7 @@ def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evi
     """Measure submissions, at most `jobs` at a time; yield each one's `Evidence` as soon as it is there.
 
     What is known of one and still holds is not measured again. A submission whose job process dies twice
-    ends as a failure of the grader's. Raises `KitError` where a job cannot set up its bench (no sandbox to
+    ends as a failure of the grader's. Raises `UserError` where a job cannot set up its bench (no sandbox to
     be had, no data): then nobody could be graded.
     """
     if setup.sandbox == "bubblewrap":
@@ -85,7 +85,7 @@ def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evi
                         yield failed(work[0], reason)
                     continue
                 job.work = None
-                if isinstance(answer, KitError):
+                if isinstance(answer, UserError):
                     raise answer
                 _next(job, todo, tries)
                 yield answer
@@ -119,12 +119,12 @@ def _work(connection: Connection, setup: Setup) -> None:
     with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
             submission, known = connection.recv()
-            answer: Evidence | KitError
+            answer: Evidence | UserError
             try:
                 bench = bench or Bench(setup)
                 answer = bench.measure(submission, known)
-            except KitError as error:
+            except UserError as error:
                 answer = error
             except OSError as error:  # a disk without room, for instance
-                answer = KitError(f"a grading process cannot be set up: {error}")
+                answer = UserError(f"a grading process cannot be set up: {error}")
             connection.send(answer)

@@ -6,13 +6,13 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` at `path`; whatever happens, what was there before stays until the new is complete.
 
-    A file that already says so is left alone. Raises `KitError`.
+    A file that already says so is left alone. Raises `UserError`.
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -25,9 +25,9 @@ def replace_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise KitError(
+        raise UserError(
             f"{path}: cannot be written ({error.strerror}): close it if it is open elsewhere and make room,"
-            " then run the command again; nothing that was there is lost"
+            " then run the command again; what was there is kept"
         ) from error
     finally:
         with suppress(OSError):

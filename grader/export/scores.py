@@ -39,7 +39,7 @@ def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> N
     """Write `scores.csv`, `scores.xlsx` and `students/<id>.json` into a results `folder`.
 
     Everything is rendered before the first file is replaced, and each file is
-    replaced at once. Raises `KitError` where a file cannot be written.
+    replaced at once. Raises `UserError` where a file cannot be written.
     """
     verdicts = sorted(verdicts, key=lambda verdict: verdict.student_id)
     head = columns(rubric)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake.entries import (
     ARCHIVE_ERRORS,
     ENCRYPTED,
@@ -95,7 +95,7 @@ def read_source(
     `workdir`, which must outlive the submissions' use; all else is read into memory.
 
     A student's damaged, hostile or empty files become that submission's
-    `problem`, and so do files that the grader may not read; raises `KitError`
+    `problem`, and so do files that the grader may not read; raises `UserError`
     where the source as a whole cannot be read.
     """
     try:
@@ -116,7 +116,7 @@ def read_source(
                 # Not the student's name: file systems that ignore case would bring two students together.
                 submissions += _survive(group, workdir / str(number), source, every_attempt)
     except OSError as error:  # what fails in a student's files was caught where they are read
-        raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
+        raise UserError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
     submissions = sorted(_tell_look_alikes(submissions), key=lambda submission: submission.student_id)
     unclaimed = tuple(entry.label + ("/" if entry.is_folder else "") for entry in layout.unclaimed)
     return Intake(submissions=tuple(submissions), layout=layout.kind, basis=layout.basis, unclaimed=unclaimed)
@@ -125,14 +125,14 @@ def read_source(
 def _path_within(source: Path, folder: Path | None) -> str:
     """The path of `folder` as it is met when `source` is walked; "" where it is not in it.
 
-    Raises `KitError` where they are the same, so that the next run would read these results as students'.
+    Raises `UserError` where they are the same, so that the next run would read these results as students'.
     """
     try:
         inside = folder.resolve().relative_to(source.resolve()) if folder else None
     except (OSError, ValueError, RuntimeError):
         return ""
     if inside == Path():
-        raise KitError(f"{folder}: is the folder to be graded too; choose another --out, in it or elsewhere")
+        raise UserError(f"{folder}: is the folder to be graded too; choose another --out, in it or elsewhere")
     return str(source / inside) if inside else ""
 
 
@@ -140,9 +140,9 @@ def _read_layout(source: Path, entries: list[Entry], name: str, zips: _Zips) -> 
     try:
         return read_layout(entries, name, zips.open)
     except RefusedError as error:
-        raise KitError(f"{source}: {error}") from None
+        raise UserError(f"{source}: {error}") from None
     except SourceReadError as error:
-        raise KitError(f"{source}: {error}; give the grader the permission to read it") from None
+        raise UserError(f"{source}: {error}; give the grader the permission to read it") from None
 
 
 def read_folder(
@@ -150,7 +150,7 @@ def read_folder(
 ) -> tuple[Submission, dict[str, bytes]]:
     """Read a folder that is one student's own; the files that were taken come with it, by their paths.
 
-    Paths below `folder` that `skip` is true of are not looked at. Raises `KitError` as above.
+    Paths below `folder` that `skip` is true of are not looked at. Raises `UserError` as above.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -160,7 +160,7 @@ def read_folder(
             submission, taken = _assemble(HandIn(name, entries, is_whole_source=True), 1, workdir, folder)
             return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
         except SourceReadError as error:
-            raise KitError(f"{error}; check its permissions") from None
+            raise UserError(f"{error}; check its permissions") from None
 
 
 def _tell_look_alikes(submissions: Sequence[Submission]) -> list[Submission]:
@@ -185,11 +185,11 @@ def _open_source(
     try:
         kind = source.stat().st_mode
     except FileNotFoundError:
-        raise KitError(
+        raise UserError(
             f"{source}: there is no such file or folder; give the download's zip or folder"
         ) from None
     except (OSError, ValueError) as error:
-        raise KitError(
+        raise UserError(
             f"{source}: cannot be read ({short(error)}); check the path and its permissions"
         ) from None
     most = SOURCE_FILES
@@ -198,19 +198,19 @@ def _open_source(
         try:
             entries = folder_entries(source, most, leave_out)
         except OSError as error:
-            raise KitError(f"{source}: cannot be read ({short(error)}); check its permissions") from None
+            raise UserError(f"{source}: cannot be read ({short(error)}); check its permissions") from None
         name = decode_file_name(source.resolve().name)
     elif stat.S_ISREG(kind) and source.suffix.lower() not in (".py", ".ipynb"):
         entries, name = _open_source_zip(source, allowance, stack), decode_file_name(source.stem)
     else:
-        raise KitError(
+        raise UserError(
             f"{source}: is neither a zip nor a folder; give the download, or the folder it lies in"
         )
     if not entries:
-        raise KitError(f"{source}: holds no files; give the download's zip or folder")
+        raise UserError(f"{source}: holds no files; give the download's zip or folder")
     if len(entries) > most:
         (fullest, _), *_ = Counter(entry.path.rpartition("/")[0] for entry in entries).most_common(1)
-        raise KitError(
+        raise UserError(
             f"{source}: holds more than {most:,} files, most of them in "
             f"{safe_line(fullest, 200) or 'its top'}; move that away, or give one class's download at a time"
         )
@@ -222,14 +222,14 @@ def _open_source_zip(source: Path, allowance: Allowance, stack: ExitStack) -> li
         file = stack.enter_context(open_regular(str(source.resolve())))
         entries = zip_entries(stack.enter_context(open_zip(file, allowance)))
     except SourceReadError as error:
-        raise KitError(f"{source}: {error}; check its permissions") from None
+        raise UserError(f"{source}: {error}; check its permissions") from None
     except ARCHIVE_ERRORS as error:
         if is_other_archive(source.name):
-            raise KitError(f"{source}: is no zip; unpack it and give the folder") from None
-        mend = "download it again, or unpack it and give the folder"
-        raise KitError(f"{source}: cannot be read as a zip ({short(error)}); {mend}") from None
+            raise UserError(f"{source}: is no zip; unpack it and give the folder") from None
+        fix = "download it again, or unpack it and give the folder"
+        raise UserError(f"{source}: cannot be read as a zip ({short(error)}); {fix}") from None
     if any(entry.flaw == ENCRYPTED for entry in entries):
-        raise KitError(f"{source}: is encrypted; unpack it with its password and give the folder")
+        raise UserError(f"{source}: is encrypted; unpack it with its password and give the folder")
     return entries
 
 
@@ -280,7 +280,7 @@ def _survive(group: Sequence[HandIn], folder: Path, source: Path, every_attempt:
     try:
         return _one_student(group, folder, source, every_attempt)
     except Exception as error:
-        if isinstance(error, KitError) and group[0].is_whole_source:
+        if isinstance(error, UserError) and group[0].is_whole_source:
             raise
         reason = f"it could not be read: {str(error) or type(error).__name__}"
         if isinstance(error, SourceReadError):
@@ -369,7 +369,7 @@ def _assemble(
         contents = unpack(hand_in.entries, folder, stack)
         if contents.hostile:
             if contents.is_bomb and hand_in.is_whole_source and source.is_file():
-                raise KitError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
+                raise UserError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
             return _with_problem(submission, Status.QUARANTINED, contents.hostile), ()
         code = find_code(contents.files)
         if reason := several_people(contents.files, code.whole):

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake.limits import (
     BOMB_BYTES,
     BOMB_RATIO,
@@ -171,7 +171,7 @@ def _full_disk() -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"a submission's files cannot be unpacked ({short(error)})"
-        raise KitError(f"{problem}; free some space, or point TMPDIR to a larger disk") from None
+        raise UserError(f"{problem}; free some space, or point TMPDIR to a larger disk") from None
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -575,7 +575,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, spelt: str, spellin
     if info.flag_bits & 0x1:
         flaw = ENCRYPTED
     elif info.compress_type not in _METHODS:
-        # zipfile unpacks the other methods without a bound on memory.
+        # zipfile unpacks the other methods without a limit on memory.
         flaw = "is packed in a way that is not read: use an ordinary zip"
     opener = None if flaw else partial(archive.open, info)
     return Entry(path, info.file_size, info.compress_size, opener=opener, flaw=flaw)

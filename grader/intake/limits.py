@@ -1,4 +1,4 @@
-"""The bounds of what intake reads. All are far above what an honest hand-in needs."""
+"""The limits on what intake reads. All are far above what an honest hand-in needs."""
 
 KIB = 1024
 MIB = 1024 * KIB

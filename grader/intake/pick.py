@@ -346,7 +346,7 @@ def _is_stub(source: str, start: int) -> bool:
 _NEVER_WEIGHTS = (_OTHER_SUFFIXES - {*OTHER_ARCHIVES}) | {*WEIGHTS_SUFFIXES, ".py", ".ipynb", ".md"}
 _OTHER_WEIGHTS = (".pkl", ".pickle", ".joblib", ".npz", ".npy", ".h5", ".keras", ".onnx")
 _LFS = b"version https://git-lfs"
-_MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
+_MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 
 
 def find_weights(

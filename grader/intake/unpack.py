@@ -1,4 +1,4 @@
-"""Opens the zips that a student handed in, level by level and within bounds."""
+"""Opens the zips that a student handed in, level by level and within limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake.entries import (
     ARCHIVE_ERRORS,
     Allowance,
@@ -165,7 +165,7 @@ def _temporary_file(workdir: Path) -> BinaryIO:
             own = OwnFile(os.dup(file.fileno()), "r+b", f"a file in {workdir}")
         return cast(BinaryIO, io.BufferedRandom(own))
     except OSError as error:
-        raise KitError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
+        raise UserError(f"{workdir}: cannot be written to ({short(error)}); point TMPDIR elsewhere") from None
 
 
 def is_torch_zip(file: IO[bytes], allowance: Allowance) -> bool:

@@ -11,7 +11,7 @@ of the student's code, and the answers are to images that went in without labels
 - errors: which test images are answered wrongly, and with which class; also of networks that tell no more;
 - ranks: for some test images, the ten classes from the likeliest to the least.
 
-The bounds come from tests/benchmarks/copies.py, which says how alike two students' own networks are.
+The thresholds come from tests/benchmarks/copies.py, which says how alike two students' own networks are.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FEW = 10  # errors: of fewer nothing is concluded
 NAMED = 5  # students named in a message
 SEED = "; the same code run twice with the same seed gives networks as much alike"
 # From which value on two networks are alike, of 1.
-BOUNDS = {"weights": 0.35, "answers": 0.78, "errors": 0.75, "ranks": 0.75}
+THRESHOLDS = {"weights": 0.35, "answers": 0.78, "errors": 0.75, "ranks": 0.75}
 
 Numbers = npt.NDArray[np.number]
 
@@ -107,7 +107,7 @@ def ranks_of(logits: Tensor) -> str:
 
 
 def sketch_of(numbers: Tensor | None) -> str:
-    """What the box said of the weights, where it is a sketch."""
+    """What the sandbox said of the weights, where it is a sketch."""
     if numbers is None or not numbers.is_floating_point() or numbers.shape != (WAVES,):
         return ""
     numbers = numbers.double()
@@ -148,7 +148,7 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def _figures(others: Mapping[int, Mapping[str, float]]) -> str:
     """In what they are alike, and how much at least."""
-    values = {what: [one[what] for one in others.values() if what in one] for what in BOUNDS}
+    values = {what: [one[what] for one in others.values() if what in one] for what in THRESHOLDS}
     return "alike, of 1: " + ", ".join(f"{what} {min(some):.2f}" for what, some in values.items() if some)
 
 
@@ -162,7 +162,7 @@ def _flag(what: str, twins: Set[int], verdicts: Sequence[Verdict], note: str = "
 
 
 def alike(
-    prints: Sequence[Fingerprint], bounds: Mapping[str, float] = BOUNDS
+    prints: Sequence[Fingerprint], thresholds: Mapping[str, float] = THRESHOLDS
 ) -> list[dict[int, dict[str, float]]]:
     """For each network, which others are alike in something, and how much in that."""
     found: list[dict[int, dict[str, float]]] = [{} for _ in prints]
@@ -181,7 +181,7 @@ def alike(
         table = np.array([tables[at] for at in known])
         for number, at in enumerate(known):
             values = compare(table, number)
-            for i in np.flatnonzero(values >= bounds[what]):
+            for i in np.flatnonzero(values >= thresholds[what]):
                 if i != number:
                     found[at].setdefault(known[i], {})[what] = float(values[i])
     return found

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grader import datasets
 from grader.accuracy import Network
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.integrity import copies
 from grader.integrity.claims import compare_claims
 from grader.integrity.network import Draw, Labelled, is_too_good, judge_network
@@ -37,7 +37,7 @@ def control_images(images: str) -> Labelled | None:
     if images not in ("mini", "full"):
         return None
     if images == "full":
-        with suppress(KitError):  # only the test images were fetched
+        with suppress(UserError):  # only the test images were fetched
             return datasets.load("cifar10", "train", "full")
     return datasets.load("cifar10", "train", "mini")
 

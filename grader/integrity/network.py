@@ -7,7 +7,7 @@ than training images. A table from image to label loses its answers by a small c
 nearest stored image by a strong one, and weights trained on the test images know those better than others.
 An honest network loses little and knows what it was trained on at least as well.
 
-The bounds come from tests/benchmarks/integrity.py, which says how often honest work is flagged.
+The thresholds come from tests/benchmarks/integrity.py, which says how often honest work is flagged.
 """
 
 from __future__ import annotations
@@ -175,15 +175,15 @@ def counts(right: Tensor, answers: Tensor, drawn: Draw) -> Counts:
 def judge(found: Counts, seed: int) -> list[Flag]:
     """The flags; `seed` is the one that was drawn with."""
     flags = []
-    for loss, bound, how in (
+    for loss, threshold, how in (
         (found.small, DROP, "shifted by a pixel, mirrored, with a little noise"),
         (found.strong, STRONG_DROP, "turned, shifted and lit from one side"),
     ):
-        if loss.least() > bound:
+        if loss.least() > threshold:
             message = (
                 f"{_percent(loss.before, loss.images)} of {loss.images:,} test images right, but"
                 f" {_percent(loss.after, loss.images)} of the same images {how}; an honest network"
-                f" loses less than {100 * bound:.0f} points (seed {seed})"
+                f" loses less than {100 * threshold:.0f} points (seed {seed})"
             )
             flags.append(Flag(kind="changed_images", message=message))
     for gap, how in ((found.as_they_are, "as they are"), (found.changed, "changed a little")):

@@ -16,7 +16,7 @@ tests/benchmarks/texts.py measures how alike works are, by the share of the smal
 sample class and three more works. Code written apart: 0.19 at most (157 pairs); with one of four parts
 (arithmetic, LeNet, training, network) word for word from one source 0.47, with two of them 0.54; a copy with
 other names, layout and comments and the tasks in another order 0.88. Answers written apart 0.00 (209 pairs),
-three of four copied with some words changed 0.58. These works are few and by one hand, so the bounds keep
+three of four copied with some words changed 0.58. These works are few and by one hand, so the thresholds keep
 well away from them, and whoever copies less than most of the code is not flagged.
 """
 
@@ -54,16 +54,16 @@ _NONE = np.empty(0, np.uint32)
 _NOBODY = np.empty(0, np.int64)
 
 
-class Bound(NamedTuple):
+class Threshold(NamedTuple):
     """From where on two students' texts are alike."""
 
     share: float  # of the hashes that few students have, of whoever has fewer
     least: int  # such hashes in common
 
 
-CODE = Bound(share=0.6, least=30)  # 30 hashes: some 100 tokens
-ANSWERS = Bound(share=0.2, least=20)  # 20 hashes: 25 words in a row
-WHOLE = Bound(share=0.95, least=100)  # of all hashes, of whoever has more
+CODE = Threshold(share=0.6, least=30)  # 30 hashes: some 100 tokens
+ANSWERS = Threshold(share=0.2, least=20)  # 20 hashes: 25 words in a row
+WHOLE = Threshold(share=0.95, least=100)  # of all hashes, of whoever has more
 
 _MEANT = {
     "code": "much the same code (whatever its names, numbers, comments, layout and order)",
@@ -260,7 +260,7 @@ def tokens(text: str) -> list[str]:
 # Comparison
 
 
-def alike(prints: Sequence[str], bound: Bound) -> list[dict[int, float]]:
+def alike(prints: Sequence[str], threshold: Threshold) -> list[dict[int, float]]:
     """For each text which others are alike, and the share in common, whatever the order of students."""
     sets = [unpack(text) for text in prints]
     sizes = np.array([len(hashes) for hashes in sets], np.int64)
@@ -283,7 +283,7 @@ def alike(prints: Sequence[str], bound: Bound) -> list[dict[int, float]]:
         share_of_whole = whole / np.maximum(sizes, max(sizes[me], 1))
         share_of_part = part / np.maximum(np.minimum(rare_sizes, rare_sizes[me]), 1)
         is_whole = (whole >= WHOLE.least) & (share_of_whole >= WHOLE.share)
-        is_part = (part >= bound.least) & (share_of_part >= bound.share)
+        is_part = (part >= threshold.least) & (share_of_part >= threshold.share)
         share = np.maximum(share_of_whole * is_whole, share_of_part * is_part)
         found.append({int(at): float(share[at]) for at in np.flatnonzero(share) if at != me})
     return found

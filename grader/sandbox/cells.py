@@ -1,8 +1,8 @@
 """From a cell's or a file's text to its syntax tree, read as IPython reads it.
 
 Magics, prompts and a common indentation come off. A statement that is not Python, or is newer than the
-Python that runs here, is lost alone. Lines keep their numbers. This file runs inside the box; it needs the
-standard library alone.
+Python that runs here, is lost alone. Lines keep their numbers. This file runs inside the sandbox and needs
+only the standard library.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KEPT_CELL_MAGICS = frozenset(
     ]
 )
 MAGIC_LINES = 500  # in one cell, at most
-MENDING_LENGTHS = 60  # how many times its own length of text mending a file may parse
+REPAIR_LENGTHS = 60  # repairing a file may parse so many times the file's length
 JOINED = 20  # pieces that an open bracket or string may span
 
 # The students' self-test may run in a newer Python than the grader: it sets both to speak of the grader's.
@@ -76,9 +76,9 @@ def read_cell(cell: str, filename: str) -> Cell:
     lost: list[Lost] = []
     text, tree = _parse(_plain_text(cell), filename)
     if isinstance(tree, Exception):
-        first, mending = tree, _Mending(text)
-        text, tree = _parse("\n".join(mending.lines), filename)
-        lost = mending.lost
+        first, repair = tree, _Repair(text)
+        text, tree = _parse("\n".join(repair.lines), filename)
+        lost = repair.lost
         if isinstance(tree, Exception) or not lost:
             line = (first.lineno or 0) if isinstance(first, SyntaxError) else 0
             return Cell("", ast.Module([], []), [_lost(first, line, text)])
@@ -287,7 +287,7 @@ def _unwrap_marimo(tree: ast.Module) -> None:
 
 
 class _TooMuchError(Exception):
-    """The text is too long to be mended."""
+    """The text is too long to be repaired."""
 
 
 _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})(?: |$)")
@@ -301,7 +301,7 @@ _BINDS = re.compile(
 )
 
 
-class _Mending:
+class _Repair:
     """Replaces each statement that Python cannot read, so that the others can be read: the innermost one.
 
     At the top level it becomes an empty line, in a function a line that raises, so that the function fails
@@ -311,21 +311,21 @@ class _Mending:
     def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
         self.lost: list[Lost] = []
-        self._room = MENDING_LENGTHS * len(text)
+        self._left = REPAIR_LENGTHS * len(text)
         try:
             self._take_out_conflicts()
-            self._mend(0, len(self.lines))
+            self._repair(0, len(self.lines))
         except (_TooMuchError, RecursionError):
             self.lost = []
 
-    def _mend(self, start: int, end: int) -> None:
-        """Mend the statements of the block between two lines."""
+    def _repair(self, start: int, end: int) -> None:
+        """Repair the statements of the block between two lines."""
         first = next((n for n in range(start, end) if self._is_code(n)), end)
         indent = self._indent(first) if first < end else 0
         at, previous = first, first
         while at < end:
             stop, error = self._statement(at, end, indent)
-            if error is not None and not self._mend_inside(at, stop, indent):
+            if error is not None and not self._repair_inside(at, stop, indent):
                 if previous < at and self._is_torn(at, stop, indent):
                     # The function above goes on below a line that does not belong: half of it would lie.
                     self._lose(previous, at, indent, error)
@@ -361,8 +361,8 @@ class _Mending:
             decorated = text.startswith("@")
         return end
 
-    def _mend_inside(self, at: int, stop: int, indent: int) -> bool:
-        """Mend the blocks of a compound statement. Whether it can be read then."""
+    def _repair_inside(self, at: int, stop: int, indent: int) -> bool:
+        """Repair the blocks of a compound statement. Whether it can be read then."""
         if not _COMPOUND.match(self.lines[at].lstrip()):
             return False
         head = self._head(at, stop)
@@ -375,7 +375,7 @@ class _Mending:
                 end = number
                 while end < stop and (not self._is_code(end) or self._indent(end) > indent):
                     end += 1
-                self._mend(number, end)
+                self._repair(number, end)
                 number = end
             else:
                 number += 1
@@ -451,8 +451,8 @@ class _Mending:
         return error
 
     def _try(self, text: str) -> Exception | None:
-        self._room -= len(text)
-        if self._room < 0:
+        self._left -= len(text)
+        if self._left < 0:
             raise _TooMuchError
         found = _parse(text, "")[1]
         return found if isinstance(found, Exception) else None

@@ -4,7 +4,7 @@ A file may hold more than a state dict, or one under other names: a training's c
 averaged weights, the names of a wrapper around the network. What fits the network in one way alone is
 taken, with a remark; where several things fit, or nothing does, the student is told what stands in the way.
 
-This file runs inside the box. Nothing that a pickle names is ever looked up or run: see `_Unopened`.
+This file runs inside the sandbox. Nothing that a pickle names is ever looked up or run: see `_Unopened`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Builds the command that starts a zygote in a container, for systems without bubblewrap.
 
-The engine's own client program is used, docker's or podman's: it finds the engine
-wherever that runs, and its `run` hands over the container's standard streams as pipes.
-The relay makes of them what a slot works with. The engine confines what the container
-is; the zygote in it is pid 1 and loads the same filter of system calls as in a
-bubblewrap, so that the engine's filter and ours hold together.
+The engine's own client, docker or podman, is used: it finds the engine wherever that
+runs, and its `run` passes on the container's standard streams as pipes, which the relay
+turns into what a slot works with. The engine confines the container; the zygote in it is
+pid 1 and loads the same seccomp filter as under bubblewrap, so both filters apply.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap
 from grader.sandbox.bubblewrap import HERE, INSIDE_FILES, KIT, SCRATCH, SHIM
@@ -48,11 +47,11 @@ class Engine:
 def find_engine() -> Engine:
     """The first of docker and podman whose engine answers; containers left by dead graders are removed.
 
-    Raises KitError where there is none.
+    Raises UserError where there is none.
     """
     programs = [program for name in CLIENTS if (program := shutil.which(name))]
     if not programs:
-        raise KitError(
+        raise UserError(
             "--sandbox container needs Docker or Podman, and there is no command `docker` or `podman`: "
             "install Docker Desktop or Podman and start it"
         )
@@ -66,34 +65,34 @@ def find_engine() -> Engine:
         refusals.append((Path(program).stem, reason))
     name, reason = refusals[0]
     if "permission denied" in reason.lower():
-        mend = "allow this user to use it (on Linux: the group `docker`)"
+        fix = "allow this user to use it (on Linux: the group `docker`)"
     elif name == "docker":
-        mend = "start Docker Desktop (on Linux: `sudo systemctl start docker`)"
+        fix = "start Docker Desktop (on Linux: `sudo systemctl start docker`)"
     else:
-        mend = "on macOS and Windows run `podman machine start`"
-    raise KitError(
-        f"{name} is installed but its engine does not answer ({reason}): {mend}, then run this again"
+        fix = "on macOS and Windows run `podman machine start`"
+    raise UserError(
+        f"{name} is installed but its engine does not answer ({reason}): {fix}, then run this again"
     )
 
 
 def check_image(engine: Engine) -> None:
-    """Raises KitError unless the engine has the image that `build` would make now."""
+    """Raises UserError unless the engine has the image that `build` would make now."""
     status, labels, _ = _ask(engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", NAME)
     if status != 0:
-        raise KitError(
+        raise UserError(
             f"{engine.name} has no image for the students' code yet: run `grader container build`, once; "
             "it downloads Python and torch"
         )
     found = json.loads(labels or "null") or {}
     if found.get(NAME) != digest(context()):
-        raise KitError(
+        raise UserError(
             f"{engine.name}'s image for the students' code was made for another version of the grader or of "
             "torch: run `grader container build` again"
         )
 
 
 def build() -> None:
-    """Make the image. The engine's own progress is shown. Raises KitError if it fails."""
+    """Make the image. The engine's own progress is shown. Raises UserError if it fails."""
     engine = find_engine()
     files = context()
     with tempfile.TemporaryDirectory(prefix="grader-") as folder:
@@ -108,7 +107,7 @@ def build() -> None:
                 words += ["--build-arg", name]  # without a value it is taken from the environment
         status = subprocess.run([*words, "--file", str(Path(folder, "Containerfile")), folder], check=False)
     if status.returncode != 0:
-        raise KitError(f"{engine.name} could not build the image, see above: mend that and run this again")
+        raise UserError(f"{engine.name} could not build the image, see above: fix that and run this again")
 
 
 def context() -> dict[str, bytes]:
@@ -152,9 +151,9 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
     words += ["--tmpfs", f"{SCRATCH}:rw,exec,nosuid,nodev,size={limits.scratch_mib}m,mode=1777"]
     words += ["--shm-size", f"{limits.shared_memory_mib}m", "--workdir", str(SCRATCH)]
     words += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"]  # the same: nothing is swapped out
-    bounds = {"nproc": limits.processes + 64, "nofile": 1024, "core": 0}
-    words += ["--pids-limit", str(bounds["nproc"])]
-    words += [word for name, most in bounds.items() for word in ("--ulimit", f"{name}={most}:{most}")]
+    ulimits = {"nproc": limits.processes + 64, "nofile": 1024, "core": 0}
+    words += ["--pids-limit", str(ulimits["nproc"])]
+    words += [word for name, most in ulimits.items() for word in ("--ulimit", f"{name}={most}:{most}")]
     if engine.is_podman:
         # It would add folders in memory without a size, and the proxies' addresses.
         words += ["--read-only-tmpfs=false", "--http-proxy=false"]
@@ -168,7 +167,7 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
         "scratch": [str(SCRATCH), "/dev/shm"],
         "device": device,
         "uid": None,
-        "walled": True,
+        "sandboxed": True,
         "filter": str(KIT),
         "shim": str(KIT / SHIM.name),
         "packages": [],
@@ -179,11 +178,11 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
     return [*words, "python3", "-I", "-B", "-W", "ignore", "-c", start, json.dumps(config)]
 
 
-def explain(engine_reason: str) -> KitError:
+def explain(engine_reason: str) -> UserError:
     """The engine's last words as a line that says what to do."""
-    return KitError(
-        f"the container for the students' code does not start ({engine_reason}): mend that, or make its "
-        "image anew by `grader container build`"
+    return UserError(
+        f"the container for the students' code does not start ({engine_reason}): fix that, or make its "
+        "image again with `grader container build`"
     )
 
 

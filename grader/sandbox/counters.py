@@ -1,11 +1,11 @@
-"""The counters in a box that go on from submission to submission, and would carry a note to the next.
+"""Counters in a sandbox that keep counting from submission to submission, and could carry a note to the next.
 
 Linux numbers processes and threads, the files of a file system and the names of a folder in the order in
-which they are made, and wiping does not set that back. So after each submission every counter is moved on
-to the end of a block. Each submission then finds it one block further than the one before found it,
-whatever happened in between, or the box is to be replaced.
+which they are made, and wiping does not reset that. So after each submission every counter is moved on to
+the end of a block. Each submission then finds it one block further than the one before found it, whatever
+happened in between; otherwise the sandbox is replaced.
 
-This file runs inside the box and imports nothing of the kit but its neighbours.
+This file runs inside the sandbox and imports nothing of the kit but its neighbours.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ and what those refer to, and so on. Definitions run nothing, so they are kept
 anyway: they may be looked up by name. The rest is dropped, and so is a training
 run whatever it changes. Line numbers stay those of the file.
 
-This file runs inside the box, because reading hostile source can take an
-interpreter down; it and its neighbours need the standard library alone.
+This file runs inside the sandbox, because reading hostile source can take an
+interpreter down; it and its neighbours need only the standard library.
 """
 
 from __future__ import annotations

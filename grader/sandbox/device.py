@@ -1,6 +1,6 @@
 """The device that `train_classifier` is given: a string that is also asked what a torch.device is asked.
 
-This file runs inside the box and imports nothing of the kit.
+This file runs inside the sandbox and imports nothing of the kit.
 """
 
 from __future__ import annotations

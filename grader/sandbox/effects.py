@@ -1,9 +1,8 @@
 """Which of a module's names a top-level statement binds or changes, and whether it trains or fetches data.
 
-Told from the syntax tree alone, so it is a guess, and a generous one: to run a harmless statement too many
-costs nothing, to leave out the loop that fills a table costs the network that is built from it. What is
-never guessed generously is a training run. This file runs inside the box; it needs the standard library
-alone.
+It sees only the syntax tree, so it guesses, and generously: running a harmless statement too many costs
+nothing; leaving out the loop that fills a table costs the network that is built from it. Only training runs
+are never guessed generously. This file runs inside the sandbox and needs only the standard library.
 """
 
 from __future__ import annotations

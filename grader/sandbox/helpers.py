@@ -1,7 +1,7 @@
 """Lets a student's code import the modules that were handed in beside it: `model.py`, `models/resnet.py`.
 
 They are read as the code itself is: of each what others may refer to is run, and nothing else. A module
-never takes the place of one of Python's, of torch's or of what these need. This file runs inside the box.
+never takes the place of one of Python's, of torch's or of what these need. This file runs inside the sandbox.
 """
 
 from __future__ import annotations

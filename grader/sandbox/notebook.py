@@ -1,6 +1,6 @@
 """What a notebook's code finds in Jupyter without further ado: `display`, `get_ipython`, the package IPython.
 
-This file runs inside the box.
+This file runs inside the sandbox.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A small network that says how fast a machine is, and by it how long a submission's network may take.
+"""A small network that says how fast a machine is, and so how long a submission's network may take.
 
-The same network is then accepted or refused on a slow machine and on a fast one alike.
-This file runs inside the box too, and imports nothing of the kit.
+Slow and fast machines then accept or refuse the same networks.
+This file runs inside the sandbox too, and imports nothing of the kit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def network() -> nn.Sequential:
 
 @torch.no_grad()
 def small_seconds() -> float:
-    """The processor time, in seconds, that the small network takes for 10,000 images here; found in 0.3 s."""
+    """The CPU time, in seconds, that the small network takes for 10,000 images here; found in 0.3 s."""
     small, images = network().eval(), torch.rand(BATCH, 3, 32, 32)
     seconds = []
     for _ in range(6):

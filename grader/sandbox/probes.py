@@ -1,7 +1,7 @@
-"""Attacks of our own, run inside a box as if a student had handed them in: what does the wall hold?
+"""Attacks of our own, run as if a student had handed them in: what does the sandbox hold?
 
-Each probe is the body of a function that runs in the box and returns what it got, "" for nothing.
-Where it can be seen from outside whether something got out, that decides, and not what came back.
+Each probe is the body of a function that runs in the sandbox and returns what it got, "" for nothing.
+Where the outside can see whether something got out, that decides, not what came back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACCOUNTS = (Path("/etc/passwd"), Path("/etc/shadow"))
 
 
 class Probe(Record):
-    """What was tried, and what it got: `escaped` is "" where the wall held."""
+    """What was tried, and what it got: `escaped` is "" where the sandbox held."""
 
     title: str
     escaped: str
@@ -199,7 +199,7 @@ BODIES = {
             except OSError: pass
     """,
 }
-# What cannot be tried where nothing bounds it, and ends the process: how it has to end.
+# What must not be tried without limits, and ends the process: how it has to end.
 ENDS = {
     "take memory without end": ("kept = [bytearray(2**24) for _ in range(200)]", "out_of_memory"),
     "share memory in several processes without end": (
@@ -238,7 +238,7 @@ return float(torch.ones(3, requires_grad=True).sum().backward() or 3)
 
 
 def run(slot: Slot) -> Iterator[Probe]:
-    """Try everything in the box of `slot`, made with LIMITS. Raises KitError where there is no box."""
+    """Try everything in the sandbox of `slot`, made with LIMITS. Raises UserError where there is none."""
     with bait() as outside:
         for title, body in BODIES.items():
             got = _try(slot, body, outside.told())
@@ -252,7 +252,7 @@ def run(slot: Slot) -> Iterator[Probe]:
 
 
 def honest(slot: Slot) -> str:
-    """Why honest code does not work in the box, or ""."""
+    """Why honest code does not work in the sandbox, or ""."""
     try:
         with slot.student(_submission(HONEST)) as student:
             return "" if student.call("conv_output_size", {}) == 3.0 else "it gives a wrong result"
@@ -269,7 +269,7 @@ def bait() -> Iterator[Bait]:
         socket.socket(socket.AF_UNIX) as unix,
     ):
         folder = Path(name)
-        folder.chmod(0o777)  # so that the wall alone is what keeps others out
+        folder.chmod(0o777)  # so that only the sandbox keeps others out
         tcp.bind(("127.0.0.1", 0))
         unix.bind(str(folder / "socket"))
         for listener in (tcp, unix):

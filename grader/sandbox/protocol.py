@@ -1,10 +1,10 @@
 """How the trusted side and the worker talk: a bounded JSON header, then safetensors bytes.
 
 A frame is a start of 16 bytes (magic, header length, payload length), the header
-and the payload. Whoever reads a start compares both lengths with bounds of its own
+and the payload. Whoever reads a start compares both lengths with limits of its own
 before it makes room for anything. Nothing that arrives is ever unpickled.
 
-This file runs on both sides of the wall and imports nothing of the kit.
+This file runs inside the sandbox and outside it, and imports nothing of the kit.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ DTYPES = frozenset(
 
 
 class ProtocolError(Exception):
-    """What arrived is no frame, or none within the bounds."""
+    """What arrived is no frame, or none within the limits."""
 
 
 class UnsupportedValueError(Exception):
-    """A value that cannot cross the wall; the message names its type."""
+    """A value that cannot leave or enter the sandbox; the message names its type."""
 
 
 def pack(header: dict[str, Any], payload: bytes = b"") -> list[bytes]:
@@ -59,7 +59,7 @@ def pack(header: dict[str, Any], payload: bytes = b"") -> list[bytes]:
 
 
 def unpack_start(start: bytes, max_header: int, max_payload: int) -> tuple[int, int]:
-    """The lengths in bytes of header and payload. Raises ProtocolError if they exceed the bounds."""
+    """The lengths in bytes of header and payload. Raises ProtocolError if they exceed the limits."""
     magic, header, payload = START.unpack(start)
     if magic != MAGIC:
         raise ProtocolError("a frame with a wrong beginning")
@@ -139,7 +139,7 @@ def unpack_tensors(payload: bytes) -> dict[str, Tensor]:
     """The tensors in safetensors bytes. Raises ProtocolError if they are malformed."""
     if not payload:
         return {}
-    _bound_tensors(payload)
+    _limit_tensors(payload)
     try:
         tensors = safetensors.torch.load(payload)
     except (KeyboardInterrupt, SystemExit):
@@ -151,7 +151,7 @@ def unpack_tensors(payload: bytes) -> dict[str, Tensor]:
     return tensors
 
 
-def _bound_tensors(payload: bytes) -> None:
+def _limit_tensors(payload: bytes) -> None:
     """Raises ProtocolError if what safetensors would make of this costs more than its bytes do."""
     length = int.from_bytes(payload[:8], "little")
     if length > TENSORS_HEADER_BYTES:

@@ -1,16 +1,16 @@
-"""Carries a box's control lines, a worker's connection and its output over one pair of pipes.
+"""Carries a sandbox's control lines, a worker's connection and its output over one pair of pipes.
 
-A container's engine hands over two byte streams and no descriptors. Here both sides
-of them are: `Inside` is what the zygote takes its commands from, and as pid 1 it is
-out of the student's reach; `main` runs outside, as a process that the slot talks to as
-if it were the zygote itself. Between the two go frames: a control line, bytes of a
+A container's engine passes on two byte streams and no descriptors. This file has both
+ends of them: the zygote takes its commands from `Inside`, and as pid 1 it is out of the
+student's reach; `main` runs outside, as a process that the slot talks to as if it were
+the zygote itself. Between the two go frames: a control line, bytes of a
 channel (an even number is a worker's connection, the odd one after it its output),
 room that has become free in a channel, the end of a channel.
 
-Nobody waits for anybody: a side sends a channel's bytes only as far as the other has
-made room for them, so that what neither reads stops its sender and nothing else, and a
-side that gets more than it made room for hangs up. This file needs the standard
-library alone and imports nothing of the kit.
+Neither side waits for the other: it sends a channel's bytes only as far as the other has
+made room for them, so that unread bytes stop their sender and nothing else. A side that
+gets more than it made room for hangs up. This file needs only the standard library and
+imports nothing of the kit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RESERVE = 2**20  # of these kept for what has to be sent ahead of a control line
 BACKLOG = 2**19  # bytes that wait for the other side at most, before local ends are read again
 LINES = 64  # control lines that may wait
 HOLD_SECONDS = 3.0  # how long a control line waits at most for the bytes that came before it
-REMOVE_SECONDS = 5.0  # a box that does not end by itself in this time is removed
+REMOVE_SECONDS = 5.0  # a sandbox that does not end by itself in this time is removed
 
 
 class WireError(Exception):
@@ -178,7 +178,7 @@ class Wire:
                 self._obey(kind, channel, amount, content)
 
     def _length(self) -> int | None:
-        """Of the frame that is arriving, or None while that is not known. It is compared with its bound."""
+        """Of the frame that is arriving, or None while that is not known. It is compared with its limit."""
         if len(self._arrived) < FRAME.size:
             return None
         kind, _, amount = FRAME.unpack_from(self._arrived)
@@ -257,7 +257,7 @@ class Wire:
 
 
 class Inside(Wire):
-    """What the zygote takes its commands from and reports to, in a box without a control socket."""
+    """What the zygote takes its commands from and reports to, in a sandbox without a control socket."""
 
     def wait(self, seconds: float | None) -> tuple[bytes, list[int]] | None:
         """A command, and the ends of a worker to start; none after `seconds`, None at the end."""
@@ -285,38 +285,38 @@ class Inside(Wire):
 
 
 def main() -> NoReturn:
-    """Start the box, and stand between it and the slot until either ends.
+    """Start the sandbox, and stand between it and the slot until either ends.
 
     The standard input is the slot's end of the control socket. The single argument is JSON: `start`,
-    the command whose standard streams are the box's, and `remove`, the commands that end the box.
+    the command whose standard streams are the sandbox's, and `remove`, the commands that end the sandbox.
     """
     config = json.loads(sys.argv[1])
     control = socket.socket(fileno=os.dup(0))
-    box = subprocess.Popen(config["start"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert box.stdin is not None and box.stdout is not None
-    wire = Wire(os.dup(box.stdout.fileno()), os.dup(box.stdin.fileno()))
-    box.stdin.close()
-    box.stdout.close()
+    sandbox = subprocess.Popen(config["start"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert sandbox.stdin is not None and sandbox.stdout is not None
+    wire = Wire(os.dup(sandbox.stdout.fileno()), os.dup(sandbox.stdin.fileno()))
+    sandbox.stdin.close()
+    sandbox.stdout.close()
     try:
         _relay(control, wire)
-    except (HungUpError, ConnectionError):  # the box has ended, or the slot has hung up
+    except (HungUpError, ConnectionError):  # the sandbox has ended, or the slot has hung up
         pass
     except WireError as error:
-        print(f"the box sent {error}", file=sys.stderr)
-    wire.close()  # upon which the zygote ends the box by itself
+        print(f"the sandbox sent {error}", file=sys.stderr)
+    wire.close()  # upon which the zygote ends the sandbox by itself
     try:
-        status = box.wait(REMOVE_SECONDS)
+        status = sandbox.wait(REMOVE_SECONDS)
     except subprocess.TimeoutExpired:
         quiet = subprocess.DEVNULL
         for command in config["remove"]:
             subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=60, check=False)
-        box.kill()
-        status = box.wait()
+        sandbox.kill()
+        status = sandbox.wait()
     sys.exit(1 if status else 0)
 
 
 def _relay(control: socket.socket, wire: Wire) -> None:
-    """Pass on what comes, until the slot hangs up. Raises HungUpError when the box does."""
+    """Pass on what comes, until the slot hangs up. Raises HungUpError when the sandbox does."""
     workers = 0
     held: deque[tuple[float, bytes]] = deque()  # lines, and when they go whatever may be before them
     while True:

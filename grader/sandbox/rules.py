@@ -1,7 +1,7 @@
-"""Which rule of the box stands behind an error: said beside it, so that a student knows what to change.
+"""Which rule of the sandbox causes an error: told beside it, so that a student knows what to change.
 
-Honest code that works at home may meet a bound here. The errors that Python and torch raise then
-name the symptom alone ("Temporary failure in name resolution"). This file runs inside the box.
+Honest code that works at home may exceed a limit here. The errors that Python and torch raise then
+name only the symptom ("Temporary failure in name resolution"). This file runs inside the sandbox.
 """
 
 from __future__ import annotations

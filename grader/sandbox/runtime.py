@@ -1,4 +1,4 @@
-"""What of this system the box shows: the interpreter, its packages, and what these are known to need.
+"""What of this system the sandbox shows: the interpreter, its packages, and what these are known to need.
 
 Shared libraries are found as the dynamic loader finds them: each program and library names those
 that it needs, and the loader's cache says where they lie. So it does not matter which distribution this is,
@@ -20,7 +20,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grader.errors import KitError
+from grader.errors import UserError
 
 # What code may call by os.system; each is there if the system has it.
 PROGRAMS = """
@@ -44,7 +44,7 @@ DT_NEEDED, DT_STRTAB = 1, 5
 def paths(device: str) -> list[Path]:
     """The files and folders to show, each at its own place; none lies in another.
 
-    Raises KitError where the system does not say where its shared libraries lie.
+    Raises UserError where the system does not say where its shared libraries lie.
     """
     runtime = [*_interpreter(), *_packages()]
     places = [shutil.which(name, path="/usr/bin:/bin") for name in PROGRAMS.split()]
@@ -114,7 +114,7 @@ def _ldconfig() -> Path:
     for place in map(Path, LDCONFIG):
         if place.exists():
             return place
-    raise KitError(
+    raise UserError(
         "there is no `ldconfig` here to say where the shared libraries lie: grade on a Linux with glibc, "
         "or use --sandbox container"
     )
@@ -125,7 +125,7 @@ def _cached_libraries(ldconfig: Path) -> dict[str, list[Path]]:
     try:
         listed = subprocess.run([ldconfig, "-p"], capture_output=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise KitError(f"`ldconfig -p` does not say where the shared libraries lie: {error}") from None
+        raise UserError(f"`ldconfig -p` does not say where the shared libraries lie: {error}") from None
     found: dict[str, list[Path]] = {}
     for line in os.fsdecode(listed).splitlines():
         name, arrow, place = line.strip().partition(" => ")

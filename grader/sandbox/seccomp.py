@@ -1,4 +1,4 @@
-"""Compiles the filter of system calls that the box loads: `python -m grader.sandbox.seccomp`.
+"""Compiles the seccomp filter that the sandbox loads: `python -m grader.sandbox.seccomp`.
 
 The compiled programs, one an architecture, are part of the package, so that grading needs
 neither libseccomp nor pyseccomp; these only know the calls' numbers. The filter is a list of
@@ -73,9 +73,9 @@ FORBIDDEN_FOR = {
     "other processes, and namespaces": "ptrace process_vm_readv process_vm_writev unshare setns chroot mount",
 }
 FORBIDDEN = [name for names in FORBIDDEN_FOR.values() for name in names.split()]
-# Do nothing, and say that they did. Linux shares the processors out between sessions, of which a box is
-# one: with thirty it would get thirty shares. The others are for disks, of which the box has none to write
-# to: on files that can be read they would keep the machine's disks busy, or have it read libraries again.
+# Do nothing, and say that they did. Linux shares the processors out between sessions, of which a sandbox is
+# one: with thirty it would get thirty shares. The others are for disks, and the sandbox can write to none: on
+# files that can be read they would keep the machine's disks busy, or have it read libraries again.
 PRETENDED = ("setsid", "sync", "syncfs", "fsync", "fdatasync", "fadvise64")
 
 
@@ -141,7 +141,7 @@ CHECKED = {
     ),
     # Huge pages are the machine's, and in no count of a process's memory.
     "mmap": Check(errno.ENOMEM, [[Condition(3, (0,), mask=HUGE_PAGES)]]),
-    # None that shares memory with equal memory in other boxes, or has it swapped out.
+    # None that shares memory with equal memory in other sandboxes, or has it swapped out.
     "madvise": Check(errno.EINVAL, [[Condition(2, ADVICE)]]),
     "socket": LOCAL_SOCKET,
     "socketpair": LOCAL_SOCKET,

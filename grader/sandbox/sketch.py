@@ -7,7 +7,7 @@ similar distribution, as two trainings give, add up to sums that have nothing to
 In a matrix to ten classes the ten weights of one input are taken instead, and in one from pixels the weights
 of one output. Other matrices say nothing that a change of order would not hide, and are left out.
 
-This file runs inside the box, before any of the student's code in that process.
+This file runs inside the sandbox, before any of the student's code in that process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A slot: one box with its zygote, in which submissions run one after the other."""
+"""A slot: one sandbox with its zygote, in which submissions run one after the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from grader import cgroup
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import bubblewrap, container, protocol
 from grader.sandbox.student import Death, SandboxError, Student, output_flood
@@ -28,13 +28,13 @@ from grader.types import CONTRACT, Submission
 from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
-CLEAN_SECONDS = 60.0  # a box that does not answer for so long has come to a halt, and is replaced
+CLEAN_SECONDS = 60.0  # a sandbox that does not answer for so long hangs, and is replaced
 FIRST_LOOK_SECONDS = 0.25  # of a request: what ends sooner, as most do, is taken to have waited for nothing
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
-BOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
+SANDBOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
 _slots = itertools.count()
-_groups = itertools.count()  # a box's group may be gone a moment later than the box
+_groups = itertools.count()  # a sandbox's group may be gone a moment later than the sandbox
 
 
 class Output:
@@ -71,9 +71,9 @@ class Tally(NamedTuple):
 
 
 class _Stopwatch:
-    """A request's own time: the wall's without what was spent waiting for a processor.
+    """A request's own time: wall time without the time spent waiting for a processor.
 
-    But never less than the time that all its processor time takes on the processors that it has, so that
+    But never less than all its CPU time takes on the processors that it has, so that
     many threads which keep each other waiting gain nothing by it.
     """
 
@@ -90,7 +90,7 @@ class _Stopwatch:
     def look(self) -> float:
         """Ask the zygote, or judge by its answer, where it is time to; for how long nothing is to be done.
 
-        Raises Death where the time is used up, SandboxError where that of the clock on the wall is.
+        Raises Death where the request's own time is used up, SandboxError where the wall time is.
         """
         if self._asked and self._slot.tally.number == self._asked:
             self._asked = 0
@@ -121,7 +121,7 @@ class _Stopwatch:
         self._next = time.monotonic() + max(left, 0.01)
 
     def stop(self) -> float:
-        """The request's own time, now that it is over; the wall's where it was too short to be looked at."""
+        """The request's own time, now that it is over; wall time where it was too short to be looked at."""
         wall = time.monotonic() - self._began
         if self._first is None:
             return wall
@@ -156,7 +156,7 @@ class Worker:
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Send one request and wait for its reply: for `seconds` of its own time, and `patience` by the wall.
+        """Send one request and wait for its reply: for `seconds` of its own time, `patience` of wall time.
 
         Raises Death when the worker has to be ended, SandboxError where the machine is too busy to tell.
         """
@@ -232,7 +232,7 @@ class Worker:
 
 
 class _Frame:
-    """A frame that is arriving: room is made only after its lengths were compared with the bounds."""
+    """A frame that is arriving: memory is taken only after its lengths were compared with the limits."""
 
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
@@ -270,11 +270,10 @@ class _Frame:
 
 
 class Slot:
-    """One box. It is started at once and in the background; the first submission waits for it.
+    """One sandbox. It is started at once and in the background; the first submission waits for it.
 
-    `mode` "bubblewrap" and "container" put a wall around the students' code, "none" does not; `device`
-    is "cpu" or "cuda"; `threads` is how many torch may use for one submission. Raises KitError where the
-    wall cannot be had.
+    `mode` is "bubblewrap" or "container", or "none" for no sandbox; `device` is "cpu" or "cuda"; `threads`
+    is how many torch may use for one submission. Raises UserError where the sandbox cannot be set up.
     """
 
     def __init__(
@@ -292,18 +291,18 @@ class Slot:
         self.deadline = math.inf  # of time.monotonic(): later no submission is waited for
         self._number = next(_slots)
         self._folder: Workdir | None = None
-        self._pid1: int | None = None  # a descriptor of the box's pid 1
-        self._group: cgroup.Group | None = None  # the box's control group, where there can be one
+        self._pid1: int | None = None  # a descriptor of the sandbox's pid 1
+        self._group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
         self._oom_kills = 0  # in that group, when the submission began
         self._ready = False
-        self._proven = False  # whether the box was ever ready: then what stops it later is a mishap
+        self._proven = False  # whether the sandbox was ever ready: if so, a later failure is an accident
         self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
         self._messages: deque[dict[str, Any]] = deque()  # what the zygote said, and nobody has read
         self.tally = Tally(0, 0.0, 0.0, 0.0, 0.0)  # its latest
         self._questions = itertools.count(1)
         if sys.platform == "win32":
-            raise KitError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
+            raise UserError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
         self._start()
 
     def __enter__(self) -> Slot:
@@ -344,7 +343,7 @@ class Slot:
             student.close()
 
     def close(self) -> None:
-        """End the box and everything in it."""
+        """End the sandbox and everything in it."""
         self._stop()
 
     def new_output(self, limits: Limits) -> Output:
@@ -353,14 +352,14 @@ class Slot:
     def start_worker(self, output: Output, limits: Limits) -> Worker:
         """Fork a worker whose output goes to `output`, and who keeps to `limits`.
 
-        Raises SandboxError where a box that worked cannot be had again, KitError where none could be had.
+        Raises SandboxError where a sandbox that worked does not start again, UserError where none ever did.
         """
         for attempt in (1, 2):
             try:
                 if self._process is None:
                     self._start()
                 self._wait_ready()
-            except KitError as error:
+            except UserError as error:
                 self._stop()
                 if attempt == 1:
                     continue
@@ -390,9 +389,9 @@ class Slot:
         raise SandboxError("the sandbox does not stay alive")
 
     def end_worker(self, worker: Worker) -> bool:
-        """Kill what the submission left, wipe its files, or else replace the box.
+        """Kill what the submission left, wipe its files, or else replace the sandbox.
 
-        False where the box itself had come to an end or to a halt, so that nothing that was seen of
+        False where the sandbox itself had ended or hung, so that nothing that was seen of
         the submission just before can be held against it.
         """
         clean = answered = False
@@ -409,12 +408,12 @@ class Slot:
         worker.close()
         if not clean:
             self._stop()
-            with contextlib.suppress(KitError):  # the next submission tries again, and says so
+            with contextlib.suppress(UserError):  # the next submission tries again, and says so
                 self._start()
         return answered or used_up
 
     def why_it_ended(self, worker: Worker) -> Death:
-        """How the worker ended, as the zygote saw it. Raises SandboxError if the box itself is gone."""
+        """How the worker ended, as the zygote saw it. Raises SandboxError if the sandbox itself is gone."""
         with contextlib.suppress(Death):
             worker.read_output()
         too_much = Death("out_of_memory", f"the code used more than {self.limits.memory_mib} MiB of memory")
@@ -423,7 +422,7 @@ class Slot:
         except OSError:
             if self._out_of_memory():
                 return too_much
-            raise SandboxError("the sandbox came to an end by itself") from None
+            raise SandboxError("the sandbox ended by itself") from None
         if message is None:
             return Death("crashed", "the code closed its process's connection")
         status, why = int(message.get("status", 0)), message.get("why")
@@ -433,7 +432,7 @@ class Slot:
             return Death("crashed", f"the code made more than {MOST_FILES} files")
         if why == "cpu":
             seconds = self._worker_limits(worker.limits)["cpu_seconds"]
-            return Death("timeout", f"the code used more than {seconds:g} seconds of processor time")
+            return Death("timeout", f"the code used more than {seconds:g} seconds of CPU time")
         if why == "full":
             return Death("crashed", f"the code wrote more than {self._room()}")
         if why == "machine":
@@ -473,20 +472,20 @@ class Slot:
             elif self.mode == "container":
                 self._start_container(container.find_engine(), theirs)
             else:
-                self._start_walled(bubblewrap.find_bubblewrap(), theirs)
+                self._start_bubblewrap(bubblewrap.find_bubblewrap(), theirs)
         except OSError as error:
             self._stop()
-            raise KitError(
+            raise UserError(
                 f"no process can be started for the students' code ({error.strerror}: "
                 f"{error.filename or 'the system refused'}): make room, then run it again"
             ) from None
-        except KitError:
+        except UserError:
             self._stop()
             raise
         finally:
             theirs.close()
 
-    def _start_walled(self, program: Path, control: socket.socket) -> None:
+    def _start_bubblewrap(self, program: Path, control: socket.socket) -> None:
         uid = bubblewrap.foreign_uid(self._number) if os.geteuid() == 0 else None
         filter_ = bubblewrap.seccomp_program()
         info, their_info = os.pipe()
@@ -509,9 +508,9 @@ class Slot:
                 stderr=subprocess.PIPE,
                 pass_fds=(their_filter, their_info, *copies.values()),
             )
-        except (OSError, KitError) as error:
+        except (OSError, UserError) as error:
             os.close(info)
-            raise error if isinstance(error, KitError) else bubblewrap.explain(str(error)) from None
+            raise error if isinstance(error, UserError) else bubblewrap.explain(str(error)) from None
         finally:
             for descriptor in (their_info, their_filter, *copies.values()):
                 os.close(descriptor)
@@ -520,7 +519,7 @@ class Slot:
         try:
             self._pid1 = os.pidfd_open(int(json.loads(text)["child-pid"]))
         except (ValueError, KeyError, OSError):
-            raise self._no_wall() from None
+            raise self._no_sandbox() from None
 
     def _start_container(self, engine: container.Engine, control: socket.socket) -> None:
         container.check_image(engine)
@@ -547,7 +546,7 @@ class Slot:
             cwd=scratch,
         )
 
-    def _no_wall(self) -> KitError:
+    def _no_sandbox(self) -> UserError:
         """Why the zygote did not come up, as a line that says what to do."""
         stderr = b""
         if self._process is not None and self._process.stderr is not None:
@@ -556,7 +555,7 @@ class Slot:
         lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
         reason = lines[-1] if lines else "it gave no reason"
         if self.mode == "none":
-            return KitError(
+            return UserError(
                 f"the process for the students' code does not start ({reason}): "
                 "see that `python -c 'import torch'` works for this user"
             )
@@ -572,36 +571,38 @@ class Slot:
         except OSError:
             message = None
         if message is None or message.get("event") != "ready":
-            failure = self._no_wall()
+            failure = self._no_sandbox()
             self._stop()
             raise failure
-        if message["holes"]:
+        if message["leaks"]:
             self._stop()
-            raise KitError(
-                f"the wall around the students' code does not hold here: {'; '.join(message['holes'])}; "
-                "tell the kit's authors, or give up the wall by --sandbox none"
+            raise UserError(
+                f"the sandbox of the students' code does not hold here: {'; '.join(message['leaks'])}; "
+                "tell the kit's authors, or do without a sandbox by --sandbox none"
             )
         if self.device == "cuda" and message["gpu"] is not True:
             self._stop()
-            raise KitError(
+            raise UserError(
                 "the sandbox hides the GPU from the students' code (torch.cuda.is_available() is false "
                 "inside): see that everyone may open /dev/nvidia* (or /dev/dxg, on WSL), or grade with "
                 "--device cpu"
             )
         if self._group is not None:
             try:
-                self._bound_group(self._group)
+                self._limit_group(self._group)
             except (OSError, ValueError) as error:
-                raise KitError(
-                    f"{self._group.path}: the box's control group cannot be set ({error})"
+                raise UserError(
+                    f"{self._group.path}: the sandbox's control group cannot be set ({error})"
                 ) from None
         self._ready = self._proven = True
 
-    def _bound_group(self, group: cgroup.Group) -> None:
-        """The bounds of the whole box. The zygote keeps to the closer one, of memory beside the files."""
+    def _limit_group(self, group: cgroup.Group) -> None:
+        """The limits of the whole sandbox. The zygote enforces the tighter one, on memory without files."""
         limits = self.limits
         mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
-        group.limit(further_bytes=mib * 2**20, processes=limits.processes + 2 * self.threads + BOX_PROCESSES)
+        group.limit(
+            further_bytes=mib * 2**20, processes=limits.processes + 2 * self.threads + SANDBOX_PROCESSES
+        )
 
     def _out_of_memory(self) -> bool:
         """Whether the kernel has ended something of this submission for want of its group's memory."""
@@ -647,13 +648,13 @@ class Slot:
         return self._messages.popleft()
 
     def _stop(self) -> None:
-        """Kill the box by its pid 1, and wait until all of it is gone."""
+        """Kill the sandbox by its pid 1, and wait until all of it is gone."""
         ready, self._ready = self._ready, False
         self._lines = b""
         self._messages.clear()
         self.control.close()
         if self._pid1 is not None:
-            # Ending bubblewrap's outer process would return before the box is empty.
+            # Ending bubblewrap's outer process would return before the sandbox is empty.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pid1, signal.SIGKILL)
             poll = select.poll()

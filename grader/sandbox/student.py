@@ -1,4 +1,4 @@
-"""The trusted handle on a submission whose code runs in a box.
+"""The trusted handle on a submission whose code runs in a sandbox.
 
 A check asks a `Student` to call a function or to build a model, and gets plain
 values and tensors back. All that comes back is the claim of a process that runs
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from grader.limits import Limits
 
 MESSAGE_CHARACTERS = 400
-# On a machine that is busy with other things a request may take so many times its limit by the clock on the
-# wall, and some more, before its box is given up for the machine's fault.
+# On a busy machine a request may take so many times its limit in wall time, and some more, before its sandbox
+# is given up and the machine is blamed.
 BUSY_FACTOR, BUSY_SECONDS = 10, 30
 OVERRUN = 2
 PACE_GRACE_SECONDS = 120.0  # the first steps on a GPU, or on a busy machine, are slow
@@ -62,7 +62,7 @@ def output_flood(limits: Limits) -> Death:
 
 
 class SandboxError(Exception):
-    """The box failed, through no fault of the student: the submission is to be graded again."""
+    """The sandbox failed and the student is not to blame: the submission is to be graded again."""
 
 
 class Activation(Record):
@@ -113,7 +113,7 @@ class Connection(Protocol):
     def exchange(
         self, header: dict[str, Any], payload: bytes, seconds: float, *, reply: bool, patience: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Send one request and wait for its reply: for `seconds` of its own time, and `patience` by the wall.
+        """Send one request and wait for its reply: for `seconds` of its own time, `patience` of wall time.
 
         Raises Death when the process has to be ended, SandboxError where the machine is too busy to tell.
         """
@@ -152,7 +152,7 @@ class Student:
         self.remarks: list[str] = []
         self.failure: StudentFailure | None = None  # why the module could not be loaded
         self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
-        self.box_failure: SandboxError | None = None  # then what was seen of the submission says nothing
+        self.sandbox_failure: SandboxError | None = None  # then what was seen of the submission says nothing
         self._slot = slot
         self.limits = limits
         self._submission = submission
@@ -192,11 +192,11 @@ class Student:
     def renew(self) -> None:
         """End the process, and remove all that it started and wrote: the next request is to a fresh one.
 
-        Raises SandboxError where the box itself has failed.
+        Raises SandboxError where the sandbox itself has failed.
         """
         if not self._end():
-            self.box_failure = SandboxError("the sandbox stopped answering")
-            raise self.box_failure
+            self.sandbox_failure = SandboxError("the sandbox stopped answering")
+            raise self.sandbox_failure
 
     def load(self) -> None:
         """Load the module now. Raises StudentFailure if that cannot be done."""
@@ -227,7 +227,7 @@ class Student:
         return both[0], both[1]
 
     def pace(self, seconds: float, batch: int) -> float:
-        """Images a second that a network of ours trains on in this box, on its device and threads.
+        """Images a second that a network of ours trains on in this sandbox, on its device and threads.
 
         A figure to be trusted only where the submission is one of ours.
         """
@@ -275,9 +275,9 @@ class Student:
         if self._worker is None:
             try:
                 return self._start()
-            except SandboxError:  # the box may have died before this submission: once more in a new one
+            except SandboxError:  # the sandbox may have died before this submission: once more in a new one
                 self._end()
-                self.box_failure = None
+                self.sandbox_failure = None
                 return self._start()
         return self._worker
 
@@ -293,7 +293,7 @@ class Student:
         return worker
 
     def _end(self) -> bool:
-        """End the worker, if any. False where the box itself had failed."""
+        """End the worker, if any. False where the sandbox itself had failed."""
         if self._worker is None:
             return True
         worker, self._worker = self._worker, None
@@ -302,8 +302,8 @@ class Student:
     def _raise_if_over(self) -> None:
         if self._closed:
             raise RuntimeError("this submission was closed")
-        if self.box_failure:
-            raise self.box_failure
+        if self.sandbox_failure:
+            raise self.sandbox_failure
         if over := self.failure or self.exhausted:
             raise StudentFailure(over.kind, over.message)
 
@@ -367,7 +367,7 @@ class Student:
         try:
             return worker.exchange(header, payload, min(seconds, left), reply=reply, patience=patience)
         except SandboxError as error:
-            self.box_failure = error
+            self.sandbox_failure = error
             raise
         except Death as death:
             self.renew()
@@ -555,7 +555,7 @@ def parameters_of(model: Model) -> dict[str, Tensor]:
 
 
 def patience_seconds(own_seconds: float) -> float:
-    """How long, by the clock on the wall, something is waited for that may take so much time of its own."""
+    """How much wall time something may take that may take so much time of its own."""
     return BUSY_FACTOR * max(own_seconds, 0.0) + BUSY_SECONDS
 
 

@@ -1,10 +1,10 @@
-"""How long a submission's threads have waited for a processor, by the kernel's own account.
+"""How long a submission's threads have waited for a processor, as the kernel counts it.
 
-On a busy machine a thread that could run waits its turn, and the clock on the wall goes on. What
-is left of that clock without the waiting is the submission's own time: all of a sleep, all of an
-endless loop, and of honest work about as much as on a quiet machine.
+On a busy machine a thread that could run waits its turn, and wall time goes on. Wall time without
+that waiting is the submission's own time: all of a sleep, all of an endless loop, and of honest
+work about as much as on a quiet machine.
 
-This file runs inside the box and imports nothing of the kit.
+This file runs inside the sandbox and imports nothing of the kit.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ NANO = 1e-9
 class Waiting:
     """Adds up, from look to look, what the threads of one submission use and wait for.
 
-    `nice`: at most this is the threads' niceness, else they wait because they want to. `walled`: no other
-    process is in this process namespace, but for ours, which starts none.
+    `nice`: threads with a higher niceness wait because they want to. `sandboxed`: this process namespace
+    holds no other process but ours, which starts none.
     """
 
-    def __init__(self, *, nice: int = 19, walled: bool) -> None:
+    def __init__(self, *, nice: int = 19, sandboxed: bool) -> None:
         self.waited = 0.0  # seconds: in each interval, those of the thread that waited longest
-        self.used = 0.0  # seconds of processor time, by all together
+        self.used = 0.0  # seconds of CPU time, by all together
         self._nice = nice
-        self._walled = walled
+        self._sandboxed = sandboxed
         self._threads: dict[str, tuple[int, int]] = {}  # by id: nanoseconds used and waited for
         self._newest = newest_id()
 
@@ -48,7 +48,7 @@ class Waiting:
         ended = time.monotonic()
         fresh = threads.keys() - self._threads.keys()
         all_seen = threads.keys() >= self._threads.keys()
-        if self._walled:
+        if self._sandboxed:
             all_seen = all_seen and newest - self._newest == len(fresh)
         longest = 0
         for tid, (used, waited) in threads.items():

@@ -1,8 +1,8 @@
 """The untrusted side: loads a student's module and answers requests about it.
 
-Everything here runs in the same process as the student's code, so that all it says
-is a claim. The requests are a small vocabulary (`_OPERATIONS`); each gets exactly
-one reply. This file runs inside the box and imports nothing of the kit but its
+Everything here runs in the same process as the student's code, so all it says is only
+a claim. The requests are a small vocabulary (`_OPERATIONS`); each gets exactly
+one reply. This file runs inside the sandbox and imports nothing of the kit but its
 neighbours.
 """
 
@@ -46,7 +46,7 @@ CHUNK = 2**20
 LINE_CHARACTERS = 2000
 COLUMNS, ROWS = 20, 1000  # of a history: of a longer one every second row counts, or third
 REMARKS = 50
-STATEMENT_SECONDS = 8  # of processor time, for a loop at the top level
+STATEMENT_SECONDS = 8  # of CPU time, for a loop at the top level
 CHECKPOINT = Path("checkpoint")  # in the scratch, which is the working folder
 
 
@@ -126,7 +126,7 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     # A right LeNet-5 on a GPU must not be told from ours by its roundings.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if limits["device"] == "cuda":
-        _bound_gpu(limits["gpu_memory_mib"])
+        _limit_gpu(limits["gpu_memory_mib"])
     state = State()
     state.reply_bytes = limits["reply_mib"] * 2**20
     state.limits = limits
@@ -172,7 +172,7 @@ class Reply:
                 self._connection.sendall(piece)
 
 
-def _bound_gpu(mib: int) -> None:
+def _limit_gpu(mib: int) -> None:
     """Have torch's allocator refuse more than this of each GPU's memory. Code that wants to can undo it."""
     with contextlib.suppress(RuntimeError):  # a GPU that fails now fails the first thing that needs it
         for number in range(torch.cuda.device_count()):
@@ -299,7 +299,7 @@ def _bounded(statement: ast.stmt) -> Iterator[None]:
         return
 
     def stop(number: int, frame: object) -> None:
-        raise TimeoutError(f"stopped after {STATEMENT_SECONDS} s of processor time")
+        raise TimeoutError(f"stopped after {STATEMENT_SECONDS} s of CPU time")
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, STATEMENT_SECONDS)

@@ -1,13 +1,13 @@
-"""The process inside the box that has torch already, and forks one worker a submission.
+"""The process inside the sandbox that has torch already, and forks one worker a submission.
 
-It runs as pid 1 of the box's own process namespace, with one thread, and never runs
+It runs as pid 1 of the sandbox's own process namespace, with one thread, and never runs
 a student's code itself. Over its control socket it takes three commands, one line of
 JSON each: `start` (with the submission's socket and output pipe) forks a worker;
-`end` kills everything in the box, reaps it, wipes the scratch, and answers whether
-the box is as clean as before. Between the two it adds up the box's memory and its threads' waiting
-for a processor, which `tally` asks for.
+`end` kills everything in the sandbox, reaps it, wipes the scratch, and answers whether
+the sandbox is as clean as before. Between the two it adds up the sandbox's memory and how long
+its threads wait for a processor, which `tally` asks for.
 
-This file runs inside the box and imports nothing of the kit but its neighbours.
+This file runs inside the sandbox and imports nothing of the kit but its neighbours.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ KIB, MIB = 2**10, 2**20
 SIGNALS = 1024  # that may wait for all processes together
 # The kernel's memory for a submission is in no process's, and is counted by what it is for. Uncounted, with
 # the usual limits, remain at most 64 MiB of mappings and locks, 64 in a person's first thousand pipes, 28 in
-# sockets, 24 for 20,000 files, and a seventh of the files' size where these have holes: 110 of 768 MiB. The
-# filter of system calls refuses the rest: epoll, inotify, wider sockets and pipes, datagrams, timers, …
+# sockets, 24 for 20,000 files, and a seventh of the files' size where these are sparse: 110 of 768 MiB. The
+# seccomp filter refuses the rest: epoll, inotify, wider sockets and pipes, datagrams, timers, …
 UNSEEN_BYTES = 64 * MIB  # where the machine has less more of it than before, it is not looked for
 MAPPING_BYTES = KIB  # 230 for itself, 104 for its pages' owner, 64 for each ancestor that shares these
 LOCK_BYTES = 256  # of a part of a file; 192 where it is one of many
 DESCRIPTOR_BYTES = 8 * KIB  # a pipe's, once the person's pipes have taken up their 64 MiB; others have less
 SOCKETS_FREE = 64  # more sockets than honest code has: what waits in the others counts as memory
-XCPU_SECONDS = 5  # after the signal that says that the processor time is used up comes the end
+XCPU_SECONDS = 5  # after the signal that says that the CPU time is used up comes the end
 # The watching process comes a little before the students' code. Where both are in one scheduling group, a
 # higher niceness costs them much of the group's share: beside ten busy processes on two cores a loop gets
 # 15 % of a core at a niceness of 1, 14 % at 5, 11 % at 10 and less than 5 % at 19.
@@ -65,10 +65,10 @@ def main() -> NoReturn:
     """Set up, load torch, say so, and serve until the trusted side hangs up.
 
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
-    null), `walled` (whether this is pid 1 of a box), `shim` (path of the torchvision
+    null), `sandboxed` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
-    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled filters
-    of system calls): there the standard streams are a relay's, and not the control socket.
+    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled seccomp
+    filters): there the standard streams are a relay's, not the control socket.
     """
     config = json.loads(sys.argv[1])
     _forget_arguments()
@@ -89,20 +89,20 @@ def main() -> NoReturn:
         os.dup2(null, descriptor)
     os.close(null)
     _prctl(PR_SET_DUMPABLE, 0)  # nobody inside may look into this process
-    box = Box(control, [Path(folder) for folder in config["scratch"]], walled=config["walled"])
+    sandbox = Sandbox(control, [Path(folder) for folder in config["scratch"]], sandboxed=config["sandboxed"])
     # Before any student's code has run: afterwards only a student's process could tell.
     gpu = config["device"] == "cuda" and _sees_gpu()
-    box.wipe()
-    box.counters = counters.Counters(box.scratch) if config["walled"] else None
+    sandbox.wipe()
+    sandbox.counters = counters.Counters(sandbox.scratch) if config["sandboxed"] else None
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    box.say(event="ready", gpu=gpu, holes=holes(config["hidden"]) if config["walled"] else [])
-    box.serve()
+    sandbox.say(event="ready", gpu=gpu, leaks=leaks(config["hidden"]) if config["sandboxed"] else [])
+    sandbox.serve()
     os._exit(0)
 
 
-def holes(hidden: list[str]) -> list[str]:
-    """What the wall does not hold, tried from inside; an empty list is as it should be."""
+def leaks(hidden: list[str]) -> list[str]:
+    """What the sandbox does not hold, tried from inside; an empty list is as it should be."""
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
     wrong = [] if os.getpid() == 1 else ["other processes are in reach"]
     if any(int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")):
@@ -156,13 +156,13 @@ class Look(NamedTuple):
     kernel_bytes: int
 
 
-class Box:
-    """The state of one box: how it is commanded, and the worker that is running, if any."""
+class Sandbox:
+    """The state of one sandbox: how it is commanded, and the worker that is running, if any."""
 
-    def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, walled: bool) -> None:
+    def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, sandboxed: bool) -> None:
         self.control = control
         self.scratch = scratch
-        self.walled = walled
+        self.sandboxed = sandboxed
         self.worker = 0  # process id, 0: none
         self.running = False  # from a submission's start to its end: what it started may outlive its worker
         self.cpu_seconds = 0.0  # of the running submission's worker at most
@@ -170,12 +170,12 @@ class Box:
         self.memory_bytes = 0  # of the running submission at most
         self.files = 0  # likewise
         self.own_bytes = _status_bytes("self", RESIDENT)
-        self.waiting = waiting.Waiting(walled=walled)  # of the running submission
+        self.waiting = waiting.Waiting(sandboxed=sandboxed)  # of the running submission
         self.counters: counters.Counters | None = None
         self.machine_bytes = (0, 0)  # the machine's, as below, at its lowest since the submission began
         self.looks: dict[str, Look] = {}  # the latest at each process's mappings and locks
         self.socket_bytes = _socket_bytes()
-        if not walled:
+        if not sandboxed:
             _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def say(self, **message: Any) -> None:
@@ -213,7 +213,7 @@ class Box:
         self.looks = {}
         self.oom_kills = _oom_kills()
         nice = os.getpriority(os.PRIO_PROCESS, 0) + NICE
-        self.waiting = waiting.Waiting(nice=min(nice, 19), walled=self.walled)
+        self.waiting = waiting.Waiting(nice=min(nice, 19), sandboxed=self.sandboxed)
         self.running = True
         child = os.fork()
         if child == 0:
@@ -244,7 +244,7 @@ class Box:
             self.kill_all()
 
     def look_at_waiting(self) -> dict[str, float]:
-        return self.waiting.look(self.processes(), full_share=not self.walled or _full_share())
+        return self.waiting.look(self.processes(), full_share=not self.sandboxed or _full_share())
 
     def tell_end(self, status: int, cpu_seconds: float) -> None:
         """Report how the worker ended by itself, and the limit that is likely to be the reason."""
@@ -254,7 +254,7 @@ class Box:
             why = "cpu"
         elif status == -signal.SIGKILL and _oom_kills() > self.oom_kills:
             why = "machine"
-        elif status == -signal.SIGBUS and self.walled:  # shared memory that had no room
+        elif status == -signal.SIGBUS and self.sandboxed:  # shared memory that had no room
             full = [str(folder) for folder in self.scratch if os.statvfs(folder).f_bavail == 0]
             why = "full" if full else ""
         self.say(event="exit", status=status, why=why)
@@ -263,7 +263,7 @@ class Box:
         """What the submission takes too much of: "memory", "files", or nothing."""
         if self.used_bytes() > self.memory_bytes:
             return "memory"
-        if self.walled:  # else the scratch lies on a disk with other people's files
+        if self.sandboxed:  # else the scratch lies on a disk with other people's files
             disks = [os.statvfs(folder) for folder in self.scratch]
             if any(disk.f_files - disk.f_ffree > self.files for disk in disks):
                 return "files"
@@ -279,7 +279,7 @@ class Box:
         """
         rough = dict(map(_resident_bytes, self.processes()))
         unseen = self.unseen_bytes(list(rough))
-        if self.walled:
+        if self.sandboxed:
             unseen += max(0, _sockets() - SOCKETS_FREE) * self.socket_bytes
         if sum(rough.values()) + unseen <= self.memory_bytes + self.own_bytes:
             return 0
@@ -317,8 +317,8 @@ class Box:
                 break
 
     def processes(self) -> list[str]:
-        """Process ids of everything that this box has started."""
-        if self.walled:
+        """Process ids of everything that this sandbox has started."""
+        if self.sandboxed:
             return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]  # noqa: PTH208
         return _descendants(os.getpid())
 
@@ -326,7 +326,7 @@ class Box:
         """Kill and reap everything but this process. True once nothing is left."""
         deadline = time.monotonic() + KILL_SECONDS
         while time.monotonic() < deadline:
-            if self.walled:
+            if self.sandboxed:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             else:
@@ -337,8 +337,8 @@ class Box:
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.kill(int(pid), signal.SIGKILL)
             try:
-                # In a box all that is left is killed and our child, so that waiting comes to an end.
-                while os.waitpid(-1, 0 if self.walled else os.WNOHANG)[0] != 0:
+                # In a sandbox all that is left is killed and our child, so that waiting comes to an end.
+                while os.waitpid(-1, 0 if self.sandboxed else os.WNOHANG)[0] != 0:
                     pass
             except ChildProcessError:
                 self.worker = 0
@@ -353,7 +353,7 @@ class Box:
                 _wipe(folder)
         except (OSError, RecursionError):
             return False
-        return not self.walled or _full_share()
+        return not self.sandboxed or _full_share()
 
     def move_counters_on(self) -> bool:
         """See that no number tells the next submission what this one did. False where one would."""
@@ -389,7 +389,7 @@ def _become_worker(connection: int, output: int, limits: dict[str, Any]) -> None
 
 def _limit(limits: dict[str, Any]) -> None:
     """Set this process's own limits, which its children inherit and cannot raise."""
-    bounds = {
+    rlimits = {
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": max(1, int(limits["cpu_seconds"])),
         "RLIMIT_FSIZE": limits["file_mib"] * MIB,
@@ -397,22 +397,22 @@ def _limit(limits: dict[str, Any]) -> None:
         "RLIMIT_MSGQUEUE": 0,
         "RLIMIT_SIGPENDING": SIGNALS,
     }
-    if limits["processes"]:  # without a wall it would count all that the person at the keyboard runs
-        bounds["RLIMIT_NPROC"] = limits["processes"]
+    if limits["processes"]:  # without a sandbox it would count all that the person at the keyboard runs
+        rlimits["RLIMIT_NPROC"] = limits["processes"]
     if LINUX and limits["device"] == "cpu":  # CUDA reserves address space far beyond what it uses
-        bounds["RLIMIT_AS"] = _status_bytes("self", {"VmSize:": KIB}) + limits["memory_mib"] * MIB
-    for name, bound in bounds.items():
+        rlimits["RLIMIT_AS"] = _status_bytes("self", {"VmSize:": KIB}) + limits["memory_mib"] * MIB
+    for name, most in rlimits.items():
         number = getattr(resource, name, None)  # macOS has fewer
         if number is not None:
             hard = resource.getrlimit(number)[1]
-            bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             # The signal of used-up time would never come if the end came with it.
-            last = bound + XCPU_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else bound
-            resource.setrlimit(number, (bound, last))
+            last = most + XCPU_SECONDS if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else most
+            resource.setrlimit(number, (most, last))
 
 
 def _filter_system_calls(folder: str) -> None:
-    """Load the compiled filter of system calls, for good; an engine's own filter holds besides."""
+    """Load the compiled seccomp filter, for good; an engine's own filter holds besides."""
     program = Path(folder, f"{platform.machine()}.bpf").read_bytes()
     instructions = ctypes.create_string_buffer(program, len(program))
 
@@ -422,7 +422,7 @@ def _filter_system_calls(folder: str) -> None:
     whole = Program(len(program) // 8, ctypes.addressof(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the filter of system calls is refused")
+        raise OSError(ctypes.get_errno(), "the seccomp filter is refused")
 
 
 def _forget_arguments() -> None:
@@ -548,14 +548,14 @@ def _resident_bytes(pid: str) -> tuple[str, int]:
 
 
 def _full_share() -> bool:
-    """Whether this box's session still has its share of the processors, which anyone inside can lessen."""
+    """Whether this sandbox's session still has its share of the processors; anyone inside can lessen it."""
     with contextlib.suppress(OSError):  # else Linux was built without such shares
         return Path("/proc/self/autogroup").read_text().split()[-1] == "0"
     return True
 
 
 def _sockets() -> int:
-    """How many sockets there are in this box, be they in no process's hands."""
+    """How many sockets there are in this sandbox, be they in no process's hands."""
     try:
         with open("/proc/self/net/unix", "rb") as file:  # noqa: PTH123
             return sum(1 for _ in file) - 1
@@ -598,7 +598,7 @@ def _lock_bytes(pid: str) -> int:
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory on this machine, in all boxes together."""
+    """How many processes on this machine the kernel has ended for want of memory, in all sandboxes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

@@ -382,7 +382,7 @@ _PATTERNS = {
         "它写在最前面的 Markdown 单元里：请改成代码单元"
     ),
     "it stands in a raw cell at the top: make that a code cell": "它写在最前面的 Raw 单元里：请改成代码单元",
-    "stopped after * s of processor time": "用了 * 秒处理器时间后被停止",
+    "stopped after * s of CPU time": "用了 * 秒处理器时间后被停止",
     "invalid character * (*): switch the keyboard to English and type *": (
         "非法字符 *（*）：请切换到英文输入法，输入 *"
     ),

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import protocol
 from grader.sandbox.student import MESSAGE_CHARACTERS, Death, Student, output_flood
@@ -76,7 +76,7 @@ class Worker:
                 raise
 
     def _accept(self, server: socket.socket, token: str) -> socket.socket:
-        """The process's connection. Raises KitError where it ends before it connects, or takes too long."""
+        """The process's connection. Raises UserError where it ends before it connects, or takes too long."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):  # nobody yet, or something else, which has not sent the token
@@ -89,8 +89,8 @@ class Worker:
             if status is not None:
                 last = self._output.text().strip().rpartition("\n")[2]
                 told = safe_line(last, MESSAGE_CHARACTERS) or f"exit status {status}"
-                raise KitError(f"the process for your code ended before it began: {told}")
-        raise KitError(
+                raise UserError(f"the process for your code ended before it began: {told}")
+        raise UserError(
             f"the process for your code did not answer within {START_SECONDS:g} seconds: "
             "something keeps Python from starting, or from connecting to itself (127.0.0.1)"
         )

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from grader.accuracy import measure_accuracy
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.intake import read_folder, read_submissions
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric
@@ -73,7 +73,7 @@ def main(folder: Path, program: Path) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="selftest-") as work:
             return Run(folder, program, Path(work), say).run(words.tasks or TASKS, words.score, words.pack)
-    except KitError as error:
+    except UserError as error:
         say("FAIL", str(error))
         return 1
     except KeyboardInterrupt:
@@ -126,11 +126,11 @@ class Run:
     def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
         """Look at these tasks, and then measure or pack; the exit status."""
         if newer.cannot_tell():
-            mend = "pip install ruff, so that what only newer versions read is found"
-            self._say("note", f"this Python is newer than the grader's: {mend}")
+            fix = "pip install ruff, so that what only newer versions read is found"
+            self._say("note", f"this Python is newer than the grader's: {fix}")
         submission, files = read_folder(self._folder, self._work / "read", _is_ours)
         if submission.problem:
-            raise KitError(submission.problem.reason)
+            raise UserError(submission.problem.reason)
         self._tell_files(submission, files)
         if pack:
             submission = self._packed(files)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The attacks once more as an ordinary user, where the wall rests on user namespaces: for a root to run.
+# The attacks once more as an ordinary user, where the sandbox rests on user namespaces: for a root to run.
 # An interpreter or a checkout in a folder that is root's alone is shown at its own place in a private view
 # of the file system, so that nothing is copied and nothing of the real one changes.
 #   tests/attacks/as_user.sh [pytest's options]

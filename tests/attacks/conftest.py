@@ -25,7 +25,7 @@ import safetensors.torch
 import torch
 
 from grader import checks, datasets
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.grade import Bench
 from grader.intake import read_submissions
 from grader.rubric import RUBRIC, load_rubric
@@ -70,7 +70,7 @@ MOST_ADDRESS_SPACE = 24 * 2**30  # of any process here: none may take the machin
 
 
 class Canaries:
-    """Things outside the wall that no submission may read, reach, write or end."""
+    """Things outside the sandbox that no submission may read, reach, write or end."""
 
     def __init__(self, folder: Path) -> None:
         self.token = "canary" + secrets.token_hex(12)
@@ -172,7 +172,7 @@ class Canaries:
 
 
 class Guard(threading.Thread):
-    """Should a wall fail: ends all that this process has started before the machine is full."""
+    """Should a sandbox fail: ends all that this process has started before the machine is full."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -309,7 +309,7 @@ def attack_range(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iter
         try:
             with Bench(Setup(rubric=rubric, images=str(canaries.labels))) as bench:
                 yield Range(canaries, bench)
-        except KitError as error:
+        except UserError as error:
             pytest.skip(str(error))
         finally:
             canaries.close()

@@ -11,7 +11,7 @@ flags     the kinds of all its flags; none where it is not said
 reason    words that the verdict's reasons must hold, so that it failed at what it was meant to fail at
 says      words that must be in the log beside "attempted", which every attack prints when it strikes
 silent    true where its print cannot be kept, because it ends the process or the output at once
-control   true where the same file succeeds without the wall, which is then tried as well
+control   true where the same file succeeds without the sandbox, which is then tried as well
 again     true where it is handed in twice in a row, to find what the first left for the second
 
 In every case no canary is touched, nothing survives, and an honest submission that the same slot grades
@@ -179,7 +179,7 @@ def test_there_are_enough_attacks_for_each_promise() -> None:
 # Last, for what gets through here may touch the canaries of the tests before it.
 @pytest.fixture(scope="module")
 def open_range(attack_range: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same without a wall, with canaries of its own."""
+    """The same without a sandbox, with canaries of its own."""
     canaries = type(attack_range.canaries)(tmp_path_factory.mktemp("open"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADER_SECRET", canaries.token)
@@ -192,6 +192,6 @@ def open_range(attack_range: Any, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 @pytest.mark.parametrize("attack", _of([attack for attack in ATTACKS if attack.control]))
-def test_without_the_wall_the_same_file_gets_through(attack: Attack, open_range: Any) -> None:
+def test_without_the_sandbox_the_same_file_gets_through(attack: Attack, open_range: Any) -> None:
     verdict = open_range.grade(open_range.hand_in(attack.code(open_range.canaries.told())))
     assert "ESCAPED" in verdict.log or open_range.canaries.touched(), verdict.log

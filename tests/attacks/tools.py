@@ -11,7 +11,7 @@ _attempted = []
 
 
 def attempted():
-    """Say once that the attack has reached its point, so that no typing error passes for a wall."""
+    """Say once that the attack has reached its point, so that no typing error passes for a sandbox."""
     if not _attempted:
         _attempted.append(True)
         print("attempted", flush=True)

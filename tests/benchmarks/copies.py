@@ -99,7 +99,7 @@ def trained(recipe: Recipe, run: Run, images: Tensor, labels: Tensor) -> nn.Modu
         for parameter in net.parameters():
             parameter.mul_(1 + run.jolt)
     if not recipe.rate:
-        lab8.RUNGS["quick"] = net.rung = net.rung._replace(epochs=recipe.epochs)  # type: ignore
+        lab8.PRESETS["quick"] = net.preset = net.preset._replace(epochs=recipe.epochs)  # type: ignore
         lab8.train_classifier(net, images, labels, device="cpu", seconds=1e6, seed=run.order)
         return net
     torch.manual_seed(run.order)
@@ -231,7 +231,7 @@ def printed(answer: Answer, state: State, test: tuple[Tensor, Tensor]) -> Finger
 
 
 def likeness(one: Fingerprint, other: Fingerprint) -> dict[str, float]:
-    return copies.alike([one, other], dict.fromkeys(copies.BOUNDS, -2.0))[0].get(1, {})
+    return copies.alike([one, other], dict.fromkeys(copies.THRESHOLDS, -2.0))[0].get(1, {})
 
 
 def rates(folder: Path) -> None:
@@ -262,11 +262,11 @@ def rates(folder: Path) -> None:
         pairs.setdefault(group, []).append(likeness(prints[one], prints[other]))
     for group, found in pairs.items():
         show(group, found)
-        for what, bound in copies.BOUNDS.items():
+        for what, threshold in copies.THRESHOLDS.items():
             values = [one[what] for one in found if what in one]
             if len(values) > 2:
                 beyond = statistics.NormalDist(statistics.mean(values), statistics.stdev(values) + 1e-9)
-                print(f"{'':45}{what}: {1 - beyond.cdf(bound):.1e} of pairs, by a normal distribution")
+                print(f"{'':45}{what}: {1 - beyond.cdf(threshold):.1e} of pairs, by a normal distribution")
     table: dict[str, list[dict[str, float]]] = {}
     for kind in RECIPES:
         if {f"{kind}-own0", f"{kind}-own1"} <= networks.keys():
@@ -279,9 +279,9 @@ def rates(folder: Path) -> None:
 
 
 def show(group: str, found: list[dict[str, float]]) -> None:
-    flagged = sum(any(one[what] >= copies.BOUNDS[what] for what in one) for one in found)
+    flagged = sum(any(one[what] >= copies.THRESHOLDS[what] for what in one) for one in found)
     print(f"{group:39} {flagged:3} of {len(found):3} flagged; least to most:", end="")
-    for what in copies.BOUNDS:
+    for what in copies.THRESHOLDS:
         if values := [one[what] for one in found if what in one]:
             print(f" {what} {min(values):.2f}-{max(values):.2f}", end="")
     print(flush=True)
@@ -308,7 +308,7 @@ def cost() -> None:
     began = time.process_time()
     flagged = sum(bool(verdict.flags) for verdict in copies.flag_copies(verdicts))
     seconds = time.process_time() - began
-    print(f"{seconds:.1f} s of processor time, {flagged} flagged, {size:,} bytes a fingerprint")
+    print(f"{seconds:.1f} s of CPU time, {flagged} flagged, {size:,} bytes a fingerprint")
 
 
 if __name__ == "__main__":

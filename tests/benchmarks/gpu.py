@@ -3,7 +3,7 @@
     python tests/benchmarks/gpu.py split PARTS    # after `grader data fetch`: files of at most 40 MB
     python tests/benchmarks/gpu.py measure PARTS  # needs these files, torch, and no network
 
-Measures the rungs `standard` and `best` over seeds, each from the images on the device to the trained
+Measures the presets `standard` and `best` over seeds, each from the images on the device to the trained
 network; how much of a training's time on the GPU is matrix work; and how long the classification of the
 10,000 test images takes when all is warm. `--small` is a rehearsal: a few images, one epoch, any device.
 """
@@ -64,12 +64,12 @@ def synchronised(device: torch.device) -> float:
 
 
 def trained(
-    rung: str, seed: int, train: tuple[Tensor, Tensor], device: torch.device, epochs: int | None = None
+    preset: str, seed: int, train: tuple[Tensor, Tensor], device: torch.device, epochs: int | None = None
 ) -> tuple[torch.nn.Module, float]:
-    """A network of this rung and the seconds that its training took, of `epochs` unless all of the rung's."""
+    """A network of this preset and how long its training took, of `epochs` or all of the preset's."""
     torch.manual_seed(seed)
-    model = lab8.Classifier(rung).to(device)
-    model.rung = model.rung._replace(epochs=epochs or model.rung.epochs)
+    model = lab8.Classifier(preset).to(device)
+    model.preset = model.preset._replace(epochs=epochs or model.preset.epochs)
     began = synchronised(device)
     lab8.train_classifier(model, *train, device=device, seconds=LONG, seed=seed)
     return model, synchronised(device) - began
@@ -115,21 +115,21 @@ def measure(folder: Path, small: bool) -> None:
     if small:
         seeds = {"quick": 2}
         train, test = (train[0][:400], train[1][:400]), (test[0][:200], test[1][:200])
-        lab8.RUNGS["quick"] = lab8.RUNGS["quick"]._replace(epochs=1)
+        lab8.PRESETS["quick"] = lab8.PRESETS["quick"]._replace(epochs=1)
     train = train[0].to(device), train[1].to(device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
     print(f"{name}, torch {torch.__version__}, Python {platform.python_version()}")
     print(
         "\n| what | n | seconds, mean ± sd | accuracy %, plain forward pass, mean ± sd |\n|---|---|---|---|"
     )
-    for rung, count in seeds.items():
-        trained(rung, 999, train, device, epochs=1)  # warms up, with the same shapes
+    for preset, count in seeds.items():
+        trained(preset, 999, train, device, epochs=1)  # warms up, with the same shapes
         seconds, accuracies = [], []
         for seed in range(count):
-            model, took = trained(rung, seed, train, device)
+            model, took = trained(preset, seed, train, device)
             seconds.append(took)
             accuracies.append(100 * lab8.evaluate(model, *test)[1])
-        print(f"| `{rung}` | {count} | {spread(seconds)} | {spread(accuracies)} |", flush=True)
+        print(f"| `{preset}` | {count} | {spread(seconds)} | {spread(accuracies)} |", flush=True)
     batches = test[0].to(device).split(2000)
 
     @torch.no_grad()
@@ -139,7 +139,7 @@ def measure(folder: Path, small: bool) -> None:
 
     model.eval()
     took = warm_milliseconds(classify, device)
-    what = f"{len(test[0]):,} images classified by `{rung}`, from bytes on the device, float32"
+    what = f"{len(test[0]):,} images classified by `{preset}`, from bytes on the device, float32"
     print(f"\n{what} (TF32 where the GPU has it), warm: {took:.1f} ms")
     print(f"matrix work in two epochs of `standard`: {matrix_share(train, device)}")
 

@@ -8,7 +8,7 @@
 `train` needs the complete CIFAR-10. It trains the networks of zoo.py and keeps their weights in FOLDER.
 `rates` asks each for images as they are and changed (results kept in FOLDER too), and tables that find the
 nearest stored image likewise; then it draws students: a draw resamples the images, as many of each kind
-as the grader asks for, and is judged by the grader's own bounds.
+as the grader asks for, and is judged by the grader's own thresholds.
 """
 
 from __future__ import annotations

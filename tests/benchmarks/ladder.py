@@ -124,7 +124,7 @@ def recipe_epochs(images: Tensor, labels: Tensor, epochs: int, step: int) -> nn.
     def loss_of_next_batch() -> Tensor:
         rows, mirrored = next(batches)
         shown = (
-            lab8.augment(images[rows], mirrored, generator, lab8.RUNGS["quick"])
+            lab8.augment(images[rows], mirrored, generator, lab8.PRESETS["quick"])
             if step >= 5
             else images[rows]
         )

@@ -86,7 +86,7 @@ class Bare(Student):
         self.failure = self.exhausted = None
         self._closed, self._requests, self._seed = False, 0, 0
         self.seconds_used = self._wall_seconds_used = 0.0
-        self.box_failure = None
+        self.sandbox_failure = None
         self.limits = type("Limits", (), {"call_seconds": 20.0, "load_seconds": 20.0})
         self._submission = Submission(student_id="bare")
         self._state = worker.State()

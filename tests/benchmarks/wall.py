@@ -1,12 +1,12 @@
-"""What the whole wall costs a submission, over a bare fork of a process that has torch already.
+"""What the whole sandbox costs a submission, over a bare fork of a process that has torch already.
 
     python tests/benchmarks/wall.py [submissions]
 
 Both do the same trivial work: run the module, call a function, build LeNet-5, classify four images.
-The bare fork does it in a child of a preloaded process without any protection, and is reaped. The wall
-does it through a slot: fork inside the box, limits, reading the module in by need, requests and replies
+The bare fork does it in a child of a preloaded process without any protection, and is reaped. The sandbox
+does it through a slot: fork inside the sandbox, limits, reading the module in by need, requests and replies
 as frames, then killing, reaping and wiping. The two take turns, so that a busy machine slows both; one
-thread, one slot. Processor time counts all processes on both sides, and does not hang on who else is
+thread, one slot. CPU time counts all processes on both sides, and does not depend on who else is
 at work; on a busy machine it and the fastest tenth say more than the median.
 """
 
@@ -67,8 +67,8 @@ def bare() -> None:
         print(time.perf_counter() - began, sum(os.times()[:4]), flush=True)
 
 
-def box_seconds(slot: Slot) -> float:
-    """Processor time of all that ever ran in the slot's box, from its pid 1 and what that has reaped."""
+def sandbox_seconds(slot: Slot) -> float:
+    """CPU time of all that ever ran in the slot's sandbox, from its pid 1 and what that has reaped."""
     info = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text()
     pid = re.search(r"^Pid:\s+(\d+)", info, re.MULTILINE)
     assert pid
@@ -82,7 +82,7 @@ def main() -> None:
     submission = Submission(student_id="trivial", code=Code(filename="lab8.py", cells=(CODE,)))
     images = torch.zeros(4, 1, 32, 32)
     command = [sys.executable, __file__, "--bare"]
-    walls, forks, spent, before = [], [], [0.0, 0.0], [0.0, 0.0]
+    sandboxed, forks, spent, before = [], [], [0.0, 0.0], [0.0, 0.0]
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other,
         Slot() as slot,
@@ -97,11 +97,11 @@ def main() -> None:
             wall = time.perf_counter() - began
             print(file=other.stdin, flush=True)
             fork, theirs = map(float, other.stdout.readline().split())
-            now = [time.process_time() + box_seconds(slot), theirs]
+            now = [time.process_time() + sandbox_seconds(slot), theirs]
             if round_ == WARM_UP - 1:
                 before = now
             elif round_ >= WARM_UP:
-                walls.append(1000 * wall)
+                sandboxed.append(1000 * wall)
                 forks.append(1000 * fork)
                 spent = [
                     1000 * (at - start) / (round_ - WARM_UP + 1)
@@ -110,8 +110,8 @@ def main() -> None:
         other.stdin.close()
     head = f"{'ms a submission':<24}{'median':>8}{'quartiles':>16}{'fastest tenth':>16}{'processor':>12}"
     print(f"{head}   (n = {rounds})")
-    over = [wall - fork for wall, fork in zip(walls, forks, strict=True)]
-    rows = (("behind the wall", walls), ("a bare fork", forks), ("what the wall costs", over))
+    over = [wall - fork for wall, fork in zip(sandboxed, forks, strict=True)]
+    rows = (("in the sandbox", sandboxed), ("a bare fork", forks), ("what the sandbox costs", over))
     for (name, times), processor in zip(rows, [*spent, spent[0] - spent[1]], strict=True):
         low, middle, high = statistics.quantiles(times, n=4)
         tenth = statistics.quantiles(times, n=10)[0]

@@ -1,6 +1,6 @@
 """Small networks of many styles, honest and not, for benchmarks to train and to ask.
 
-Each is trained for some seconds of processor time on one thread, not to be good but to be what a class
+Each is trained for some seconds of CPU time on one thread, not to be good but to be what a class
 hands in: plain and residual, convolutions and none, with and without shifted and mirrored images, on
 few images until they are known by heart, on test images alone or beside others, or tuned on them.
 """
@@ -104,7 +104,7 @@ class Kind(NamedTuple):
     """How a network is trained."""
 
     make: Callable[[], nn.Module]
-    seconds: float  # of processor time
+    seconds: float  # of CPU time
     rate: float
     images: slice = ALL  # of the training images
     tests: slice = NONE  # of the test images, trained on as well

@@ -115,13 +115,13 @@ def replaced(source: str, name: str, new: str) -> str:
             lines = source.splitlines(keepends=True)
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
             return "".join([*lines[:first], new.strip() + "\n", *lines[node.end_lineno :]])
-    raise SystemExit(f"solution/lab8.py: no top-level {name} to replace; mend make_class.py")
+    raise SystemExit(f"solution/lab8.py: no top-level {name} to replace; fix make_class.py")
 
 
 def changed(source: str, old: str, new: str) -> str:
     """The source with one piece of text replaced, which must be there exactly once."""
     if source.count(old) != 1:
-        raise SystemExit(f"{old!r} is there {source.count(old)} times, not once; mend make_class.py")
+        raise SystemExit(f"{old!r} is there {source.count(old)} times, not once; fix make_class.py")
     return source.replace(old, new)
 
 

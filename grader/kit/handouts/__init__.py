@@ -17,7 +17,7 @@ import nbformat
 import numpy as np
 
 from grader import datasets
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.kit.handouts.chapters import Chapter, read_chapters, read_title, student_notebook
 from grader.kit.handouts.execute import execute
 from grader.kit.handouts.inspection import inspect_pages
@@ -50,13 +50,13 @@ def build(
         size: the images that the cells see: the embedded ones, or all of the cache.
         jobs: notebooks executed at a time.
 
-    Raises KitError, when all is written, where anything is wrong with it; each finding was said before.
+    Raises UserError, when all is written, where anything is wrong with it; each finding was said before.
     """
     chapters = read_chapters(source)
     chosen = [chapter for chapter in chapters if not only or _named(chapter, only)]
     for name in only:
         if not any(_named(chapter, [name]) for chapter in chapters):
-            raise KitError(f"{source}: no chapter {name}; there are {', '.join(c.number for c in chapters)}")
+            raise UserError(f"{source}: no chapter {name}; there are {', '.join(c.number for c in chapters)}")
     title = read_title(source / "README.md")
     _write_notebooks(source, chapters, out / "notebooks")
     problems: list[str] = []
@@ -78,7 +78,7 @@ def build(
     for problem in problems:
         say(f"problem: {problem}")
     if problems:
-        raise KitError(f"{source}: {len(problems)} problems, listed above: mend them and build again")
+        raise UserError(f"{source}: {len(problems)} problems, listed above: fix them and build again")
 
 
 def _named(chapter: Chapter, names: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import jupytext
 import nbformat
 
-from grader.errors import KitError
+from grader.errors import UserError
 from grader.kit.handouts.markdown import headings
 from grader.types import Record
 
@@ -40,10 +40,10 @@ class Chapter(Record):
 
 
 def read_chapters(folder: Path) -> list[Chapter]:
-    """Read the chapters in their order. Raises KitError where there are none, or one has no title."""
+    """Read the chapters in their order. Raises UserError where there are none, or one has no title."""
     files = sorted(file for file in folder.glob("*.md") if _CHAPTER.fullmatch(file.name))
     if not files:
-        raise KitError(f"{folder}: no chapters (NN-name.md) in it: run this beside handouts/")
+        raise UserError(f"{folder}: no chapters (NN-name.md) in it: run this beside handouts/")
     return [_read(file) for file in files]
 
 
@@ -52,7 +52,7 @@ def read_title(readme: Path) -> str:
     for line in readme.read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
             return line.removeprefix("# ").strip()
-    raise KitError(f"{readme}: has no heading of level one, which is the handouts' title: add it")
+    raise UserError(f"{readme}: has no heading of level one, which is the handouts' title: add it")
 
 
 def student_notebook(chapter: Chapter) -> Any:
@@ -78,7 +78,7 @@ def _read(file: Path) -> Chapter:
     found = headings(text)
     titles = [heading for heading in found if heading.level == 1]
     if len(titles) != 1:
-        raise KitError(f"{file}: has {len(titles)} headings of level one, its title: it needs one")
+        raise UserError(f"{file}: has {len(titles)} headings of level one, its title: it needs one")
     return Chapter(
         name=file.stem,
         title=titles[0].text,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grader import datasets
-from grader.errors import KitError
+from grader.errors import UserError
 
 
 def execute(notebook: Any, folder: Path, size: datasets.Size, cell_seconds: int) -> tuple[float, str]:
@@ -25,7 +25,7 @@ def execute(notebook: Any, folder: Path, size: datasets.Size, cell_seconds: int)
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     except ImportError as error:
-        raise KitError(f"no {error.name} here: pip install 'convnet-lab-grader[handouts]'") from None
+        raise UserError(f"no {error.name} here: pip install 'convnet-lab-grader[handouts]'") from None
 
     environment = {
         **{name: value for name, value in os.environ.items() if name != datasets.FOLDER_VARIABLE},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.errors import KitError
+from grader.errors import UserError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PRINT_SECONDS = 180
@@ -35,7 +35,7 @@ def print_pdf(chromium: str, make_page: Callable[[Mapping[str, int]], str], file
     try:
         import pypdf
     except ImportError:
-        raise KitError("the PDF needs pypdf: pip install 'convnet-lab-grader[handouts]'") from None
+        raise UserError("the PDF needs pypdf: pip install 'convnet-lab-grader[handouts]'") from None
 
     numbers: dict[str, int] = {}
     for _ in range(2):
@@ -60,8 +60,8 @@ def _print(chromium: str, page: str, file: Path) -> None:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PRINT_SECONDS)
         except subprocess.TimeoutExpired:
-            raise KitError(f"{chromium} printed nothing in {_PRINT_SECONDS} s: try again") from None
+            raise UserError(f"{chromium} printed nothing in {_PRINT_SECONDS} s: try again") from None
         if done.returncode or not (work / "page.pdf").is_file():
             last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            raise KitError(f"{chromium} cannot print the handouts: {last[:200]}")
+            raise UserError(f"{chromium} cannot print the handouts: {last[:200]}")
         shutil.copy(work / "page.pdf", file)

@@ -1,4 +1,4 @@
-"""Die in every request there is, so that the box is forked and wiped over and over.
+"""Die in every request there is, so that the sandbox is forked and wiped over and over.
 status = "crashed"
 lost = ["conv_*", "lenet_*", "classifier_*", "accuracy"]
 reason = "took its process down"

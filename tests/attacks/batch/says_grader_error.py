@@ -1,4 +1,4 @@
-"""Pretend a fault of the grader's, which would mean no zero: its exception types, by name and by import.
+"""Pretend an internal error, which would mean no zero: the grader's exception types, by name and by import.
 lost = ["conv_*"]
 """
 
@@ -7,16 +7,16 @@ class SandboxError(Exception):
     pass
 
 
-class KitError(SandboxError):
+class UserError(SandboxError):
     pass
 
 
-KitError.__module__ = "grader.errors"
+UserError.__module__ = "grader.errors"
 
 
 def conv_output_size(*args, **kwargs):
     attempted()
-    raise KitError("the grader's own fault: grade this again")
+    raise UserError("the grader's own fault: grade this again")
 
 
 def conv_parameter_count(*args, **kwargs):

@@ -1,4 +1,4 @@
-"""Tell the grader, in the words of the box, that it is clean, ready or gone.
+"""Tell the grader, in the words of the sandbox, that it is clean, ready or gone.
 status = "crashed"
 lost = ["lenet_*", "classifier_*", "accuracy"]
 """

@@ -1,4 +1,4 @@
-"""Sockets of which each holds one message more than its bound, as large as the bound.
+"""Sockets of which each holds one message more than its limit, as large as the limit.
 status = "out_of_memory"
 lost = ["lenet_*", "classifier_logits", "classifier_weights_load", "classifier_trains", "accuracy"]
 reason = "MiB of memory"

@@ -1,4 +1,4 @@
-"""Filters of system calls, one upon the other, which slow each call and take memory.
+"""Seccomp filters, one upon the other, which slow each call and take memory.
 """
 
 import ctypes
