@@ -240,22 +240,24 @@ def _why(old: Verdict, new: Verdict, was: Row | None, now: Row | None) -> str:
         return "measured again"
     if old.accuracy != new.accuracy and (now is None or now.id == "accuracy"):
         return "measured again"
+    if old.status != new.status:
+        return new.reason or f"{old.status.value} before"
     if (old.late_seconds, old.deduction) != (new.late_seconds, new.deduction):
         return "lateness"
-    if old.status != new.status:
-        return f"{old.status.value} before"
     return "rubric"
 
 
 def _told(verdict: Verdict) -> str:
-    return verdict.standing if verdict.total is None and verdict.standing != "counts" else str(verdict.total)
+    if verdict.total is not None:
+        return str(verdict.total)
+    return "no mark" if verdict.standing == "counts" else verdict.standing
 
 
 def history(book: Gradebook, student: str) -> list[tuple[str, Verdict, str]]:
     """Every mark that `student` had: since when, the mark, and what made it so; the oldest first."""
     decisions = book.decisions(student).get(student, [])
     runs = book.runs()
-    moments = [(run.began_at, f"run {run.number}: {run.source}") for run in runs]
+    moments = [(run.began_at, f"run {run.number}: {run.source or 'scored anew'}") for run in runs]
     moments += [(one.made_at.isoformat(), f"decision {one.number}: {one.line}") for one in decisions]
     found: list[tuple[str, Verdict, str]] = []
     for at, what in sorted(moments):
