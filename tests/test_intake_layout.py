@@ -674,3 +674,16 @@ def test_the_lines_are_few_and_safe(take: Take) -> None:
 )
 def test_the_layout_is_said(take: Take, files: Mapping[str, str | bytes], words: str) -> None:
     assert take(files).lines[0].startswith(words)
+
+
+def test_a_virtual_environment_is_left_out_whatever_it_is_called(take: Take) -> None:
+    library = {f"lib/python3.11/site-packages/p/{n}.py": "" for n in range(STUDENT_FILES + 1)}
+    environment = {"pyvenv.cfg": "home = /usr/bin\n", "bin/python": "", **library}
+    files: dict[str, str | bytes] = dict(folders("ann", "bob"))
+    files |= {f"ann/my env/{name}": content for name, content in environment.items()}
+    files |= {f"bob/{name}": content for name, content in environment.items()}  # around the work
+    found = take(files).submissions
+    assert [(one.student_id, one.problem, bool(one.code)) for one in found] == [
+        ("ann", None, True),
+        ("bob", None, True),
+    ]

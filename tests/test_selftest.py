@@ -212,6 +212,16 @@ def test_code_that_hangs_dies_or_floods_costs_itself(solved: Path) -> None:
     assert len(of_kind(lines, "ok")) == 5
 
 
+def test_a_device_that_is_hidden_looks_as_torch_expects_it(solved: Path) -> None:
+    """From 2.14 on torch's own modules look for the function behind the cache."""
+    (solved / "lab8.py").write_text(
+        LAB8 + "\nimport torch\nassert torch.backends.mps.is_available.__wrapped__() is False\n"
+        "def conv_output_size(*a, **k): return torch.backends.mps.is_available.__wrapped__()\n"
+    )
+    _, lines = run(solved, "conv")
+    assert "got False" in of_kind(lines, "FAIL")[0]
+
+
 AWAY = """
 def conv_output_size(*a, **k):
     import urllib.request

@@ -212,6 +212,9 @@ _JUNK = {
     ".vscode",
 }
 
+# What a virtual environment consists of, whatever its folder is called; somebody's work may lie beside it.
+_ENVIRONMENT = {"pyvenv.cfg", "lib", "lib64", "bin", "scripts", "include", "share", "etc"}
+
 
 def is_junk(path: str) -> bool:
     """Whether a system or a tool left this behind, rather than a student handed it in."""
@@ -372,6 +375,8 @@ class _Tree:
                 raise
             flaw = f"is a folder that cannot be read ({short(error)})"
             return [(Entry(prefix + ".", flaw=flaw, denied=error.errno not in _THEIRS), "")]
+        if any(item.name == "pyvenv.cfg" for item in items):
+            items = [item for item in items if item.name.lower() not in _ENVIRONMENT]
         named = [(decode_file_name(item.name), item) for item in items]
         named.sort(key=lambda pair: (pair[0] != pair[1].name, pair[1].name))  # the plain spelling is first
         return [

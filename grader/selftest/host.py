@@ -7,6 +7,7 @@ passing here and failing there; it keeps nobody in who wants out.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 import sys
@@ -32,7 +33,7 @@ def main(port: int, token: str, closed: Sequence[str], limits: dict[str, Any]) -
     connection.sendall(token.encode())
     prepare_torchvision()  # as the grader does, where the two packages' builds do not fit
     cells.newer_syntax, cells.python = newer.complaint, newer.graders_python()
-    torch.backends.mps.is_available = lambda: False  # type: ignore[assignment]
+    torch.backends.mps.is_available = functools.cache(lambda: False)  # torch wants a cached one
     os.environ.update(dict.fromkeys(HOMES, str(Path.cwd())))
     _close_network()
     sys.addaudithook(_file_guard(closed))
