@@ -445,7 +445,7 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
 # What stands in the modules of the self-test, and is never told by it: of the modules, what concerns
 # instructors or the two processes alone; of the texts, what is looked for, or a part of what is told.
 NOT_TOLD_BY = (
-    *("budget.py", "blackboard.py", "layout.py", "rubric.py", "scoring.py", "toml_records.py", "types.py"),
+    *("budget.py", "blackboard.py", "layout.py", "rubric.py", "scoring.py", "toml_records.py"),
     *("host.py", "torchvision_shim.py"),
 )
 NOT_TOLD = """\
