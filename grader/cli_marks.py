@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import getpass
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -200,17 +199,10 @@ def history(results: Path, student: str) -> None:
         click.echo(safe_line(f"{at[:19].replace('T', ' ')}  {total:<20}  {what}", 400))
 
 
-def _made(student: str, kind: Any, by: str | None, why: str, **more: Any) -> Decision:
-    if not why.strip():
-        raise UserError("--why: is empty: say why, for the record")
-    return Decision(
-        made_at=datetime.now(timezone.utc),
-        by=safe_line(by or getpass.getuser(), 100),
-        why=safe_line(why, 500),
-        student_id=student,
-        kind=kind,
-        **more,
-    )
+def _made(student: str, kind: str, by: str | None, why: str, **more: Any) -> Decision:
+    from grader.decisions import decision
+
+    return decision(student, kind, by=by or getpass.getuser(), why=why, **more)
 
 
 def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:

@@ -252,10 +252,10 @@ class Gradebook:
             if evidence.failure:
                 self._add(seen.submission, "failure", "", json.dumps(evidence.failure))
 
-    def _add(self, submission: int, part: str, rests_on: str, body: str, run: int | None = None) -> None:
+    def _add(self, submission: int, part: str, rests_on: str, body: str) -> None:
         self._insert(
             "evidence",
-            run=run or self._run,
+            run=self._run,
             submission=submission,
             part=part,
             rests_on=rests_on,

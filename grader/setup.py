@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
 from grader import __version__
+from grader.digests import file_digest
 from grader.errors import UserError
 from grader.rubric import Rubric
 from grader.types import Record
@@ -49,7 +49,7 @@ class Setup(Record):
 def _digest(option: str, file: str) -> str:
     """A file of the instructor's by its content, which may change."""
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return file_digest(Path(file))
     except OSError as error:
         words = "give" if option == "--private" else "give mini, full, or"
         raise UserError(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from grader import datasets
 from grader.expect import CheckFailed
-from grader.learning import CLASSES, expect_learns
+from grader.learning import CLASSES, _touched, expect_learns
 from grader.sandbox import Limits, Slot
 
 torch.set_num_threads(1)
@@ -219,3 +219,11 @@ def test_what_teaches_nothing_fails(
     with pytest.raises(CheckFailed) as caught:
         ask(slot, pictures, body, SMALL)
     assert reason in caught.value.reason
+
+
+def test_what_is_asked_about_learning_cannot_be_foreseen(pictures: tuple[Tensor, Tensor]) -> None:
+    """The cases come from the submission's digest, which its process could work out; the noise does not."""
+    images = pictures[0]
+    first, second = _touched(images), _touched(images)
+    assert not torch.equal(first, second)
+    assert (first.int() - images.int()).abs().max() == 1

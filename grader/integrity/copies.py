@@ -19,9 +19,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,17 +45,6 @@ SEED = "; the same code run twice with the same seed gives networks as much alik
 THRESHOLDS = {"weights": 0.35, "answers": 0.78, "errors": 0.75, "ranks": 0.75}
 
 Numbers = npt.NDArray[np.number]
-
-
-def digest_of(weights: Path | None) -> str:
-    """Of the checkpoint's file; empty where there is none."""
-    if weights is None:
-        return ""
-    digest = hashlib.sha256()
-    with weights.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 @functools.cache

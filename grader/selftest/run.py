@@ -213,8 +213,7 @@ class Run:
     # The answers
 
     def _look_at_answers(self, submission: Submission) -> None:
-        wordings = [(question.text, question.text_zh) for question in self._rubric.questions]
-        self._answers = assess_answers(submission.answer_texts, wordings)
+        self._answers = assess_answers(submission.answer_texts, self._rubric.wordings)
         for answer in self._answers:
             word = "ok" if answer.present else "open"
             self._say(word, f"question {answer.number}", answer.reason)

@@ -1,6 +1,6 @@
 """How often two students' own networks are flagged as copies, and near-copies found: run by hand.
 
-python tests/benchmarks/copies.py train FOLDER [NET …]    an hour of one core, once
+python tests/benchmarks/copies.py train FOLDER [NET …]    an hour or two of one core, once
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "linear": Recipe(linear, 20_000, 4, 1e-3, 6),
-    "lenet": Recipe(lenet, 30_000, 5, 3e-3, 10),
-    "small": Recipe(lambda: lab_net(nets.SMALL_NET), 20_000, 4, 1e-2, 8),
-    "residual": Recipe(residual, 10_000, 4, 1e-2, 8),
-    "reference": Recipe(lambda: lab8.Classifier("quick"), 10_000, 3, 0.0, 6),
+    "linear": Recipe(linear, 20_000, 4, 1e-3, 40),
+    "lenet": Recipe(lenet, 30_000, 5, 3e-3, 40),
+    "small": Recipe(lambda: lab_net(nets.SMALL_NET), 20_000, 4, 1e-2, 30),
+    "residual": Recipe(residual, 10_000, 4, 1e-2, 30),
+    "reference": Recipe(lambda: lab8.Classifier("quick"), 10_000, 3, 0.0, 12),
 }
 
 
