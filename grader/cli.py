@@ -115,7 +115,7 @@ def grade(
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an internal error; run the command again.
 
-    One submission keeps a slot for 49 minutes of its own time at most, 139 with
+    One submission keeps a sandbox for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
     and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """

@@ -21,7 +21,7 @@ from grader.errors import UserError
 from grader.types import Record
 
 State = Literal["ok", "missing", "note"]  # a note costs something, but the sandbox works without it
-Sandbox = Literal["bubblewrap", "container"]
+Name = Literal["bubblewrap", "container"]
 MIB = 2**20
 
 
@@ -34,7 +34,7 @@ class Finding(Record):
     fix: str = ""
 
 
-def look(sandbox: Sandbox) -> Iterator[Finding]:
+def look(sandbox: Name) -> Iterator[Finding]:
     """What this machine offers for grading in this sandbox; starts nothing but small programs."""
     for layer in LAYERS:
         try:
@@ -44,13 +44,13 @@ def look(sandbox: Sandbox) -> Iterator[Finding]:
             yield Finding(layer=name, state="note", found=f"could not be looked at: {error}")
 
 
-def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
+def try_sandbox(sandbox: Name, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
     """The probes from inside a real sandbox, one finding each."""
-    from grader.sandbox import Slot, probes
+    from grader.sandbox import Sandbox, probes
 
     try:
-        with Slot(mode=sandbox, limits=probes.LIMITS, device=device) as slot:
-            fault = probes.honest(slot)
+        with Sandbox(mode=sandbox, limits=probes.LIMITS, device=device) as started:
+            fault = probes.honest(started)
             fix = "tell the kit's authors what `grader doctor --json` prints"
             if fault:
                 yield Finding(layer="honest code runs", state="missing", found=fault, fix=fix)
@@ -60,7 +60,7 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
             )
             if device == "cuda":
                 yield Finding(layer="the GPU", state="ok", found="torch finds it inside the sandbox")
-            for probe in probes.run(slot):
+            for probe in probes.run(started):
                 yield Finding(
                     layer=probe.title,
                     state="ok" if probe.contained else "missing",
@@ -71,14 +71,14 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
         yield Finding(layer="the sandbox", state="missing", found=str(error))
 
 
-def _system(sandbox: Sandbox) -> Iterator[Finding]:
+def _system(sandbox: Name) -> Iterator[Finding]:
     found = f"{platform.system()} {platform.release()}, {platform.machine()}"
     right = sys.platform == "linux" or sandbox == "container"
     fix = "" if right else "try `grader doctor --sandbox container`, or on Windows grade inside WSL2"
     yield Finding(layer="system", state="ok" if right else "missing", found=found, fix=fix)
 
 
-def _python(sandbox: Sandbox) -> Iterator[Finding]:
+def _python(sandbox: Name) -> Iterator[Finding]:
     yield Finding(layer="Python", state="ok", found=f"{platform.python_version()}, {sys.executable}")
     for package in ("torch", "torchvision"):
         try:
@@ -88,7 +88,7 @@ def _python(sandbox: Sandbox) -> Iterator[Finding]:
             yield Finding(layer=package, state="missing", found="not installed", fix=fix)
 
 
-def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
+def _bubblewrap(sandbox: Name) -> Iterator[Finding]:
     if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     from grader.sandbox import bubblewrap
@@ -122,7 +122,7 @@ def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="seccomp filter", state="missing", found=str(error))
 
 
-def _limits(sandbox: Sandbox) -> Iterator[Finding]:
+def _limits(sandbox: Name) -> Iterator[Finding]:
     if sandbox != "bubblewrap" or sys.platform != "linux":
         return
     place = cgroup.place()
@@ -136,7 +136,7 @@ def _limits(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", fix=fix)
 
 
-def _memory(sandbox: Sandbox) -> Iterator[Finding]:
+def _memory(sandbox: Name) -> Iterator[Finding]:
     from grader.limits import Limits
 
     limits = Limits()
@@ -161,7 +161,7 @@ def _memory(sandbox: Sandbox) -> Iterator[Finding]:
     )
 
 
-def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
+def _gpu(sandbox: Name) -> Iterator[Finding]:
     """The GPU outside the sandbox; `try_sandbox` looks for it inside."""
     if not has_gpu_driver():
         yield Finding(layer="GPU", state="ok", found="none; grading is on the CPU")
@@ -174,7 +174,7 @@ def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
     yield Finding(layer="GPU", state="note", found=f"a driver is here, but torch {build} finds none", fix=fix)
 
 
-def _data(sandbox: Sandbox) -> Iterator[Finding]:
+def _data(sandbox: Name) -> Iterator[Finding]:
     from grader import datasets
 
     wrong = [finding for finding in datasets.verify() if not finding.ok]
@@ -191,7 +191,7 @@ def _data(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="data sets, full", state="ok", found="complete")
 
 
-def _container(sandbox: Sandbox) -> Iterator[Finding]:
+def _container(sandbox: Name) -> Iterator[Finding]:
     from grader.sandbox import container
 
     needed: State = "missing" if sandbox == "container" else "note"
@@ -212,7 +212,7 @@ def _container(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="container image", state=needed, found="not made", fix=str(error))
 
 
-LAYERS: tuple[Callable[[Sandbox], Iterator[Finding]], ...] = (
+LAYERS: tuple[Callable[[Name], Iterator[Finding]], ...] = (
     *(_system, _python, _bubblewrap, _limits, _memory, _gpu, _data, _container),
 )
 

@@ -12,7 +12,7 @@ import pytest
 
 from grader.engines.local import grade_all
 from grader.evidence import attempt_of
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import Sandbox, StudentFailure
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -73,19 +73,19 @@ def function(body: str, top: str = "", arguments: str = "x=None") -> Submission:
     return submission(head + textwrap.indent(textwrap.dedent(body), "    "))
 
 
-def answer(slot: Slot, body: str, top: str = "") -> Any:
+def answer(sandbox: Sandbox, body: str, top: str = "") -> Any:
     """What a function with this body returns, in a submission of its own."""
-    with slot.student(function(body, top)) as student:
+    with sandbox.student(function(body, top)) as student:
         return student.call("conv_output_size")
 
 
-def failure(slot: Slot, body: str, seconds: float | None = None) -> StudentFailure:
+def failure(sandbox: Sandbox, body: str, seconds: float | None = None) -> StudentFailure:
     """How a function with this body fails; the submission can be asked again, and so can the next."""
-    with slot.student(function(body)) as student:
+    with sandbox.student(function(body)) as student:
         with pytest.raises(StudentFailure) as caught:
             student.call("conv_output_size", seconds=seconds)
         assert student.call("conv_output_size", "well") == "well"
-    assert answer(slot, "return 'next'") == "next"
+    assert answer(sandbox, "return 'next'") == "next"
     return caught.value
 
 

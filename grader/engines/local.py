@@ -1,4 +1,4 @@
-"""The engine for one machine: a few processes, each with a sandbox slot of its own.
+"""The engine for one machine: a few processes, each with a sandbox of its own.
 
 The processes are separate so that pytest, torch and their settings belong to
 one submission at a time, and so that even an internal error costs one

@@ -2,7 +2,7 @@
 
 from grader.limits import Limits
 from grader.sandbox.protocol import Value
-from grader.sandbox.slot import Slot
+from grader.sandbox.sandbox import Sandbox
 from grader.sandbox.student import (
     Activation,
     LoadReport,
@@ -17,8 +17,8 @@ __all__ = [
     "Limits",
     "LoadReport",
     "Model",
+    "Sandbox",
     "SandboxError",
-    "Slot",
     "Student",
     "StudentFailure",
     "Value",

@@ -273,8 +273,8 @@ def _cuda() -> list[str]:
     return words
 
 
-def foreign_uid(slot: int) -> int:
-    """A user id that owns nothing and that no other slot uses, where this process may become it."""
+def foreign_uid(number: int) -> int:
+    """A user id that owns nothing and that no other sandbox uses, where this process may become it."""
     try:
         ranges = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
         last = max(int(start) + int(length) for start, _, length in ranges) - 1
@@ -282,8 +282,8 @@ def foreign_uid(slot: int) -> int:
         last = 2**32 - 2
     base = 0x70000000
     if last > base + 2**28 + 64:
-        return base + (os.getpid() * 64 + slot) % 2**28
-    return max(1, last - 1 - (os.getpid() * 64 + slot) % 4096)
+        return base + (os.getpid() * 64 + number) % 2**28
+    return max(1, last - 1 - (os.getpid() * 64 + number) % 4096)
 
 
 def explain(reason: str) -> UserError:

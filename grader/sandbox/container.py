@@ -2,7 +2,7 @@
 
 The engine's own client, docker or podman, is used: it finds the engine wherever that
 runs, and its `run` passes on the container's standard streams as pipes, which the relay
-turns into what a slot works with. The engine confines the container; the zygote in it is
+turns into what `Sandbox` works with. The engine confines the container; the zygote in it is
 pid 1 and loads the same seccomp filter as under bubblewrap, so both filters apply.
 """
 
@@ -128,24 +128,24 @@ def digest(files: dict[str, bytes]) -> str:
     return total.hexdigest()[:16]
 
 
-def command(engine: Engine, limits: Limits, device: str, slot: int) -> list[str]:
-    """The command of the relay that starts a container for this slot and stands before it."""
-    name = f"{_own_prefix()}{os.getpid()}-{slot}-{os.urandom(4).hex()}"
+def command(engine: Engine, limits: Limits, device: str, number: int) -> list[str]:
+    """The command of the relay that starts a container for this sandbox and stands before it."""
+    name = f"{_own_prefix()}{os.getpid()}-{number}-{os.urandom(4).hex()}"
     config = {
-        "start": run_words(engine, limits, device, slot, name),
+        "start": run_words(engine, limits, device, number, name),
         # Not at once the second, with which podman first waits for ten seconds.
         "remove": [[engine.program, "kill", name], [engine.program, "rm", "--force", name]],
     }
     return [sys.executable, "-I", "-B", str(HERE / "relay.py"), json.dumps(config)]
 
 
-def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str) -> list[str]:
+def run_words(engine: Engine, limits: Limits, device: str, number: int, name: str) -> list[str]:
     """The client's `run`, with everything that confines the container."""
     memory = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib + RUNTIME_MIB[device]
-    # No user's on most systems, another one a slot, and one that an engine without root can give.
-    user = 33_000 + (os.getpid() * 64 + slot) % 32_000
+    # No user's on most systems, another one a sandbox, and one that an engine without root can give.
+    user = 33_000 + (os.getpid() * 64 + number) % 32_000
     words = [engine.program, "run", "--rm", "--interactive", "--init=false", "--sig-proxy=false"]
-    words += ["--pull", "never", "--log-driver", "none", "--name", name, "--label", f"{NAME}={slot}"]
+    words += ["--pull", "never", "--log-driver", "none", "--name", name, "--label", f"{NAME}={number}"]
     words += ["--network", "none", "--hostname", "box", "--ipc", "private", "--user", f"{user}:{user}"]
     words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
     words += ["--tmpfs", f"{SCRATCH}:rw,exec,nosuid,nodev,size={limits.scratch_mib}m,mode=1777"]

@@ -89,15 +89,15 @@ def main() -> NoReturn:
         os.dup2(null, descriptor)
     os.close(null)
     _prctl(PR_SET_DUMPABLE, 0)  # nobody inside may look into this process
-    sandbox = Sandbox(control, [Path(folder) for folder in config["scratch"]], sandboxed=config["sandboxed"])
+    zygote = Zygote(control, [Path(folder) for folder in config["scratch"]], sandboxed=config["sandboxed"])
     # Before any student's code has run: afterwards only a student's process could tell.
     gpu = config["device"] == "cuda" and _sees_gpu()
-    sandbox.wipe()
-    sandbox.counters = counters.Counters(sandbox.scratch) if config["sandboxed"] else None
+    zygote.wipe()
+    zygote.counters = counters.Counters(zygote.scratch) if config["sandboxed"] else None
     gc.collect()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    sandbox.say(event="ready", gpu=gpu, leaks=leaks(config["hidden"]) if config["sandboxed"] else [])
-    sandbox.serve()
+    zygote.say(event="ready", gpu=gpu, leaks=leaks(config["hidden"]) if config["sandboxed"] else [])
+    zygote.serve()
     os._exit(0)
 
 
@@ -156,7 +156,7 @@ class Look(NamedTuple):
     kernel_bytes: int
 
 
-class Sandbox:
+class Zygote:
     """The state of one sandbox: how it is commanded, and the worker that is running, if any."""
 
     def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, sandboxed: bool) -> None:

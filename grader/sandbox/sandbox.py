@@ -1,4 +1,4 @@
-"""A slot: one sandbox with its zygote, in which submissions run one after the other."""
+"""A sandbox with its zygote, in which submissions run one after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST_LOOK_SECONDS = 0.25  # of a request: what ends sooner, as most do, is take
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
 SANDBOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
-_slots = itertools.count()
+_numbers = itertools.count()
 _groups = itertools.count()  # a sandbox's group may be gone a moment later than the sandbox
 
 
@@ -77,8 +77,8 @@ class _Stopwatch:
     many threads which keep each other waiting gain nothing by it.
     """
 
-    def __init__(self, slot: Slot, seconds: float, patience: float) -> None:
-        self._slot = slot
+    def __init__(self, sandbox: Sandbox, seconds: float, patience: float) -> None:
+        self._sandbox = sandbox
         self._seconds = seconds
         self._began = time.monotonic()
         self._end = self._began + patience
@@ -92,9 +92,9 @@ class _Stopwatch:
 
         Raises Death where the request's own time is used up, SandboxError where the wall time is.
         """
-        if self._asked and self._slot.tally.number == self._asked:
+        if self._asked and self._sandbox.tally.number == self._asked:
             self._asked = 0
-            self._judge(self._slot.tally)
+            self._judge(self._sandbox.tally)
         now = time.monotonic()
         if now >= self._end:
             raise SandboxError(
@@ -106,7 +106,7 @@ class _Stopwatch:
                 raise SandboxError("the sandbox stopped answering")
             return min(self._end, self._next + CLEAN_SECONDS) - now + 0.01
         if now >= self._next:
-            self._asked, self._next = self._slot.ask_for_tally(), now
+            self._asked, self._next = self._sandbox.ask_for_tally(), now
             return min(self._end, now + CLEAN_SECONDS) - now + 0.01
         return min(self._next, self._end) - now
 
@@ -125,17 +125,17 @@ class _Stopwatch:
         wall = time.monotonic() - self._began
         if self._first is None:
             return wall
-        number, deadline = self._slot.ask_for_tally(), time.monotonic() + REPORT_SECONDS
+        number, deadline = self._sandbox.ask_for_tally(), time.monotonic() + REPORT_SECONDS
         with contextlib.suppress(OSError):
-            while self._slot.tally.number != number and self._slot.hear(deadline):
+            while self._sandbox.tally.number != number and self._sandbox.hear(deadline):
                 pass
-        if self._slot.tally.number != number:
+        if self._sandbox.tally.number != number:
             return wall
-        return min(self._own(self._first, self._slot.tally), wall)
+        return min(self._own(self._first, self._sandbox.tally), wall)
 
     def _own(self, first: Tally, now: Tally) -> float:
         waited, used = now.waited - first.waited, now.used - first.used
-        since_first = max(now.began - first.ended - waited, used / max(self._slot.threads, 1))
+        since_first = max(now.began - first.ended - waited, used / max(self._sandbox.threads, 1))
         return self._until_first + since_first
 
 
@@ -143,10 +143,10 @@ class Worker:
     """The connection to one forked process, and the pipe with what it prints."""
 
     def __init__(
-        self, slot: Slot, connection: socket.socket, pipe: int, output: Output, limits: Limits
+        self, sandbox: Sandbox, connection: socket.socket, pipe: int, output: Output, limits: Limits
     ) -> None:
         self.limits = limits
-        self._slot = slot
+        self._sandbox = sandbox
         self._connection = connection
         self._pipe = pipe
         self._output = output
@@ -160,7 +160,7 @@ class Worker:
 
         Raises Death when the worker has to be ended, SandboxError where the machine is too busy to tell.
         """
-        stopwatch = _Stopwatch(self._slot, seconds, patience)
+        stopwatch = _Stopwatch(self._sandbox, seconds, patience)
         number = secrets.randbits(62)
         outgoing = [memoryview(p) for p in protocol.pack({**header, "n": number}, payload) if p]
         incoming = _Frame(self.limits.reply_mib * 2**20)
@@ -183,7 +183,7 @@ class Worker:
         left = stopwatch.look()
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if outgoing else 0))
-        poll.register(self._slot.control, select.POLLIN)
+        poll.register(self._sandbox.control, select.POLLIN)
         if self._pipe >= 0:
             poll.register(self._pipe, select.POLLIN)
         events = dict(poll.poll(math.ceil(left * 1000)))
@@ -205,11 +205,11 @@ class Worker:
                     if incoming.complete:
                         return
             except (BrokenPipeError, ConnectionResetError, EOFError):
-                raise self._slot.why_it_ended(self) from None
+                raise self._sandbox.why_it_ended(self) from None
             except BlockingIOError:
                 pass
-        if self._slot.control.fileno() in events and self._slot.has_news():
-            raise self._slot.why_it_ended(self)
+        if self._sandbox.control.fileno() in events and self._sandbox.has_news():
+            raise self._sandbox.why_it_ended(self)
 
     def read_output(self) -> None:
         """Take what is in the pipe now. Raises Death if it is too much."""
@@ -269,7 +269,7 @@ class _Frame:
         self._filled = 0
 
 
-class Slot:
+class Sandbox:
     """One sandbox. It is started at once and in the background; the first submission waits for it.
 
     `mode` is "bubblewrap" or "container", or "none" for no sandbox; `device` is "cpu" or "cuda"; `threads`
@@ -289,7 +289,7 @@ class Slot:
         self.device = device
         self.threads = threads
         self.deadline = math.inf  # of time.monotonic(): later no submission is waited for
-        self._number = next(_slots)
+        self._number = next(_numbers)
         self._folder: Workdir | None = None
         self._pid1: int | None = None  # a descriptor of the sandbox's pid 1
         self._group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
@@ -305,7 +305,7 @@ class Slot:
             raise UserError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
         self._start()
 
-    def __enter__(self) -> Slot:
+    def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
