@@ -49,7 +49,9 @@ class Bench:
         limits = setup.rubric.limits
         if setup.weights != "submitted":
             self.training_set = datasets.load_training(setup.images)
-        self.sandbox = Sandbox(mode=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads)
+        self.sandbox = Sandbox(
+            backend=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads
+        )
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
         self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))

@@ -9,7 +9,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -77,22 +78,22 @@ def _coverage_inside() -> Iterator[None]:
     if not settings:
         yield
         return
-    from grader.sandbox import bubblewrap
+    from grader.sandbox import backend, unconfined
     from grader.sandbox.sandbox import Sandbox, Worker
 
-    environment, end_worker = bubblewrap.environment, Sandbox.end_worker
+    environment, end_worker = backend.environment, Sandbox.end_worker
 
-    def measured(scratch: str, device: str) -> dict[str, str]:
-        return environment(scratch, device) | (settings if scratch != str(bubblewrap.SCRATCH) else {})
+    def measured(scratch: Path, device: str) -> dict[str, str]:
+        return environment(scratch, device) | settings
 
     def end(sandbox: Sandbox, worker: Worker) -> bool:
-        if sandbox.mode == "none":
+        if not sandbox.backend.isolates:
             worker.close()
             time.sleep(0.1)  # for it to end by itself, and to write down what it ran
         return end_worker(sandbox, worker)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bubblewrap, "environment", measured)
+        patch.setattr(unconfined, "environment", measured)
         patch.setattr(Sandbox, "end_worker", end)
         yield
 
@@ -108,16 +109,16 @@ def sandboxes() -> Iterator[Callable[..., Sandbox]]:
     kinds: dict[tuple[object, ...], Sandbox] = {}
     with contextlib.ExitStack() as stack:
 
-        def started(
-            mode: Literal["bubblewrap", "none"] = "bubblewrap", limits: Limits | None = None, threads: int = 1
-        ) -> Sandbox:
+        def started(backend: str = "bubblewrap", limits: Limits | None = None, threads: int = 1) -> Sandbox:
             limits = limits or Limits()
             sizes = limits.memory_mib, limits.processes, limits.scratch_mib, limits.shared_memory_mib
-            kind = (mode, threads, *sizes)
+            kind = (backend, threads, *sizes)
             if kind not in kinds:
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setenv("A_SECRET", "of the person at the keyboard")  # which no sandbox may hand on
-                    kinds[kind] = stack.enter_context(Sandbox(mode=mode, limits=limits, threads=threads))
+                    kinds[kind] = stack.enter_context(
+                        Sandbox(backend=backend, limits=limits, threads=threads)
+                    )
             kinds[kind].limits = limits
             return kinds[kind]
 

@@ -13,6 +13,7 @@ import pytest
 from grader.engines.local import grade_all
 from grader.evidence import attempt_of
 from grader.sandbox import Sandbox, StudentFailure
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -139,3 +140,9 @@ def command(*words: object) -> list[str]:
 def grader(*words: object, seconds: float = 240, **options: Any) -> subprocess.CompletedProcess[str]:
     """The command `grader`, run to its end."""
     return subprocess.run(command(*words), capture_output=True, text=True, timeout=seconds, **options)
+
+
+def first_process(sandbox: Sandbox) -> int:
+    """A descriptor of pid 1 in a sandbox of bubblewrap's."""
+    assert isinstance(sandbox.backend, Bubblewrap) and sandbox.backend.pid1 is not None
+    return sandbox.backend.pid1

@@ -15,6 +15,7 @@ import pytest
 from grader import cgroup
 from grader.errors import UserError
 from grader.sandbox import Limits, Sandbox, StudentFailure
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.types import Code, Submission
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="control groups are Linux's")
@@ -155,7 +156,7 @@ def test_a_sandbox_is_in_its_group_and_the_kernel_limits_it() -> None:
         with pytest.raises(StudentFailure) as caught:
             student.call("conv_output_size")
         assert caught.value.kind == "out_of_memory"
-        assert sandbox._group is not None
-        path = sandbox._group.path
+        assert isinstance(sandbox.backend, Bubblewrap) and sandbox.backend.group is not None
+        path = sandbox.backend.group.path
         assert int((path / "pids.max").read_text()) < 100 and (path / "memory.max").read_text() != "max\n"
     assert not path.exists()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from students import answer, failure, function, grader, submission
 
 from grader.errors import UserError
-from grader.sandbox import Limits, Sandbox, StudentFailure, bubblewrap, container
+from grader.sandbox import Limits, Sandbox, StudentFailure, backend, bubblewrap, container, unconfined
 from grader.sandbox.relay import (
     BYTES,
     CHUNK,
@@ -207,16 +207,16 @@ class TestWire:
 def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with a relay before its zygote, which is a plain process instead of a container."""
     kit, scratch = tmp_path_factory.mktemp("kit"), tmp_path_factory.mktemp("scratch")
-    bubblewrap.copy_inside_files(kit)
-    words, environment = bubblewrap.open_command(kit, scratch, "cpu")
-    config = json.dumps(json.loads(words[-1]) | {"filter": str(bubblewrap.HERE)})
-    variables = [f"{name}={value}" for name, value in environment.items()]
+    backend.copy_inside_files(kit)
+    words = unconfined.command(kit, scratch, "cpu")
+    config = json.dumps(json.loads(words[-1]) | {"filter": str(backend.HERE), "relayed": True})
+    variables = [f"{name}={value}" for name, value in backend.environment(scratch, "cpu").items()]
     start = ["setpriv", "--no-new-privs", "env", "-i", "-C", str(scratch), *variables, *words[:-1], config]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(container, "find_engine", lambda: container.Engine("no-engine", False))
         patch.setattr(container, "check_image", lambda engine: None)
         patch.setattr(container, "run_words", lambda *_: start)
-        with Sandbox(mode="container", limits=LIMITS) as sandbox:
+        with Sandbox(backend="container", limits=LIMITS) as sandbox:
             assert answer(sandbox, "return os.getpid()") > 0
             yield sandbox
 
@@ -285,7 +285,7 @@ class TestRelayedSandbox:
     def test_a_killed_relay_is_no_fault_of_the_student(self, relayed: Sandbox) -> None:
         with relayed.student(function("time.sleep(60)")) as student:
             student.load()
-            relayed._process.kill()  # type: ignore[union-attr]
+            relayed.backend.process.kill()  # type: ignore[union-attr]
             with pytest.raises(SandboxError):
                 student.call("conv_output_size")
         assert answer(relayed, "return 'next'") == "next"
@@ -394,7 +394,7 @@ class TestCommand:
 
     def test_the_image_is_made_of_nothing_that_is_secret(self) -> None:
         names = set(container.context())
-        inside = {f"boxed/{name}" for name in bubblewrap.INSIDE_FILES}
+        inside = {f"boxed/{name}" for name in backend.INSIDE_FILES}
         assert names == inside | {
             *("Containerfile", "requirements.txt", "torchvision_shim.py", "x86_64.bpf", "aarch64.bpf")
         }
@@ -429,7 +429,7 @@ def engine() -> container.Engine:
 def sandbox(engine: container.Engine) -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HTTPS_PROXY", "http://person:a-secret@proxy.invalid:1")
-        started = Sandbox(mode="container", limits=LIMITS)
+        started = Sandbox(backend="container", limits=LIMITS)
     with started:
         yield started
 
@@ -464,7 +464,7 @@ class TestEngine:
     def test_nothing_of_this_machine_can_be_read(self, sandbox: Sandbox, tmp_path: Path) -> None:
         secret = tmp_path / "labels"
         secret.write_text("the labels")
-        paths = [str(secret), str(bubblewrap.HERE.parent / "rubric.toml"), "/proc/1/environ", "/proc/1/mem"]
+        paths = [str(secret), str(backend.HERE.parent / "rubric.toml"), "/proc/1/environ", "/proc/1/mem"]
         paths += ["/proc/1/fd/0", "/proc/1/fd/1", "/proc/kcore", "/run/secrets", "/var/run/docker.sock"]
         body = f"""
         got = []
@@ -595,7 +595,7 @@ class TestEngine:
         import sys, time
         from grader.sandbox import Sandbox
         from grader.types import Code, Submission
-        sandbox = Sandbox(mode="container")
+        sandbox = Sandbox(backend="container")
         cells = ("def conv_output_size():\\n    import time\\n    time.sleep(60)\\n",)
         with sandbox.student(Submission(student_id="a", code=Code(filename="lab8.py", cells=cells))) as one:
             one.load()

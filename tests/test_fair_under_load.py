@@ -60,7 +60,7 @@ def load(processes: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=["bubblewrap", "none"])
 def sandbox(request: pytest.FixtureRequest, isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return isolated_sandbox(mode=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
+    return isolated_sandbox(backend=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
 
 
 def call(sandbox: Sandbox, body: str) -> tuple[object, float, float]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from students import answer, function
+from students import answer, first_process, function
 
 from grader.sandbox import Limits, Sandbox, StudentFailure, zygote
 from grader.types import Code, Submission
@@ -59,8 +59,7 @@ def test_processor_time_is_told_from_a_crash(sandbox: Sandbox, monkeypatch: pyte
 
 def children(sandbox: Sandbox) -> list[str]:
     """What runs in the sandbox beside its first process, as seen from outside."""
-    assert sandbox._pid1 is not None
-    fields = Path(f"/proc/self/fdinfo/{sandbox._pid1}").read_text().split()
+    fields = Path(f"/proc/self/fdinfo/{first_process(sandbox)}").read_text().split()
     pid1 = fields[fields.index("Pid:") + 1]
     return Path(f"/proc/{pid1}/task/{pid1}/children").read_text().split()
 
@@ -288,8 +287,8 @@ def test_nothing_of_a_submission_is_there_for_the_next(sandbox: Sandbox) -> None
     return 1
     """
     before = answer(sandbox, look)
-    pid1 = sandbox._pid1
+    pid1 = first_process(sandbox)
     # What waits to be accepted at the worker's own connection has no name; nothing else is there.
     assert before[0] in ([], ["a socket"])
     assert answer(sandbox, leave) == 1
-    assert answer(sandbox, look) == before and sandbox._pid1 == pid1  # cleaned, not replaced
+    assert answer(sandbox, look) == before and first_process(sandbox) == pid1  # cleaned, not replaced

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from students import command, submission
+from students import command, first_process, submission
 
 from grader.errors import UserError
 from grader.sandbox import Limits, Sandbox, SandboxError
@@ -74,8 +74,8 @@ class TestBox:
     def test_killed_from_outside(self, sandbox: Sandbox, who: str) -> None:
         with sandbox.student(submission(SLOW)) as student:
             student.load()
-            assert sandbox._process is not None
-            pid = pid_of(sandbox._pid1) if who == "zygote" else sandbox._process.pid
+            assert sandbox.backend.process is not None
+            pid = pid_of(first_process(sandbox)) if who == "zygote" else sandbox.backend.process.pid
             timer = kill_soon(lambda: os.kill(pid, signal.SIGKILL))
             if who == "zygote":
                 with pytest.raises(SandboxError):
@@ -90,7 +90,7 @@ class TestBox:
         monkeypatch.setattr(sandbox_module, "CLEAN_SECONDS", 1.0)
         with sandbox.student(submission(SLOW)) as student:
             student.load()
-            zygote = pid_of(sandbox._pid1)
+            zygote = pid_of(first_process(sandbox))
             workers = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
             for pid in (zygote, *map(int, workers)):
                 os.kill(pid, signal.SIGSTOP)
@@ -100,8 +100,8 @@ class TestBox:
 
     def test_a_zygote_that_dies_while_it_loads(self, sandbox: Sandbox) -> None:
         sandbox._stop()
-        sandbox._start()
-        os.kill(pid_of(sandbox._pid1), signal.SIGKILL)
+        sandbox.backend.start(sandbox.limits)
+        os.kill(pid_of(first_process(sandbox)), signal.SIGKILL)
         assert self.ask(sandbox) == "well"
 
     def test_a_sandbox_that_cannot_be_had_again_is_no_end_of_the_batch(
@@ -114,7 +114,7 @@ class TestBox:
 
         assert self.ask(sandbox) == "well"
         with monkeypatch.context() as patch:
-            patch.setattr(sandbox, "_start_bubblewrap", refuse)
+            patch.setattr(sandbox.backend, "_launch", refuse)
             with sandbox.student(submission("import os\ndef conv_output_size():\n" + deep())) as student:
                 assert student.call("conv_output_size") is None
             with pytest.raises(SandboxError, match=r"could not be started again \(no sandbox\)"):

@@ -10,18 +10,33 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import safetensors.torch
 import torch
-from students import answer, failure, function, submission
+from pydantic import ValidationError
+from students import answer, failure, first_process, function, submission
 from torch import nn
 
+from grader import doctor
 from grader.errors import UserError
-from grader.sandbox import Limits, Sandbox, Student, StudentFailure, bubblewrap, counters, protocol
+from grader.rubric import load_rubric
+from grader.sandbox import (
+    Limits,
+    Sandbox,
+    Student,
+    StudentFailure,
+    backend,
+    backends,
+    bubblewrap,
+    counters,
+    protocol,
+    unconfined,
+)
+from grader.setup import Setup
 from grader.types import Code, Submission, Weights
 
 torch.set_num_threads(1)
@@ -74,7 +89,7 @@ def sandbox(
 
 @pytest.fixture(scope="module")
 def open_sandbox(sandboxes: Callable[..., Sandbox]) -> Sandbox:
-    return sandboxes(mode="none", limits=LIMITS)
+    return sandboxes(backend="none", limits=LIMITS)
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
@@ -406,7 +421,7 @@ class TestWall:
         secret = tmp_path / "labels.txt"
         secret.write_text("the labels")
         paths = [str(secret), "/etc/passwd", "/etc/shadow", "/proc/1/environ", "/proc/1/mem", "/proc/1/fd/3"]
-        paths += [str(Path(bubblewrap.HERE).parent / name) for name in ("types.py", "checks", "rubric.toml")]
+        paths += [str(Path(backend.HERE).parent / name) for name in ("types.py", "checks", "rubric.toml")]
         body = f"""
         got = []
         for path in {paths!r}:
@@ -586,13 +601,13 @@ class TestWall:
         return len([p for p in os.listdir('/proc') if p.isdigit()])
         """
         assert answer(sandbox, leave) == 3  # pid 1, itself, and the daemon
-        pid1 = sandbox._pid1
+        pid1 = first_process(sandbox)
         look = """
         return [os.listdir('/scratch'), os.listdir('/dev/shm'), os.listxattr('/scratch'),
                 len([p for p in os.listdir('/proc') if p.isdigit()])]
         """
         assert answer(sandbox, look) == [[], [], [], 2]
-        assert sandbox._pid1 == pid1  # it was cleaned, not replaced
+        assert first_process(sandbox) == pid1  # it was cleaned, not replaced
 
     def test_a_sandbox_that_cannot_be_cleaned_is_replaced(self, sandbox: Sandbox) -> None:
         leave = """
@@ -606,8 +621,7 @@ class TestWall:
         assert answer(sandbox, "return [os.listdir('/scratch'), os.getpid()]") == [[], first]
 
     def test_a_sandbox_that_dies_is_replaced(self, sandbox: Sandbox) -> None:
-        assert sandbox._pid1 is not None
-        signal.pidfd_send_signal(sandbox._pid1, signal.SIGKILL)
+        signal.pidfd_send_signal(first_process(sandbox), signal.SIGKILL)
         assert answer(sandbox, "return 1") == 1
 
 
@@ -851,11 +865,42 @@ class TestWithoutAWall:
         assert answer(open_sandbox, "return os.listdir('.')") == []
 
     def test_closing_leaves_no_folder(self) -> None:
-        started = Sandbox(mode="none", limits=LIMITS)
-        folder = started._folder.path if started._folder else None
-        assert folder is not None and folder.is_dir()
+        started = Sandbox(backend="none", limits=LIMITS)
+        assert isinstance(started.backend, unconfined.Unconfined) and started.backend.folder is not None
+        folder = started.backend.folder.path
+        assert folder.is_dir()
         started.close()
         assert not folder.exists()
+
+
+class TestKinds:
+    def test_a_further_kind_is_a_class_and_a_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Watched(unconfined.Unconfined):
+            name = "watched"
+            ended: ClassVar[list[bool]] = []
+
+            @classmethod
+            def look(cls) -> Iterator[backend.Finding]:
+                yield backend.Finding(layer="watching", state="ok", found="somebody watches")
+
+            def _end(self, ready: bool) -> None:
+                self.ended.append(ready)
+                super()._end(ready)
+
+        monkeypatch.setitem(backends.BACKENDS, "watched", Watched)
+        assert Setup(rubric=load_rubric(), images="mini", sandbox="watched").told()["sandbox"] == "watched"
+        assert "somebody watches" in [finding.found for finding in doctor.look("watched")]
+        with Sandbox(backend="watched", limits=LIMITS) as watched:
+            assert answer(watched, "return 5") == 5 and Watched.ended == []
+        assert Watched.ended == [True]
+
+    def test_a_kind_that_there_is_not_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="there are bubblewrap, container, none"):
+            Setup(rubric=load_rubric(), images="mini", sandbox="odd")
+
+    def test_their_names_are_known_without_importing_torch(self) -> None:
+        code = "import sys, grader.cli, grader.setup; sys.exit('torch' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 class TestDiscovery:
@@ -885,7 +930,7 @@ class TestDiscovery:
     def test_a_sandbox_that_leaks_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bubblewrap, "_kit_inside", lambda mounts: [])
         original = bubblewrap._file_system
-        package = str(bubblewrap.HERE.parent)
+        package = str(backend.HERE.parent)
 
         def with_the_kit(limits: Limits, device: str, copies: dict[Path, int]) -> list[str]:
             words = original(limits, device, copies)
@@ -911,7 +956,7 @@ class TestDiscovery:
         except (ImportError, OSError, RuntimeError):
             pytest.skip("libseccomp is not here")
         for machine in seccomp.MACHINES:
-            assert seccomp.program(machine) == (bubblewrap.HERE / f"{machine}.bpf").read_bytes()
+            assert seccomp.program(machine) == (backend.HERE / f"{machine}.bpf").read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become somebody else")
@@ -919,7 +964,7 @@ def test_an_ordinary_user_gets_the_same_sandbox() -> None:
     """As root the other tests have no user namespace; this one has."""
     ask = "import sys; sys.path.insert(0, sys.argv[1]); import torch; print('here')"
     user = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/tmp"}
-    root = str(bubblewrap.HERE.parent.parent)
+    root = str(backend.HERE.parent.parent)
     try:
         found = subprocess.run([sys.executable, "-c", ask, root], capture_output=True, text=True, **user)  # type: ignore
     except PermissionError:

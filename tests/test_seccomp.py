@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from students import answer
 
-from grader.sandbox import Sandbox, bubblewrap
+from grader.sandbox import Sandbox, backend
 
 ALLOW, KILL, ERROR = "allow", "kill", "error"
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -56,7 +56,7 @@ REFUSED = {
 
 
 def load(machine: str) -> list[tuple[int, int, int, int]]:
-    return list(struct.iter_unpack("=HBBI", (bubblewrap.HERE / f"{machine}.bpf").read_bytes()))
+    return list(struct.iter_unpack("=HBBI", (backend.HERE / f"{machine}.bpf").read_bytes()))
 
 
 PROGRAMS = {machine: load(machine) for machine in MACHINES}

@@ -1,4 +1,4 @@
-"""Builds the command that starts a zygote in a container, for systems without bubblewrap.
+"""A sandbox in a container of docker or podman, for systems without bubblewrap.
 
 The engine's own client, docker or podman, is used: it finds the engine wherever that
 runs, and its `run` passes on the container's standard streams as pipes, which the relay
@@ -18,13 +18,23 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UserError
 from grader.limits import Limits
-from grader.sandbox import bubblewrap
-from grader.sandbox.bubblewrap import HERE, INSIDE_FILES, KIT, SCRATCH, SHIM
+from grader.sandbox.backend import (
+    HERE,
+    INSIDE_FILES,
+    KIT,
+    SCRATCH,
+    SHIM,
+    Backend,
+    Finding,
+    environment,
+    zygote_words,
+)
 
 NAME = "convnet-lab-grader"  # the image, the label of what is ours, and how containers' names start
 CLIENTS = ("docker", "podman")
@@ -42,6 +52,49 @@ class Engine:
     @property
     def name(self) -> str:
         return "podman" if self.is_podman else "docker"
+
+
+class Container(Backend):
+    name = "container"
+    summary = "a container of docker's or podman's"
+
+    @classmethod
+    def runs_here(cls) -> bool:
+        return True
+
+    @classmethod
+    def look(cls) -> Iterator[Finding]:
+        try:
+            engine = find_engine()
+            found = f"{engine.name} answers, {engine.program}"
+            yield Finding(layer="container engine", state="ok", found=found)
+        except UserError as error:
+            yield Finding(
+                layer="container engine", state="missing", found="none that answers", fix=str(error)
+            )
+            return
+        try:
+            check_image(engine)
+            yield Finding(layer="container image", state="ok", found="made for this kit")
+        except UserError as error:
+            yield Finding(layer="container image", state="missing", found="not made", fix=str(error))
+
+    def _launch(self, control: socket.socket, limits: Limits) -> None:
+        engine = find_engine()
+        check_image(engine)
+        self.process = subprocess.Popen(
+            command(engine, limits, self.device, self.number),
+            stdin=control.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours to handle, and not the engine's client's
+        )
+
+    def _explain(self, said: str) -> UserError:
+        return explain(last_words(said))
+
+    def _end(self, ready: bool) -> None:
+        self._wait(30)
 
 
 def find_engine() -> Engine:
@@ -161,21 +214,20 @@ def run_words(engine: Engine, limits: Limits, device: str, number: int, name: st
         words += ["--device", "nvidia.com/gpu=all"] if engine.is_podman else ["--gpus", "all"]
     # A clean environment: clients put their user's proxies into it, with the passwords.
     words += ["--entrypoint", "/usr/bin/env", NAME, "-i"]
-    environment = bubblewrap.environment(str(SCRATCH), device) | {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    words += [f"{key}={value}" for key, value in environment.items()]
-    config = {
-        "scratch": [str(SCRATCH), "/dev/shm"],
-        "device": device,
-        "uid": None,
-        "sandboxed": True,
-        "filter": str(KIT),
-        "shim": str(KIT / SHIM.name),
-        "packages": [],
+    variables = environment(SCRATCH, device) | {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    words += [f"{key}={value}" for key, value in variables.items()]
+    zygote = zygote_words(
+        KIT,
+        scratch=[SCRATCH, Path("/dev/shm")],
+        device=device,
+        isolated=True,
+        shim=KIT / SHIM.name,
         # The kit's own folder would be there if the engine had mounted it; the other, what hosts hand on.
-        "hidden": [str(HERE.parent / "checks"), "/run/secrets", "/var/run/docker.sock"],
-    }
-    start = bubblewrap.START.format(kit=str(KIT))
-    return [*words, "python3", "-I", "-B", "-W", "ignore", "-c", start, json.dumps(config)]
+        hidden=[HERE.parent / "checks", Path("/run/secrets"), Path("/var/run/docker.sock")],
+        filter_=KIT,
+        relayed=True,
+    )
+    return [*words, "python3", *zygote]
 
 
 def explain(engine_reason: str) -> UserError:

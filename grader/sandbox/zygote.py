@@ -67,19 +67,20 @@ def main() -> NoReturn:
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `sandboxed` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
-    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled seccomp
-    filters): there the standard streams are a relay's, not the control socket.
+    `device` ("cpu" or "cuda"), `filter` (the folder of compiled seccomp filters where this process is to
+    load its own, or ""), and `relayed` (whether the standard streams are a relay's, not the control socket).
     """
     config = json.loads(sys.argv[1])
     _forget_arguments()
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
     control: Control | relay.Inside
-    if "filter" in config:
+    if config["relayed"]:
         control = relay.Inside(os.dup(0), os.dup(1))
         os.dup2(2, 1)  # nothing else may come in between
-        _filter_system_calls(config["filter"])
     else:
         control = Control(socket.socket(fileno=os.dup(0)))
+    if config["filter"]:
+        _filter_system_calls(config["filter"])
     _drop_root(config["uid"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let the inside interrupt pid 1
     sys.path += [folder for folder in config["packages"] if folder not in sys.path]
