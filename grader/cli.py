@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,8 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from grader import __version__
+from grader.cgroup import cores
 from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
 from grader.errors import UserError
+from grader.sandbox.backends import BACKENDS, DEFAULT, ISOLATING
 from grader.text import safe_line, safe_text, visible_json
 from grader.types import Evidence, Status, Submission, Verdict
 from grader.workdir import Workdir
@@ -85,11 +86,10 @@ def main(traceback: bool) -> None:
 @click.option("--only", multiple=True, metavar="STUDENT", help="Grade this student again; may be repeated.")
 @click.option(
     "--sandbox",
-    type=click.Choice(["bubblewrap", "container", "none"]),
-    default="bubblewrap",
+    type=click.Choice(list(BACKENDS)),
+    default=DEFAULT,
     show_default=True,
-    help="The sandbox for student code: Linux's bubblewrap, or a container of docker's or podman's. "
-    "`none` trusts every student with this machine.",
+    help=f"The sandbox for student code: {'; '.join(kind.summary for kind in BACKENDS.values())}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON instead of a table.")
 def grade(
@@ -104,7 +104,7 @@ def grade(
     device: str,
     jobs: int | None,
     only: tuple[str, ...],
-    sandbox: Literal["bubblewrap", "container", "none"],
+    sandbox: str,
     as_json: bool,
 ) -> None:
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
@@ -115,7 +115,7 @@ def grade(
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an internal error; run the command again.
 
-    One submission keeps a slot for 49 minutes of its own time at most, 139 with
+    One submission keeps a sandbox for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
     and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """
@@ -124,19 +124,15 @@ def grade(
     from grader.marks import changes, current
     from grader.setup import Setup
 
-    if sandbox == "none":
-        _say(
-            "warning: --sandbox none: student code runs with all your rights on this machine and can read "
-            "the hidden checks; the gradebook records it",
-            style="bold yellow",
-        )
+    if warning := BACKENDS[sandbox].warning:
+        _say(f"warning: {warning}", style="bold yellow")
     rules = rules_for(last_run(out), rubric_file, policy_file, roster_file)
     with Workdir() as workdir:
         earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
         intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         device = _device(device)
-        jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
+        jobs = min(jobs or (1 if device == "cuda" else cores()), len(chosen))
         last = rules.told
         setup = Setup(
             rubric=rules.rubric,
@@ -145,7 +141,7 @@ def grade(
             weights=weights or last.get("weights") or "submitted",  # type: ignore[arg-type]
             sandbox=sandbox,
             device=device,
-            threads=max(1, _cores() // jobs),
+            threads=max(1, cores() // jobs),
         )
         told = rules.told | setup.told()
         with Gradebook.open_to_grade(out) as book:
@@ -231,10 +227,6 @@ def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Subm
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(ids)} students in it"
             raise UserError(f"--only {student}: no such student in the download; {hint}")
     return [submission for submission in submissions if not only or submission.student_id in only]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _device(asked: str) -> Literal["cpu", "cuda"]:
@@ -389,7 +381,7 @@ def build_handouts(
     from grader.kit import handouts
 
     source, out = Path("handouts"), Path("build") / "handouts"
-    handouts.build(source, out, _say, only=chapters, size=images, cell_seconds=cell_seconds, jobs=_cores())
+    handouts.build(source, out, _say, only=chapters, size=images, cell_seconds=cell_seconds, jobs=cores())
 
 
 def _build_assignment(check: bool) -> None:
@@ -417,7 +409,7 @@ def _build_assignment(check: bool) -> None:
             )
         _say("assignment/ is up to date with solution/")
         return
-    with Bench(Setup(rubric=load_rubric(), images="mini", threads=_cores())) as bench:
+    with Bench(Setup(rubric=load_rubric(), images="mini", threads=cores())) as bench:
         changed = kit.build(solution, assignment, grade)
     replace_file(handed_out.FILE, handed_out.listed(assignment, handouts))
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
@@ -426,18 +418,19 @@ def _build_assignment(check: bool) -> None:
 @main.command()
 @click.option(
     "--sandbox",
-    type=click.Choice(["bubblewrap", "container"]),
-    default="bubblewrap",
+    type=click.Choice(ISOLATING),
+    default=DEFAULT,
     show_default=True,
     help="The sandbox to try.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
+def doctor(sandbox: str, as_json: bool) -> None:
     """Show what this machine offers for grading, and try from inside whether the sandbox holds.
 
     Exit status 0: students' code can be graded in a sandbox. 2: it cannot.
     """
-    from grader.doctor import Finding, look, try_sandbox
+    from grader.doctor import look, try_sandbox
+    from grader.sandbox.backend import Finding
 
     console, findings = Console(), list[Finding]()
 

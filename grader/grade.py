@@ -19,7 +19,7 @@ from grader.integrity.code import carries
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import draw, drawn_count
 from grader.longest import few_seconds, longest
-from grader.sandbox import SandboxError, Slot, StudentFailure
+from grader.sandbox import Sandbox, SandboxError, StudentFailure
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -41,7 +41,7 @@ _STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY} 
 
 
 class Bench:
-    """A sandbox slot and the labelled images: what one job needs to grade submissions, one by one."""
+    """A sandbox and the labelled images: what one job needs to grade submissions, one by one."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -49,7 +49,9 @@ class Bench:
         limits = setup.rubric.limits
         if setup.weights != "submitted":
             self.training_set = datasets.load_training(setup.images)
-        self.slot = Slot(mode=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads)
+        self.sandbox = Sandbox(
+            backend=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads
+        )
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
         self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))
@@ -70,7 +72,7 @@ class Bench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.slot.close()
+        self.sandbox.close()
 
     @property
     def deciding(self) -> tuple[Tensor, Tensor]:
@@ -86,7 +88,9 @@ class Bench:
 
     def train(self, submission: Submission, folder: Path) -> tuple[Submission, Training]:
         """As `grader.training.train`, with the rubric's budget."""
-        return training.train(self.slot, submission, self.setup.rubric.training, *self.training_set, folder)
+        return training.train(
+            self.sandbox, submission, self.setup.rubric.training, *self.training_set, folder
+        )
 
     def measure(self, submission: Submission, known: Evidence | None = None) -> Evidence:
         """The evidence on `submission`; what goes wrong on our side is its `failure`, never a zero.
@@ -94,12 +98,12 @@ class Bench:
         What is `known` already and still holds is not measured again. It takes no longer than `longest`
         says. Raises `UserError` where nobody could be measured: no sandbox to be had, no GPU inside it.
         """
-        self.slot.deadline = time.monotonic() + self.longest.patience
+        self.sandbox.deadline = time.monotonic() + self.longest.patience
         try:
             try:
                 return grade_one(submission, self, known)
             except SandboxError:  # its sandbox died, perhaps by others' doing: once more in a new one
-                if time.monotonic() > self.slot.deadline:
+                if time.monotonic() > self.sandbox.deadline:
                     raise
                 return grade_one(submission, self, known)
         except UserError:
@@ -136,7 +140,7 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
     """Load the code and run the hidden checks."""
     if submission.problem or submission.code is None:
         return CheckEvidence(outcomes=not_run(_why_no_code(submission)), loaded=False)
-    with bench.slot.student(submission) as student:
+    with bench.sandbox.student(submission) as student:
         try:
             student.load()
         except StudentFailure as failure:
@@ -177,9 +181,9 @@ def _verify(found: AccuracyEvidence, submission: Submission, bench: Bench, folde
     if found.accuracy.correct is None:
         return found  # there is nothing to compare with
     trained, record = bench.train(submission, folder)
-    few = few_seconds(bench.slot.limits)
+    few = few_seconds(bench.sandbox.limits)
     seconds = bench.private_seconds if bench.private else bench.accuracy_seconds
-    with bench.slot.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
+    with bench.sandbox.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
         accuracy = measure_accuracy(student, *bench.deciding, seconds=seconds)
         if student.sandbox_failure:
             raise student.sandbox_failure
@@ -193,8 +197,8 @@ def _measure(submission: Submission, bench: Bench) -> AccuracyEvidence:
     """The accuracy of the submission's weights, whoever trained them, and what is to be said of them."""
     drawn = draw((bench.images, bench.labels), bench.control)
     seconds = bench.accuracy_seconds + bench.between_seconds + bench.private_seconds
-    few = few_seconds(bench.slot.limits)
-    with bench.slot.student(submission, wall_seconds=few, accuracy_seconds=seconds) as student:
+    few = few_seconds(bench.sandbox.limits)
+    with bench.sandbox.student(submission, wall_seconds=few, accuracy_seconds=seconds) as student:
         public, network = measure(
             student,
             bench.images,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import field_validator
+
 from grader import __version__
 from grader.digests import file_digest
 from grader.errors import UserError
 from grader.rubric import Rubric
+from grader.sandbox.backends import BACKENDS, DEFAULT
 from grader.types import Record
 
 
@@ -18,10 +21,17 @@ class Setup(Record):
     rubric: Rubric
     images: str  # "mini", "full", or a file of the instructor's own
     private: str = ""  # a file of images that no student has seen: then these decide the points
-    sandbox: Literal["bubblewrap", "container", "none"] = "bubblewrap"
+    sandbox: str = DEFAULT  # one of BACKENDS
     device: Literal["cpu", "cuda"] = "cpu"
     weights: Literal["submitted", "train", "verify"] = "submitted"
     threads: int = 1  # a submission's
+
+    @field_validator("sandbox")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in BACKENDS:
+            raise ValueError(f"{name}: no such sandbox: there are {', '.join(BACKENDS)}")
+        return name
 
     @property
     def image_digests(self) -> tuple[str, str]:

@@ -34,7 +34,7 @@ from grader.integrity.copies import CLASSES, PROBES, flag_copies
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import DROP, Counts, Draw, Gap, Loss, draw, judge, judge_network
 from grader.rubric import load_rubric
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import Sandbox, StudentFailure
 from grader.sandbox.checkpoints import Contents
 from grader.sandbox.sketch import sketch
 from grader.scoring import accuracy_points
@@ -866,11 +866,11 @@ def test_the_weights_are_read_without_running_the_code(tmp_path: Path) -> None:
     path = tmp_path / "classifier.safetensors"
     save_file({n: v.contiguous() for n, v in small_net().state_dict().items()}, path)
     code = Code(filename="lab8.py", cells=("import torch\ntorch.cos = lambda x: torch.zeros(1)",))
-    with Slot() as slot:
+    with Sandbox() as sandbox:
         for content, is_known in ((path.read_bytes(), True), (b"nonsense", False)):
             path.write_bytes(content)
             weights = Weights(filename=path.name, path=path, format="safetensors")
-            with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+            with sandbox.student(Submission(student_id="ada", code=code, weights=weights)) as student:
                 student.load()
                 if not is_known:
                     with pytest.raises(StudentFailure, match="not a safetensors file"):

@@ -672,8 +672,8 @@ def test_a_process_that_never_connects_is_ended_and_told(
     work = submission(LAB8)
     with (
         pytest.raises(UserError, match=re.escape(told)),
-        process.LocalSlot(tmp_path / "selftest.py", [], Limits()) as slot,
-        slot.student(work) as student,
+        process.LocalPlace(tmp_path / "selftest.py", [], Limits()) as sandbox,
+        sandbox.student(work) as student,
     ):
         student.load()
     assert len(started) == 1

@@ -1,4 +1,4 @@
-"""The engine for one machine: a few processes, each with a sandbox slot of its own.
+"""The engine for one machine: a few processes, each with a sandbox of its own.
 
 The processes are separate so that pytest, torch and their settings belong to
 one submission at a time, and so that even an internal error costs one
@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any
 
-from grader import cgroup
 from grader.errors import UserError
 from grader.evidence import failed
+from grader.sandbox.backends import BACKENDS
 from grader.setup import Setup
 from grader.types import Evidence, Submission
 from grader.workdir import sockets_fit
@@ -56,8 +56,7 @@ def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evi
     ends as a failure of the grader's. Raises `UserError` where a job cannot set up its bench (no sandbox to
     be had, no data): then nobody could be graded.
     """
-    if setup.sandbox == "bubblewrap":
-        cgroup.place()  # here, before there are other processes: it may move this one
+    BACKENDS[setup.sandbox].prepare()
     context = _context()
     todo = deque((work, 1) for work in works)
     tries: dict[int, int] = {}

@@ -34,7 +34,7 @@ from grader.selftest import newer
 from grader.selftest.arguments import arguments
 from grader.selftest.checks import CHECKS, TASKS, Lab, look
 from grader.selftest.chinese import chinese
-from grader.selftest.process import LocalSlot
+from grader.selftest.process import LocalPlace
 from grader.sheets import from_sheet
 from grader.types import (
     Accuracy,
@@ -153,8 +153,8 @@ class Run:
     def _student(self, submission: Submission) -> Iterator[Student]:
         closed = [str(self._folder), str(Path.home())]
         with (
-            LocalSlot(self._program, closed, self._rubric.limits) as slot,
-            slot.student(submission) as student,
+            LocalPlace(self._program, closed, self._rubric.limits) as place,
+            place.student(submission) as student,
         ):
             yield student
 
