@@ -6,8 +6,11 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from grader import __version__
 from grader.errors import UserError
+from grader.lab import Lab, load_lab
 from grader.rubric import Rubric
 from grader.types import Record
 
@@ -16,6 +19,7 @@ class Setup(Record):
     """The same for every submission of a batch; small enough to send to each job."""
 
     rubric: Rubric
+    lab: Lab = Field(default_factory=load_lab)
     images: str  # "mini", "full", or a file of the instructor's own
     private: str = ""  # a file of images that no student has seen: then these decide the points
     sandbox: Literal["bubblewrap", "container", "none"] = "bubblewrap"
@@ -38,6 +42,7 @@ class Setup(Record):
             "images_digest": images,
             "private_digest": private,
             "version": __version__,
+            "lab": self.lab.source,
             "images": self.images,
             "private": self.private,
             "weights": self.weights,

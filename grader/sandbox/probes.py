@@ -288,7 +288,7 @@ def bait() -> Iterator[Bait]:
 def _submission(body: str) -> Submission:
     code = "import os, socket, sys, time\ndef conv_output_size(at):\n"
     code += textwrap.indent(textwrap.dedent(body), "    ")
-    return Submission(student_id="probe", code=Code(filename="lab8.py", cells=(code,)))
+    return Submission(student_id="probe", code=Code(filename="probe.py", cells=(code,)))
 
 
 def _try(slot: Slot, body: str, told: dict[str, str | int]) -> str:

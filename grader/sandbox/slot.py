@@ -21,10 +21,11 @@ from typing import Any, Literal, NamedTuple
 
 from grader import cgroup
 from grader.errors import UserError
+from grader.lab import load_lab
 from grader.limits import Limits
 from grader.sandbox import bubblewrap, container, protocol
 from grader.sandbox.student import Death, SandboxError, Student, output_flood
-from grader.types import CONTRACT, Submission
+from grader.types import Contract, Submission
 from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
@@ -273,7 +274,8 @@ class Slot:
     """One sandbox. It is started at once and in the background; the first submission waits for it.
 
     `mode` is "bubblewrap" or "container", or "none" for no sandbox; `device` is "cpu" or "cuda"; `threads`
-    is how many torch may use for one submission. Raises UserError where the sandbox cannot be set up.
+    is how many torch may use for one submission; `contract` is what the modules are to define, by default the
+    default lab's. Raises UserError where the sandbox cannot be set up.
     """
 
     def __init__(
@@ -283,8 +285,10 @@ class Slot:
         limits: Limits | None = None,
         device: str = "cpu",
         threads: int = 1,
+        contract: Contract | None = None,
     ) -> None:
         self.mode = mode
+        self.contract = contract or load_lab().contract
         self.limits = limits or Limits()
         self.device = device
         self.threads = threads
@@ -316,7 +320,7 @@ class Slot:
         self,
         submission: Submission,
         *,
-        names: tuple[str, ...] = CONTRACT,
+        names: tuple[str, ...] | None = None,
         seed: int = 0,
         wall_seconds: float | None = None,
         more_seconds: float = 0.0,
@@ -324,9 +328,9 @@ class Slot:
     ) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone.
 
-        `names`: the functions that the module is to define. `seed` fixes the random numbers that
-        each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it may run, and
-        print, for longer than that, with `accuracy_seconds` run alone, once these are no longer reserved.
+        `names`: the functions that the module is to define, if not the contract's. `seed` fixes the random
+        numbers that each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it may
+        run, and print, for longer than that, with `accuracy_seconds` run alone, once these are no longer reserved.
         """
         wall_seconds = self.limits.wall_seconds if wall_seconds is None else wall_seconds
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
@@ -335,6 +339,7 @@ class Slot:
             "output_mib_killed": self.limits.output_mib_killed * longer,
         }
         limits = self.limits.model_copy(update=more)
+        names = self.contract.functions if names is None else names
         student = Student(self, submission, names, seed, limits, self.deadline)
         student.reserve(accuracy_seconds)
         try:
