@@ -55,8 +55,8 @@ def examine(
     """Look at one submission whose accuracy was measured on images with `labels`, if it could be.
 
     `drawn` is what was asked between them, `chance` the share that guessing gets right. A failure in here
-    costs a remark, whosever it is: it never changes what was measured before. With `student` the weights in its file are compared, too; the
-    network is gone afterwards.
+    costs a remark, whosever it is: it never changes what was measured before. With `student` the weights in
+    its file are compared, too; the network is gone afterwards.
     """
     flags: list[Flag] = []
     remarks: list[str] = []

@@ -329,8 +329,9 @@ class Slot:
         """The handle on a submission. On leaving, its processes and files are gone.
 
         `names`: the functions that the module is to define, if not the contract's. `seed` fixes the random
-        numbers that each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it may
-        run, and print, for longer than that, with `accuracy_seconds` run alone, once these are no longer reserved.
+        numbers that each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it
+        may run, and print, for longer than that, with `accuracy_seconds` run alone, once these are no longer
+        reserved.
         """
         wall_seconds = self.limits.wall_seconds if wall_seconds is None else wall_seconds
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)

@@ -64,7 +64,7 @@ class Measurement:
         return training.train(self._slot, submission, budget, *self._training_set, folder)
 
     def _pace(self) -> float:
-        """The seconds for the images, by the slowest pace of this machine so far; it is measured again now."""
+        """The seconds for the images, by the slowest pace of this machine so far; it is looked at anew."""
         now = accuracy_seconds(self._setup.rubric.limits, self._setup.device, len(self._images))
         self._seconds = max(self._seconds, now)
         return self._seconds
