@@ -15,7 +15,6 @@ from grader.sandbox.student import Model, Student, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy
 
-CLASSES = 10
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 
@@ -47,9 +46,9 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
 class Network:
     """What the submitted network answered."""
 
-    logits: Tensor  # float64 (N, 10), for the images that were measured; no NaN
+    logits: Tensor  # float64 (N, classes), for the images that were measured; no NaN
     between: Tensor | None = (
-        None  # float64 (M, 10), likewise for the images in between; None where it failed, or without any
+        None  # float64 (M, classes), likewise for the images in between; None where it failed, or without any
     )
     failure: str = ""  # how it did, in one line
 
@@ -215,19 +214,21 @@ def _lacks_memory(problem: Exception) -> bool:
 
 
 def _classify(student: Student, model: Model, images: Tensor) -> Tensor:
-    return _usable(model.classify(images, seconds=student.limits.batch_seconds), len(images))
+    logits = model.classify(images, seconds=student.limits.batch_seconds)
+    return _usable(logits, (len(images), student.contract.outputs))
 
 
 def _loaded(student: Student) -> Model:
     """The submission's network with its weights."""
-    model = student.build("classifier")
+    model = student.build(student.contract.network)
     if differences := model.load_weights().differences:
-        raise NoResultError(f"the weights do not fit classifier(): {', '.join(differences)}")
+        told = ", ".join(differences)
+        raise NoResultError(f"the weights do not fit {student.contract.network}(): {told}")
     return model
 
 
-def _usable(logits: Tensor, n: int) -> Tensor:
-    """The student's logits as float64 (n, 10). Raises NoResultError where they are none.
+def _usable(logits: Tensor, right: tuple[int, int]) -> Tensor:
+    """The student's logits as float64 of shape `right`, (images, classes). Raises NoResultError if not.
 
     Infinities are numbers that can be compared, so only NaN makes them unusable.
     """
@@ -235,10 +236,10 @@ def _usable(logits: Tensor, n: int) -> Tensor:
         dtype = str(logits.dtype).removeprefix("torch.")
         raise NoResultError(f"the classifier gave logits of type {dtype}, where floats are right")
     shape = tuple(logits.shape)
-    if shape != (n, CLASSES):
+    if shape != right:
         raise NoResultError(
-            f"the classifier gave logits of shape {safe_line(str(shape), 60)} for {n} images, "
-            f"where {(n, CLASSES)} is right"
+            f"the classifier gave logits of shape {safe_line(str(shape), 60)} for {right[0]} images, "
+            f"where {right} is right"
         )
     if logits.isnan().any():
         raise NoResultError("the classifier gave NaN (not a number) among its logits")

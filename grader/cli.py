@@ -17,7 +17,7 @@ from rich.text import Text
 
 from grader import __version__
 from grader.cgroup import cores
-from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
+from grader.cli_marks import COMMANDS, Rules, lab_option, rules_for, show_changes, write_results
 from grader.errors import UserError
 from grader.sandbox.backends import BACKENDS, DEFAULT, ISOLATING
 from grader.text import safe_line, safe_text, visible_json
@@ -73,6 +73,7 @@ def main(traceback: bool) -> None:
     "--policy", "policy_file", type=click.Path(path_type=Path), help="Deadline, late work, attempts."
 )
 @click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
+@lab_option
 @click.option("--images", metavar="mini|full|FILE", help="Test images.  [default: full]")
 @click.option("--private", metavar="FILE", help="Images that no student has seen: these decide the points.")
 @click.option(
@@ -98,6 +99,7 @@ def grade(
     rubric_file: Path | None,
     policy_file: Path | None,
     roster_file: Path | None,
+    lab: str | None,
     images: str | None,
     private: str | None,
     weights: Literal["submitted", "train", "verify"] | None,
@@ -110,7 +112,7 @@ def grade(
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
 
     What was measured before and rests on the same is not measured again. In a folder that has results, the
-    rubric, policy, roster, images and weights that are not named stay as the last run had them.
+    lab, rubric, policy, roster, images and weights that are not named stay as the last run had them.
 
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an internal error; run the command again.
@@ -121,21 +123,24 @@ def grade(
     """
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
+    from grader.intake.names import expecting
     from grader.marks import changes, current
     from grader.setup import Setup
 
     if warning := BACKENDS[sandbox].warning:
         _say(f"warning: {warning}", style="bold yellow")
-    rules = rules_for(last_run(out), rubric_file, policy_file, roster_file)
+    rules = rules_for(last_run(out), rubric_file, policy_file, roster_file, lab)
     with Workdir() as workdir:
         earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
-        intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
+        with expecting(rules.lab):
+            intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else cores()), len(chosen))
         last = rules.told
         setup = Setup(
             rubric=rules.rubric,
+            lab=rules.lab,
             images=images or last.get("images") or "full",
             private=last.get("private", "") if private is None else private,
             weights=weights or last.get("weights") or "submitted",  # type: ignore[arg-type]
@@ -211,7 +216,7 @@ def _begin(
         kept = still_holds((other.evidence for other in of_student), basis)
         evidence = Evidence(attempt=attempt_of(submission), **kept._asdict())
         if kept.checks and kept.accuracy:  # no code is run for the answers
-            answers = kept.answers or answered(submission, setup.rubric, basis)
+            answers = kept.answers or answered(submission, setup, basis)
             book.record(one, evidence.model_copy(update={"answers": answers}))
         else:
             todo.append(Todo(submission, evidence, one))
@@ -310,21 +315,29 @@ def images() -> None:
 @images.command("make")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The .npz to write.")
-def images_make(folder: Path, out: Path) -> None:
+@click.option("--lab", metavar="NAME|FOLDER", default="lab8", show_default=True, help="The lab.")
+def images_make(folder: Path, out: Path, lab: str) -> None:
     """Make a private test set from the pictures in FOLDER, for `grader grade --private`.
 
-    FOLDER has a subfolder for each of CIFAR-10's ten classes: airplane, automobile,
-    bird, cat, deer, dog, frog, horse, ship, truck. Each picture's middle square is
+    FOLDER has a subfolder for each of the lab's classes. Those of lab8 are CIFAR-10's: airplane,
+    automobile, bird, cat, deer, dog, frog, horse, ship, truck. Each picture's middle square is
     scaled to 32 x 32 pixels. What is left out is named.
     """
-    from grader import own_images
+    from grader.lab import load_lab
 
+    chosen = load_lab(lab)
+    try:
+        own_images = chosen.part("own_images")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{chosen.name} has no own_images.py: its test sets are not made from pictures"
+        ) from error
     made = own_images.make(folder)
     own_images.save(made, out)
     for line in made.left_out:
         _say(f"left out: {line}")
     count = len(made.labels)
-    _say(f"{out}: {count:,} images, {count // len(own_images.CLASSES):,} of each class")
+    _say(f"{out}: {count:,} images, {count // len(chosen.classes):,} of each class")
     if count < own_images.FEW:
         _say(f"with fewer than {own_images.FEW:,} images the accuracy is known to some points only")
 
@@ -343,19 +356,38 @@ def container_build() -> None:
     _say("the image is ready: grade with --sandbox container")
 
 
+def _build_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--rubric", type=click.Path(path_type=Path), help="Another rubric.toml than the lab's own."
+        ),
+        click.option("--lab", metavar="NAME|FOLDER", default="lab8", show_default=True, help="The lab."),
+        click.option("--check", is_flag=True, help="Change nothing; fail if assignment/ is out of date."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.group(invoke_without_command=True)
-@click.option("--check", is_flag=True, help="Change nothing; fail if assignment/ is out of date.")
+@_build_options
 @click.pass_context
-def build(ctx: click.Context, check: bool) -> None:
+def build(ctx: click.Context, check: bool, lab: str, rubric: Path | None) -> None:
     """Make assignment/ from solution/, and build/handouts/ from handouts/, in the current folder.
 
     The assignment is refused unless the solution earns full marks on every check and the untouched
-    template earns zero. The handouts alone: `grader build handouts`.
+    template earns zero. One of the two alone: `grader build assignment`, `grader build handouts`.
     """
     if ctx.invoked_subcommand is None:
-        _build_assignment(check)
+        _build_assignment(check, lab, rubric)
         if not check and Path("handouts").is_dir():
             ctx.invoke(build_handouts)
+
+
+@build.command("assignment")
+@_build_options
+def build_assignment(check: bool, lab: str, rubric: Path | None) -> None:
+    """Make assignment/ from solution/ alone."""
+    _build_assignment(check, lab, rubric)
 
 
 @build.command("handouts")
@@ -384,34 +416,38 @@ def build_handouts(
     handouts.build(source, out, _say, only=chapters, size=images, cell_seconds=cell_seconds, jobs=cores())
 
 
-def _build_assignment(check: bool) -> None:
+def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None:
     from grader import kit
     from grader.export.files import replace_file
     from grader.grade import Bench
     from grader.intake import read_submissions
+    from grader.intake.names import expecting
     from grader.kit import handed_out
+    from grader.lab import load_lab
     from grader.rubric import load_rubric
     from grader.setup import Setup
 
     def grade(folder: Path) -> Verdict:
-        with Workdir() as workdir:
+        with Workdir() as workdir, expecting(lab):
             (submission,) = read_submissions(folder, workdir)
             return bench.grade(submission)
 
+    lab = load_lab(which)
     solution, assignment, handouts = Path("solution"), Path("assignment"), Path("handouts")
     if check:
-        outdated = kit.check(solution, assignment)
-        if not outdated and not handed_out.is_current(assignment, handouts):
-            raise UserError(f"{handed_out.FILE} is out of date: run `grader build`, commit it")
+        outdated = kit.check(solution, assignment, lab=lab, rubric_file=rubric_file)
+        if not outdated and not handed_out.is_current(lab.handed_out, assignment, handouts):
+            raise UserError(f"{lab.handed_out} is out of date: run `grader build`, commit it")
         if outdated:
             raise UserError(
                 f"assignment/ is out of date ({', '.join(outdated)}): run `grader build`, commit it"
             )
         _say("assignment/ is up to date with solution/")
         return
-    with Bench(Setup(rubric=load_rubric(), images="mini", threads=cores())) as bench:
-        changed = kit.build(solution, assignment, grade)
-    replace_file(handed_out.FILE, handed_out.listed(assignment, handouts))
+    rubric = load_rubric(rubric_file or lab.rubric, lab.check_places())
+    with Bench(Setup(rubric=rubric, lab=lab, images="mini", threads=cores())) as bench:
+        changed = kit.build(solution, assignment, grade, lab=lab, rubric_file=rubric_file)
+    replace_file(lab.handed_out, handed_out.listed(assignment, handouts))
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
 
 

@@ -19,6 +19,7 @@ from grader.types import Decision, Verdict
 
 if TYPE_CHECKING:
     from grader.gradebook import Run
+    from grader.lab import Lab
     from grader.marks import Change
     from grader.policy import Policy
     from grader.roster import Roster
@@ -28,46 +29,53 @@ if TYPE_CHECKING:
 class Rules(NamedTuple):
     """What marks are computed by, and where it was read from."""
 
+    lab: Lab
     rubric: Rubric
     policy: Policy
     roster: Roster
     told: dict[str, str]  # the last run's settings, with the files that are read now
 
 
-def rules_for(last: Run | None, rubric: Path | None, policy: Path | None, roster: Path | None) -> Rules:
-    """The rubric, policy and roster in these files; what is not named stays as the last run had it."""
-    from grader.gradebook import RUBRIC_DIGEST
+def rules_for(
+    last: Run | None, rubric: Path | None, policy: Path | None, roster: Path | None, lab: str | None = None
+) -> Rules:
+    """The rubric, policy and roster in these files; what is not named stays as the last run had it.
+
+    So does the lab. Raises `UserError` where the results are another lab's.
+    """
+    from grader.gradebook import RUBRIC_DIGEST, lab_of
+    from grader.lab import DEFAULT, load_lab
     from grader.policy import load_policy
     from grader.roster import Roster, read_roster
     from grader.rubric import load_rubric, same_checks
 
     before = last.settings if last else {}
+    of_last = lab_of(before) if last else ""
+    chosen_lab = load_lab(lab or of_last or DEFAULT)
+    if of_last and Path(of_last).name != chosen_lab.name:
+        raise UserError(
+            f"these are results of {Path(of_last).name}, not of {chosen_lab.name}: choose another --out"
+        )
     files = {"rubric": rubric, "policy": policy, "roster": roster}
     told = {name: value for name, value in before.items() if name != RUBRIC_DIGEST}
     told |= {name: str(path) if path else before.get(name, "") for name, path in files.items()}
     if rubric is None and last and told["rubric"]:
         chosen = last.rubric
-        same_checks(Path(told["rubric"]), chosen.checks, check_ids())  # the grader may be another since
+        same_checks(Path(told["rubric"]), chosen, chosen_lab.check_places())  # the lab may be another since
     else:
-        chosen = load_rubric(rubric, check_ids() if rubric else None)
+        chosen = load_rubric(rubric or chosen_lab.rubric, chosen_lab.check_places())
         known = before.get(RUBRIC_DIGEST)
         if rubric is None and known and known != chosen.digest:
             raise UserError(
                 "these results were graded by a rubric that is not kept in them: give it with --rubric"
             )
     return Rules(
+        chosen_lab,
         chosen,
         load_policy(policy) if policy or not last else last.policy,
         read_roster(roster) if roster else last.roster if last else Roster(entries=()),
         told,
     )
-
-
-def check_ids() -> list[str]:
-    """The checks that a rubric of somebody's own has to name."""
-    from grader.checks import check_catalogue
-
-    return [check.id for check in check_catalogue()]
 
 
 def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_json: bool) -> None:
@@ -121,6 +129,11 @@ def show_changes(found: Sequence[Change]) -> None:
 
 def results_argument(command: Any) -> Any:
     return click.argument("results", type=click.Path(path_type=Path))(command)
+
+
+def lab_option(command: Any) -> Any:
+    told = "The lab, by its name or its folder.  [default: that of the results, or lab8]"
+    return click.option("--lab", metavar="NAME|FOLDER", help=told)(command)
 
 
 def decision_options(command: Any) -> Any:
@@ -365,9 +378,15 @@ def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> No
 @click.option("--rubric", type=click.Path(path_type=Path), help="Another rubric.toml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Deadline, late work, attempts.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
+@lab_option
 @click.option("--json", "as_json", is_flag=True, help="Print the marks as JSON instead of a table.")
 def rescore(
-    results: Path, rubric: Path | None, policy: Path | None, roster: Path | None, as_json: bool
+    results: Path,
+    rubric: Path | None,
+    policy: Path | None,
+    roster: Path | None,
+    lab: str | None,
+    as_json: bool,
 ) -> None:
     """Compute the marks in RESULTS anew by another rubric, policy or roster; nothing is measured."""
     from grader.gradebook import Gradebook
@@ -376,7 +395,7 @@ def rescore(
     with Gradebook.open_to_grade(results) as book:
         if not (runs := book.runs()):
             raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
-        rules = rules_for(runs[-1], rubric, policy, roster)
+        rules = rules_for(runs[-1], rubric, policy, roster, lab)
         before = current(book)
         book.begin_run("", rules.told, rules.rubric, rules.policy, rules.roster, [])
         after = current(book)

@@ -152,22 +152,22 @@ def load(name: Name, split: Split, size: Size = "mini", folder: Path | None = No
     return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
-def load_labelled(images: str) -> tuple[Tensor, Tensor]:
-    """Return the CIFAR-10 test images that accuracy is measured on: "mini", "full", or those of a file.
+def load_labelled(name: Name, images: str) -> tuple[Tensor, Tensor]:
+    """Return the test images to measure accuracy on: "mini" or "full" of a data set, or those of a file.
 
     A name that is neither of the two words is the path of a file, see `load_images_file`.
     """
     sizes: dict[str, Size] = {"mini": "mini", "full": "full"}
-    return load("cifar10", "test", sizes[images]) if images in sizes else load_images_file(Path(images))
+    return load(name, "test", sizes[images]) if images in sizes else load_images_file(name, Path(images))
 
 
-def load_training(images: str) -> tuple[Tensor, Tensor]:
-    """Return the CIFAR-10 training images for what `load_labelled(images)` measures: small for "mini"."""
-    return load("cifar10", "train", "mini" if images == "mini" else "full")
+def load_training(name: Name, images: str) -> tuple[Tensor, Tensor]:
+    """Return the training images for what `load_labelled(name, images)` measures: small for "mini"."""
+    return load(name, "train", "mini" if images == "mini" else "full")
 
 
-def load_images_file(path: Path) -> tuple[Tensor, Tensor]:
-    """Return an instructor's own held-out set as (images uint8 (N,3,32,32), labels int64 (N,)).
+def load_images_file(name: Name, path: Path) -> tuple[Tensor, Tensor]:
+    """Return an instructor's own held-out set: images uint8 (N, ...) like the data set's, labels int64 (N,).
 
     The file is an .npz or a .safetensors with the arrays `images` and `labels`. Raises
     UserError where it cannot be read or holds anything else.
@@ -177,10 +177,13 @@ def load_images_file(path: Path) -> tuple[Tensor, Tensor]:
         if key not in arrays:
             raise UserError(f"{path}: no array called {key} in it; save both, images and labels")
     images, labels = arrays["images"], arrays["labels"]
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != (3, 32, 32) or not len(images):
+    shape = DATA_SETS[name].image_shape
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != shape or not len(images):
         found = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
-        hint = "; move the colours to the front" if images.shape[1:] == (32, 32, 3) else ""
-        raise UserError(f"{path}: images must be uint8 (N, 3, 32, 32), these are {found}{hint}")
+        hint = "; move the colours to the front" if images.shape[1:] == (*shape[1:], shape[0]) else ""
+        raise UserError(
+            f"{path}: images must be uint8 (N, {', '.join(map(str, shape))}), these are {found}{hint}"
+        )
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise UserError(f"{path}: labels must be whole numbers, these are {labels.dtype}")
     if labels.shape != images.shape[:1]:

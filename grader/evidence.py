@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from grader.digests import file_digest
 from grader.integrity import texts
 from grader.questions import assess_answers
-from grader.rubric import Rubric
 from grader.setup import Setup
 from grader.text import safe_line
 from grader.types import (
@@ -26,12 +25,17 @@ from grader.types import (
     CheckEvidence,
     Evidence,
     Part,
+    Problem,
+    Status,
     Submission,
 )
 
+if TYPE_CHECKING:
+    from grader.lab import Lab
+    from grader.sandbox import StudentFailure
+
 HERE = Path(__file__).parent
-# What decides how a check ends, beside the sandbox: the checks, and what they share with the self-test.
-JUDGES = ("expect.py", "learning.py", "lenet.py")
+_STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
 
 
 class Basis(NamedTuple):
@@ -55,7 +59,7 @@ def rests_on(submission: Submission, setup: Setup) -> Basis:
     run = [_of_code(submission), setup.sandbox, setup.device, setup.rubric.limits.model_dump(mode="json")]
     trained = None if setup.weights == "submitted" else setup.rubric.training.model_dump(mode="json")
     return Basis(
-        checks=_digest("checks", *run, _of_checks()),
+        checks=_digest("checks", *run, _of_checks(setup.lab)),
         accuracy=_digest("accuracy", *run, setup.image_digests, setup.weights, trained, submission.claims),
         answers=_digest("answers", submission.answer_texts, submission.no_answers, setup.rubric.wordings),
     )
@@ -100,8 +104,14 @@ def failed(submission: Submission, reason: str) -> Evidence:
     return Evidence(attempt=attempt_of(submission), failure=safe_line(reason, 500))
 
 
-def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvidence:
+def problem_of(failure: StudentFailure, prefix: str = "") -> Problem:
+    """Why the code did not come through, as the submission's problem."""
+    return Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=prefix + failure.message)
+
+
+def answered(submission: Submission, setup: Setup, basis: Basis) -> AnswerEvidence:
     """Which of the rubric's questions are answered, and where one is not, what else may be the reason."""
+    rubric = setup.rubric
     if not submission.answer_texts:
         reason = submission.no_answers or "no answers were handed in"
         count = len(rubric.questions)
@@ -114,15 +124,21 @@ def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvid
             outcomes = tuple(
                 a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in outcomes
             )
-    printed = texts.printed_answers(submission.answer_texts, rubric.wordings)
+    printed = texts.printed_answers(submission.answer_texts, rubric.wordings, setup.lab.handed_out)
     return AnswerEvidence(
         outcomes=outcomes, print=printed.text, remarks=printed.remarks, rests_on=basis.answers
     )
 
 
 @cache
-def _of_checks() -> str:
-    files = [*sorted((HERE / "checks").glob("*.py")), *(HERE / name for name in JUDGES)]
+def _of_checks(lab: Lab) -> str:
+    """What decides how a check ends, beside the sandbox: the lab but for its self-test, and what runs it."""
+    ours = [HERE / "expect.py", *(HERE / "checks").glob("*.py")]
+    theirs = {*lab.folder.glob("*.py"), *(lab.folder / "checks").rglob("*.py")}
+    files = [
+        *sorted(ours),
+        *sorted(theirs - {lab.folder / "selftest.py"} | {lab.folder / name for name in lab.checks}),
+    ]
     return _digest(*((file.name, file_digest(file)) for file in files))
 
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from types import TracebackType
 
 import torch
-from torch import Tensor
 
-from grader import datasets, training
-from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_accuracy
 from grader.checks import not_run, run_checks
 from grader.errors import UserError
-from grader.evidence import answered, attempt_of, failed, rests_on, seed_of, still_holds
+from grader.evidence import answered, attempt_of, failed, problem_of, rests_on, seed_of, still_holds
 from grader.integrity import texts
-from grader.integrity.code import carries
-from grader.integrity.examine import control_images, examine
-from grader.integrity.network import draw, drawn_count
-from grader.longest import few_seconds, longest
+from grader.longest import longest
 from grader.sandbox import Sandbox, SandboxError, StudentFailure
 from grader.scoring import score
 from grader.setup import Setup
@@ -27,44 +20,28 @@ from grader.types import (
     AccuracyEvidence,
     CheckEvidence,
     Evidence,
-    Flag,
     Outcome,
-    Problem,
-    Status,
     Submission,
-    Training,
     Verdict,
 )
-from grader.workdir import Workdir
-
-_STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
 
 
 class Bench:
-    """A sandbox and the labelled images: what one job needs to grade submissions, one by one."""
+    """A sandbox and what the lab measures in it: what one job needs to grade submissions one by one."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         torch.set_num_threads(1)  # the cores are the students'; what is computed here is small
-        limits = setup.rubric.limits
-        if setup.weights != "submitted":
-            self.training_set = datasets.load_training(setup.images)
+        limits, contract = setup.rubric.limits, setup.lab.contract
         self.sandbox = Sandbox(
-            backend=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads
+            backend=setup.sandbox,
+            limits=limits,
+            device=setup.device,
+            threads=setup.threads,
+            contract=contract,
         )
-        self.images, self.labels = datasets.load_labelled(setup.images)
-        self.control = control_images(setup.images)
-        self.accuracy_seconds = accuracy_seconds(limits, setup.device, len(self.images))
-        between = drawn_count(len(self.labels), len(self.control[1]) if self.control else 0)
-        self.between_seconds = between_seconds(self.accuracy_seconds, len(self.labels), between)
-        seconds = self.accuracy_seconds, self.between_seconds
-        self.private: tuple[Tensor, Tensor] | None = None
-        self.private_seconds = 0.0
-        if setup.private:
-            self.private = datasets.load_images_file(Path(setup.private))
-            self.private_seconds = accuracy_seconds(limits, setup.device, len(self.private[1]))
-            seconds = seconds[0] + self.private_seconds, seconds[1]
-        self.longest = longest(limits, setup.rubric.training, setup.weights, *seconds)
+        self.measurement = setup.lab.measurement(setup, self.sandbox)
+        self.longest = longest(limits, setup.rubric.training, setup.weights, *self.measurement.seconds)
 
     def __enter__(self) -> Bench:
         return self
@@ -73,24 +50,6 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.sandbox.close()
-
-    @property
-    def deciding(self) -> tuple[Tensor, Tensor]:
-        """The labelled images that the points are for."""
-        return self.private or (self.images, self.labels)
-
-    def measure_pace(self) -> float:
-        """`accuracy_seconds`, by the slowest pace of this machine so far; it is looked at again now."""
-        limits, device = self.setup.rubric.limits, self.setup.device
-        now = accuracy_seconds(limits, device, len(self.images))
-        self.accuracy_seconds = max(self.accuracy_seconds, now)
-        return self.accuracy_seconds
-
-    def train(self, submission: Submission, folder: Path) -> tuple[Submission, Training]:
-        """As `grader.training.train`, with the rubric's budget."""
-        return training.train(
-            self.sandbox, submission, self.setup.rubric.training, *self.training_set, folder
-        )
 
     def measure(self, submission: Submission, known: Evidence | None = None) -> Evidence:
         """The evidence on `submission`; what goes wrong on our side is its `failure`, never a zero.
@@ -123,7 +82,7 @@ def grade_one(submission: Submission, bench: Bench, known: Evidence | None = Non
     checks = kept.checks or _check(submission, bench)
     accuracy = kept.accuracy or _network(submission, bench, checks)
     if submission.code and not kept.checks:
-        printed = texts.printed_code(submission.code.texts)
+        printed = texts.printed_code(submission.code.texts, bench.setup.lab.handed_out)
         told = {"print": printed.text, "remarks": (*checks.remarks, *printed.remarks)}
         checks = checks.model_copy(update=told)
     broken = any(check.outcome is Outcome.ERROR for check in checks.outcomes)  # to be run again
@@ -132,113 +91,43 @@ def grade_one(submission: Submission, bench: Bench, known: Evidence | None = Non
         attempt=attempt_of(submission),
         checks=checks.model_copy(update=sandbox | {"rests_on": "" if broken else basis.checks}),
         accuracy=accuracy.model_copy(update=sandbox | {"rests_on": basis.accuracy}),
-        answers=kept.answers or answered(submission, bench.setup.rubric, basis),
+        answers=kept.answers or answered(submission, bench.setup, basis),
     )
 
 
 def _check(submission: Submission, bench: Bench) -> CheckEvidence:
     """Load the code and run the hidden checks."""
+    lab = bench.setup.lab
     if submission.problem or submission.code is None:
-        return CheckEvidence(outcomes=not_run(_why_no_code(submission)), loaded=False)
+        return CheckEvidence(outcomes=not_run(lab, _why_no_code(submission, bench)), loaded=False)
     with bench.sandbox.student(submission) as student:
         try:
             student.load()
         except StudentFailure as failure:
-            problem = _problem(failure, "the code could not be loaded: ")
-            outcomes = not_run(problem.reason)
+            problem = problem_of(failure, "the code could not be loaded: ")
+            outcomes = not_run(lab, problem.reason)
             return CheckEvidence(outcomes=outcomes, problem=problem, log=student.log, loaded=False)
-        outcomes = run_checks(student, seed_of(submission))
+        outcomes = run_checks(lab, student, seed_of(submission))
         if student.sandbox_failure:  # which the checks have taken for an error of their own
             raise student.sandbox_failure
         return CheckEvidence(
             outcomes=outcomes,
-            problem=_problem(student.exhausted) if student.exhausted else None,
+            problem=problem_of(student.exhausted) if student.exhausted else None,
             remarks=tuple(student.remarks),
             log=student.log,
         )
 
 
 def _network(submission: Submission, bench: Bench, checks: CheckEvidence) -> AccuracyEvidence:
-    """Measure the weights that were handed in, or what training gives, as is asked for."""
+    """What the lab measures, where there is code that can be loaded."""
     if submission.code is None or not checks.loaded:
-        reason = checks.problem.reason if checks.problem else _why_no_code(submission)
-        return AccuracyEvidence(accuracy=Accuracy(images=len(bench.deciding[1]), reason=reason))
-    if bench.setup.weights == "submitted":
-        found = _measure(submission, bench)
-    else:
-        with Workdir() as folder:
-            if bench.setup.weights == "verify":
-                found = _verify(_measure(submission, bench), submission, bench, folder)
-            else:
-                trained, record = bench.train(submission, folder)
-                found = _measure(trained, bench)
-                found = _with_training(found, record, training.instant(record, found.accuracy))
-    return _flagged(found, carries(submission.code))
+        reason = checks.problem.reason if checks.problem else _why_no_code(submission, bench)
+        return AccuracyEvidence(accuracy=Accuracy(images=bench.measurement.inputs, reason=reason))
+    return bench.measurement.measure(submission)
 
 
-def _verify(found: AccuracyEvidence, submission: Submission, bench: Bench, folder: Path) -> AccuracyEvidence:
-    """What was found of the weights that were handed in, with what training anew says of them."""
-    if found.accuracy.correct is None:
-        return found  # there is nothing to compare with
-    trained, record = bench.train(submission, folder)
-    few = few_seconds(bench.sandbox.limits)
-    seconds = bench.private_seconds if bench.private else bench.accuracy_seconds
-    with bench.sandbox.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
-        accuracy = measure_accuracy(student, *bench.deciding, seconds=seconds)
-        if student.sandbox_failure:
-            raise student.sandbox_failure
-    source = {"source": "trained" if accuracy.correct is not None else ""}
-    record = record.model_copy(update={"accuracy": accuracy.model_copy(update=source)})
-    compared = training.compare(found.accuracy, record, bench.setup.rubric.training)
-    return _with_training(found, record, compared, training.instant(record, record.accuracy))
-
-
-def _measure(submission: Submission, bench: Bench) -> AccuracyEvidence:
-    """The accuracy of the submission's weights, whoever trained them, and what is to be said of them."""
-    drawn = draw((bench.images, bench.labels), bench.control)
-    seconds = bench.accuracy_seconds + bench.between_seconds + bench.private_seconds
-    few = few_seconds(bench.sandbox.limits)
-    with bench.sandbox.student(submission, wall_seconds=few, accuracy_seconds=seconds) as student:
-        public, network = measure(
-            student,
-            bench.images,
-            bench.labels,
-            seconds=bench.accuracy_seconds,
-            between=drawn.images,
-            again=bench.measure_pace,
-        )
-        accuracy = public
-        if bench.private:
-            accuracy = measure_accuracy(student, *bench.private, seconds=bench.private_seconds)
-        if student.sandbox_failure:
-            raise student.sandbox_failure
-        log, exhausted = student.log, student.exhausted
-        found = examine(submission, public, network, bench.labels, drawn, student=student)
-        return AccuracyEvidence(
-            accuracy=accuracy,
-            public=public if bench.private else None,
-            problem=_problem(exhausted) if exhausted else None,
-            flags=found.flags,
-            fingerprint=found.fingerprint,
-            remarks=(*student.remarks, *found.remarks),
-            log=log,
-        )
-
-
-def _with_training(found: AccuracyEvidence, record: Training, *flags: Flag | None) -> AccuracyEvidence:
-    told = {"training": record, "remarks": (*found.remarks, training.summary(record))}
-    return _flagged(found.model_copy(update=told), *flags)
-
-
-def _flagged(found: AccuracyEvidence, *flags: Flag | None) -> AccuracyEvidence:
-    return found.model_copy(update={"flags": (*found.flags, *filter(None, flags))})
-
-
-def _why_no_code(submission: Submission) -> str:
+def _why_no_code(submission: Submission, bench: Bench) -> str:
     if submission.problem:
         return submission.problem.reason
-    return submission.no_code or "no lab8.py or lab8.ipynb was handed in"
-
-
-def _problem(failure: StudentFailure, prefix: str = "") -> Problem:
-    return Problem(status=_STATUS_OF.get(failure.kind, Status.CRASHED), reason=prefix + failure.message)
+    module = bench.setup.lab.contract.module
+    return submission.no_code or f"no {module}.py or {module}.ipynb was handed in"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from grader import __version__
 from grader.errors import UserError
+from grader.lab import DEFAULT
 from grader.policy import Policy
 from grader.roster import Roster, RosterEntry
 from grader.rubric import Rubric
@@ -46,7 +47,7 @@ from grader.types import (
 FILE_NAME, LOCK_NAME = "gradebook.sqlite", "gradebook.lock"
 
 RUBRIC_DIGEST = "rubric_digest"  # a setting of a run whose rubric is not known otherwise
-_APPLICATION = 0x4C414238  # "LAB8", in the file's header: tells our files from all others
+_APPLICATION = 0x4C414238  # in the file's header: tells our files from all others
 _SCHEMA = 2
 _BUSY_SECONDS = 10.0  # that a write waits for another one
 _TABLES = {
@@ -108,6 +109,11 @@ def last_run(folder: Path) -> Run | None:
         return None
     with Gradebook.open(folder) as book:
         return next(iter(book.runs()[-1:]), None)
+
+
+def lab_of(settings: Mapping[str, str]) -> str:
+    """The lab that a run was for, as `load_lab` finds it; before there were others it was not noted."""
+    return settings.get("lab", DEFAULT)
 
 
 class Gradebook:

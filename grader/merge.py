@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from grader.errors import UserError
-from grader.gradebook import Gradebook, Seen
+from grader.gradebook import Gradebook, Seen, lab_of
 from grader.marks import holding
 from grader.types import Attempt, Decision
 
@@ -23,7 +25,12 @@ def take_in(book: Gradebook, theirs: Gradebook) -> str:
     decided, their_decided = book.decisions(), theirs.decisions()
     conflicts = _conflicts(ours, others) + _contradictions(decided, their_decided)
     rules = ("rubric", "policy")
-    if our_runs and any(getattr(our_runs[-1], name) != getattr(their_runs[-1], name) for name in rules):
+    if (
+        our_runs
+        and len(labs := {Path(lab_of(runs[-1].settings)).name for runs in (our_runs, their_runs)}) > 1
+    ):
+        conflicts.insert(0, f"they are of different labs: {' and '.join(sorted(labs))}")
+    elif our_runs and any(getattr(our_runs[-1], name) != getattr(their_runs[-1], name) for name in rules):
         conflicts.insert(0, "they are marked by another rubric or policy: `grader rescore` them alike first")
     if conflicts:
         more = f"; and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""

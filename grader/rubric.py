@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +16,12 @@ from pydantic import field_validator, model_validator
 
 from grader.budget import Budget
 from grader.errors import UserError
+from grader.lab import DEFAULT, LABS
 from grader.limits import Limits
 from grader.toml_records import Line, Number, load_record, parse_record
 from grader.types import Record
 
-RUBRIC = Path(__file__).with_name("rubric.toml")
+RUBRIC = LABS / DEFAULT / "rubric.toml"
 _REMEDY = f", or start from {RUBRIC}"
 
 _ZERO = Decimal("0.00")
@@ -109,16 +110,16 @@ class Rubric(Record):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def load_rubric(path: Path | None = None, catalogue: Collection[str] | None = None) -> Rubric:
-    """Read a rubric file, by default the one that comes with the grader.
+def load_rubric(path: Path | None = None, checks: Mapping[str, str] | None = None) -> Rubric:
+    """Read a rubric file, by default the default lab's own.
 
-    `catalogue` holds the ids of the checks that exist; the rubric must give
+    `checks` holds the ids of the checks that exist, and where each stands; the rubric must give
     points, if only 0, to each of them and to nothing else. Raises `UserError`.
     """
     path = path or RUBRIC
     rubric = load_record(path, Rubric, what="rubric", remedy=_REMEDY)
-    if catalogue is not None:
-        same_checks(path, rubric.checks, catalogue)
+    if checks is not None:
+        same_checks(path, rubric, checks)
     return rubric
 
 
@@ -127,13 +128,26 @@ def parse_rubric(text: str, path: Path) -> Rubric:
     return parse_record(text, path, Rubric, remedy=_REMEDY)
 
 
-def same_checks(path: Path, rubric: Iterable[str], catalogue: Collection[str]) -> None:
+def same_checks(path: Path, rubric: Rubric, checks: Mapping[str, str]) -> None:
     """Raise `UserError` where the rubric of this file has points for other checks than there are."""
-    ids = set(rubric)
-    for unknown in sorted(ids - set(catalogue)):
-        raise UserError(f"{path}: checks.{unknown}: there is no such check: remove it, or fix its spelling")
-    for missing in sorted(set(catalogue) - ids):
-        raise UserError(f"{path}: checks.{missing}: is missing: give it points, 0 for none")
+    for unknown in sorted(rubric.checks.keys() - checks.keys()):
+        where = place_of(path, rf"{unknown}\s*=")
+        raise UserError(f"{where}: checks.{unknown}: there is no such check: remove it, or fix its spelling")
+    for missing in sorted(checks.keys() - rubric.checks.keys()):
+        raise UserError(
+            f"{path}: checks.{missing}: is missing, and {checks[missing]} is such a check: "
+            "give it points, 0 for none"
+        )
+
+
+def place_of(file: Path, pattern: str) -> str:
+    """The file with the number of the first line that begins so, as far as there is one."""
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return str(file)
+    found = next((number for number, line in enumerate(lines, 1) if re.match(pattern, line.strip())), None)
+    return str(file) if found is None else f"{file}:{found}"
 
 
 def plain(number: Decimal) -> str:

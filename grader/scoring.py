@@ -141,12 +141,14 @@ def _check_rows(rubric: Rubric, checks: Sequence[CheckOutcome], problem: Problem
 def _accuracy_row(curve: Curve, accuracy: Accuracy | None, problem: Problem | None) -> Row:
     if accuracy is None:
         return _row_without_result("accuracy", curve.title, curve.points, problem)
-    if accuracy.correct is None:
+    share = accuracy.share
+    if share is None:
         outcome = Outcome.NOT_RUN if problem else Outcome.FAILED
         return _row("accuracy", curve.title, _ZERO, curve.points, outcome, accuracy.reason)
-    share = Fraction(accuracy.correct, accuracy.images)
     earned = _on_curve(curve, share)
-    title = f"{curve.title}: {_percent(share)} ({accuracy.correct:,} of {accuracy.images:,})"
+    title = f"{curve.title}: {_percent(share)}"
+    if accuracy.correct is not None:
+        title += f" ({accuracy.correct:,} of {accuracy.images:,})"
     if accuracy.low is not None and accuracy.high is not None:
         low, high = Fraction(accuracy.low), Fraction(accuracy.high)
         title += (

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from grader import __version__
 from grader.digests import file_digest
 from grader.errors import UserError
+from grader.lab import Lab, load_lab
 from grader.rubric import Rubric
 from grader.sandbox.backends import BACKENDS, DEFAULT
 from grader.types import Record
@@ -19,6 +20,7 @@ class Setup(Record):
     """The same for every submission of a batch; small enough to send to each job."""
 
     rubric: Rubric
+    lab: Lab = Field(default_factory=load_lab)
     images: str  # "mini", "full", or a file of the instructor's own
     private: str = ""  # a file of images that no student has seen: then these decide the points
     sandbox: str = DEFAULT  # one of BACKENDS
@@ -48,6 +50,7 @@ class Setup(Record):
             "images_digest": images,
             "private_digest": private,
             "version": __version__,
+            "lab": self.lab.source,
             "images": self.images,
             "private": self.private,
             "weights": self.weights,

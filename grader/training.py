@@ -26,7 +26,7 @@ PACE_SECONDS = 3.0
 PACE_BATCH = {"cpu": 128, "cuda": 1024}  # images
 MOST_BUSY = 10.0  # seconds of wall time for each of a training's own
 LEAST_HAD, MOST_HAD = 0.8, 1.25  # of its budget: then a training counts
-NOBODY = Submission(student_id="", code=Code(filename="lab8.py", cells=("",)))
+NOBODY = Submission(student_id="", code=Code(filename="nobody.py", cells=("",)))
 FILENAME = "the trained weights"  # no code names a file so
 KNOWS_MUCH, LEAST_IMAGES = 0.45, 1000  # an accuracy that nobody reaches by seeing so few images
 
@@ -92,7 +92,7 @@ def _train_once(
     few, share = few_seconds(sandbox.limits), None
     with sandbox.student(bare, seed=record.seed, wall_seconds=few, more_seconds=seconds) as student:
         try:
-            model = student.build("classifier")
+            model = student.build(student.contract.network)
             used, began = student.seconds_used, time.monotonic()
             try:
                 trained = model.train_until(images, labels, seconds=seconds, seed=record.seed)

@@ -8,26 +8,30 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
-
-# The functions that a student's module `lab8` has to define.
-CONTRACT = (
-    "conv_output_size",
-    "conv_parameter_count",
-    "lenet5",
-    "preprocess",
-    "classifier",
-    "train_classifier",
-)
 
 
 class Record(BaseModel):
     """A frozen value with checked fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Contract(Record):
+    """What a student's module has to be called and to define. This much of a lab a sandbox is told."""
+
+    module: str  # "lab8": it is handed in as lab8.py or lab8.ipynb
+    functions: tuple[str, ...]
+    # Where a network is handed in:
+    weights: str = ""  # the name of its file of weights, without the extension
+    network: str = ""  # the function that builds it
+    preprocess: str = ""  # the function that makes what it takes
+    train: str = ""  # the function that trains it
+    outputs: int = 0  # numbers that it gives for each input
 
 
 Seconds = Annotated[float, Field(gt=0, le=10**6, strict=True)]  # TOML knows `inf`, and no clock does
@@ -72,7 +76,7 @@ class Helper(Record):
 
 
 class Code(Record):
-    """The module `lab8` as it was handed in. Never parsed, let alone run, on the trusted side."""
+    """The module as it was handed in. Never parsed, let alone run, on the trusted side."""
 
     filename: str
     cells: tuple[str, ...]  # a .py file is one cell; a notebook's code cells stand in order, magics still in
@@ -135,9 +139,10 @@ class CheckOutcome(Record):
 
 
 class Accuracy(Record):
-    """Correct answers on labelled images, with the 95 % Wilson interval.
+    """What the rubric's curve is for: correct answers on labelled images, with the 95 % Wilson interval.
 
-    `reason` says why nothing could be measured; then `correct` is None.
+    A lab may measure something else, of 0 to 1, on its `images` inputs; then `correct` is None. Where nothing
+    could be measured `accuracy` is, too, and `reason` says why.
     """
 
     images: int
@@ -147,6 +152,13 @@ class Accuracy(Record):
     high: float | None = None
     source: Literal["submitted", "trained", ""] = ""
     reason: str = ""
+
+    @property
+    def share(self) -> Fraction | None:
+        """What points are for, exactly; None where nothing was measured."""
+        if self.correct is not None:
+            return Fraction(self.correct, self.images)
+        return None if self.accuracy is None else Fraction(self.accuracy)
 
 
 class Training(Record):
@@ -252,7 +264,8 @@ class AccuracyEvidence(Part):
 
     @property
     def found(self) -> object:
-        return self.accuracy.images, self.accuracy.correct
+        measured = self.accuracy
+        return measured.images, measured.accuracy if measured.correct is None else measured.correct
 
 
 class AnswerEvidence(Part):

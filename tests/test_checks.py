@@ -21,10 +21,12 @@ from grader.checks import _session as session_module
 from grader.checks import check_catalogue, not_run, run_checks
 from grader.evidence import seed_of
 from grader.expect import CheckFailed, show
-from grader.lenet import SHAPES
+from grader.lab import load_lab
+from grader.labs.lab8.lenet import SHAPES
 from grader.sandbox import Activation, Limits, LoadReport, Model, Sandbox, Student, StudentFailure
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
 
+LAB = load_lab()
 REFERENCE = (
     """
 import time
@@ -111,7 +113,7 @@ def grade(sandbox: Sandbox, weights: Weights) -> Grade:
                 source = source.replace(f"def {function}(", f"def no_{function}(")  # fails fast
         code = Code(filename="lab8.py", cells=(source,))
         with sandbox.student(Submission(student_id="ada", code=code, weights=weights)) as student:
-            return {o.id: o for o in run_checks(student, seed) if o.id.startswith(only)}
+            return {o.id: o for o in run_checks(LAB, student, seed) if o.id.startswith(only)}
 
     return grade
 
@@ -147,12 +149,12 @@ def test_right_work_passes_every_check(grade: Grade, seed: int) -> None:
 
 
 def test_the_catalogue_names_every_check_without_a_student() -> None:
-    catalogue = check_catalogue()
+    catalogue = check_catalogue(LAB)
     assert [info.id for info in catalogue] == IDS
     assert all(info.title.endswith(".") and len(info.title) < 110 for info in catalogue)
     assert {need for info in catalogue for need in info.needs} < set(IDS)
-    assert [o.id for o in not_run("no code")] == IDS
-    assert {(o.outcome, o.reason) for o in not_run("no code")} == {(Outcome.NOT_RUN, "no code")}
+    assert [o.id for o in not_run(LAB, "no code")] == IDS
+    assert {(o.outcome, o.reason) for o in not_run(LAB, "no code")} == {(Outcome.NOT_RUN, "no code")}
 
 
 def test_the_same_seed_gives_the_same_outcomes_and_another_seed_other_cases(grade: Grade) -> None:
@@ -748,7 +750,7 @@ class Fickle(Liar):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_answers_that_change_from_one_request_to_the_next_make_no_check_err(seed: int) -> None:
-    outcomes = run_checks(Fickle(seed), seed)  # type: ignore[arg-type]
+    outcomes = run_checks(LAB, Fickle(seed), seed)  # type: ignore[arg-type]
     assert [o for o in outcomes if o.outcome is Outcome.ERROR] == []
 
 
@@ -839,7 +841,7 @@ def test_the_images_for_training_are_balanced_and_so_are_the_first_of_them() -> 
 
 
 def run_on(student: Any) -> tuple[CheckOutcome, ...]:
-    return run_checks(student, 1)
+    return run_checks(LAB, student, 1)
 
 
 def test_a_fault_of_ours_is_an_error_and_no_failure() -> None:
@@ -896,7 +898,7 @@ def test_what_is_computed_on_the_answers_is_the_submissions_time(sandbox: Sandbo
 
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))
     student = Slow(sandbox, work, ("conv_output_size",), 0, Limits())
-    run_checks(student, 1)
+    run_checks(LAB, student, 1)
     student.close()
     assert student.seconds_used > 0.2
 
@@ -917,5 +919,5 @@ def test_the_users_own_pytest_settings_do_not_matter(
 def test_a_submission_leaves_no_student_behind(sandbox: Sandbox) -> None:
     student: Student
     with sandbox.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))) as student:
-        run_checks(student, 1)
+        run_checks(LAB, student, 1)
     assert not hasattr(session_module._collected(), "_student")

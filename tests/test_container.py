@@ -464,7 +464,8 @@ class TestEngine:
     def test_nothing_of_this_machine_can_be_read(self, sandbox: Sandbox, tmp_path: Path) -> None:
         secret = tmp_path / "labels"
         secret.write_text("the labels")
-        paths = [str(secret), str(backend.HERE.parent / "rubric.toml"), "/proc/1/environ", "/proc/1/mem"]
+        rubric = backend.HERE.parent / "labs" / "lab8" / "rubric.toml"
+        paths = [str(secret), str(rubric), "/proc/1/environ", "/proc/1/mem"]
         paths += ["/proc/1/fd/0", "/proc/1/fd/1", "/proc/kcore", "/run/secrets", "/var/run/docker.sock"]
         body = f"""
         got = []

@@ -200,7 +200,7 @@ def save(path: Path, arrays: dict[str, Tensor]) -> Path:
 def test_an_instructors_own_images_are_read(filename: str, labels_dtype: torch.dtype, tmp_path: Path) -> None:
     arrays = held_out()
     path = save(tmp_path / filename, {**arrays, "labels": arrays["labels"].to(labels_dtype)})
-    images, labels = load_images_file(path)
+    images, labels = load_images_file("cifar10", path)
     assert images.dtype == torch.uint8 and torch.equal(images, arrays["images"])
     assert labels.dtype == torch.int64 and torch.equal(labels, arrays["labels"])
 
@@ -208,15 +208,15 @@ def test_an_instructors_own_images_are_read(filename: str, labels_dtype: torch.d
 def test_the_images_to_grade_on_are_chosen_by_a_word_or_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_is_complete: None
 ) -> None:
-    assert torch.equal(load_labelled("mini")[0], load("cifar10", "test", "mini")[0])
+    assert torch.equal(load_labelled("cifar10", "mini")[0], load("cifar10", "test", "mini")[0])
     monkeypatch.setenv("CONVNET_LAB_DATA", str(tmp_path))
     with pytest.raises(UserError, match="grader data fetch"):
-        load_labelled("full")
+        load_labelled("cifar10", "full")
     fill(tmp_path, "cifar10", "test")
-    assert torch.equal(load_labelled("full")[1], load("cifar10", "test")[1])
-    assert len(load_labelled(str(save(tmp_path / "own.npz", held_out())))[0]) == 50
+    assert torch.equal(load_labelled("cifar10", "full")[1], load("cifar10", "test")[1])
+    assert len(load_labelled("cifar10", str(save(tmp_path / "own.npz", held_out())))[0]) == 50
     with pytest.raises(UserError, match="small"):
-        load_labelled("small")
+        load_labelled("cifar10", "small")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
@@ -242,7 +242,7 @@ def test_other_arrays_are_refused_with_the_reason(
     changed = {key: tensor for key, tensor in {**held_out(), **change}.items() if tensor is not None}
     path = save(tmp_path / f"held-out{suffix}", changed)
     with pytest.raises(UserError, match=message) as caught:
-        load_images_file(path)
+        load_images_file("cifar10", path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -259,7 +259,7 @@ def test_unreadable_files_are_refused_with_one_line(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError) as caught:
-        load_images_file(path)
+        load_images_file("cifar10", path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -271,7 +271,7 @@ def test_python_objects_in_an_npz_are_never_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "trap.npz"
     np.savez(path, images=np.array([Trap()], dtype=object), labels=np.zeros(1, np.int64))
     with pytest.raises(UserError, match="without Python objects"):
-        load_images_file(path)
+        load_images_file("cifar10", path)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -285,7 +285,7 @@ def test_a_damaged_archive_is_refused_with_one_line(tmp_path: Path) -> None:
         wrong = bytes(byte ^ 0x5A for byte in content[at : at + 9])
         damaged.write_bytes(content[:at] + wrong + content[at + 9 :])
         try:
-            load_images_file(damaged)
+            load_images_file("cifar10", damaged)
         except UserError as error:
             refused += 1
             assert str(damaged) in str(error) and "\n" not in str(error)
@@ -294,7 +294,7 @@ def test_a_damaged_archive_is_refused_with_one_line(tmp_path: Path) -> None:
 
 def test_the_suffix_may_have_capitals(tmp_path: Path) -> None:
     path = save(tmp_path / "own.npz", held_out())
-    assert len(load_images_file(path.rename(tmp_path / "OWN.NPZ"))[0]) == 50
+    assert len(load_images_file("cifar10", path.rename(tmp_path / "OWN.NPZ"))[0]) == 50
 
 
 @pytest.mark.parametrize("name", datasets.DATA_SETS)

@@ -503,7 +503,7 @@ def thumbnail_labels(images: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
 def test_an_instructors_own_images_are_compared_with_no_training_images(
     table: Answer, honest: Answer, test_set: tuple[Tensor, Tensor], tmp_path: Path
 ) -> None:
-    assert control_images(str(tmp_path / "own.npz")) is None
+    assert control_images("cifar10", str(tmp_path / "own.npz")) is None
     assert {flag.kind for flag in flags_of(table, test_set, None)} == {"changed_images"}
     assert flags_of(honest, test_set, None) == []
     few = test_set[0][:7], test_set[1][:7]
@@ -563,7 +563,8 @@ def test_a_failure_of_ours_is_a_remark(honest: Answer, test_set: tuple[Tensor, T
     drawn = draw(test_set, None, seed=1)
     network = asked(honest, test_set, drawn)
     broken = Network(network.logits, network.logits[:5])
-    found = examine(Submission(student_id="ada"), measured(network, test_set[1]), broken, test_set[1], drawn)
+    ada, accuracy = Submission(student_id="ada"), measured(network, test_set[1])
+    found = examine(ada, accuracy, broken, test_set[1], drawn, chance=0.1)
     assert found.flags == () and len(found.remarks) == 1 and "\n" not in found.remarks[0]
     assert found.fingerprint.ranks, "what was found before stays"
 
@@ -579,7 +580,7 @@ def test_weights_that_the_grader_trained_are_nobodys_copy_and_no_claim_is_about_
     for source in ("submitted", "trained"):
         weights = Weights(filename="w", path=path, format="safetensors", source=source)
         work = Submission(student_id="ada", weights=weights, claims=("Test accuracy: 99.9 %",))
-        found = examine(work, accuracy, network, test_set[1], drawn)
+        found = examine(work, accuracy, network, test_set[1], drawn, chance=0.1)
         handed_in = source == "submitted"
         assert ("claim" in {flag.kind for flag in found.flags}) == handed_in
         assert bool(found.fingerprint.weights_sha256) == bool(found.fingerprint.ranks) == handed_in
@@ -593,10 +594,10 @@ def test_a_network_near_chance_is_flagged_for_nothing_but_a_refusal(
         lambda images: torch.eye(10)[torch.zeros(len(images), dtype=torch.int64)], test_set, drawn
     )
     accuracy = measured(network, test_set[1])
-    found = examine(Submission(student_id="ada"), accuracy, network, test_set[1], drawn)
+    found = examine(Submission(student_id="ada"), accuracy, network, test_set[1], drawn, chance=0.1)
     assert found.flags == () and found.fingerprint == Fingerprint()
     refuses = Network(network.logits, None, "ValueError: no")
-    (flag,) = examine(Submission(student_id="ada"), accuracy, refuses, test_set[1], drawn).flags
+    (flag,) = examine(Submission(student_id="ada"), accuracy, refuses, test_set[1], drawn, chance=0.1).flags
     assert flag.kind == "changed_images" and "ValueError: no" in flag.message
 
 
@@ -680,7 +681,8 @@ def test_the_same_file_is_known_even_where_it_could_not_be_loaded(
     nothing = Accuracy(images=1000, reason="the weights do not fit")
     ids = ["甲", "\x1b[31mb\n", "c", "d", "e", "f", "g", "h"]
     found = [
-        examine(Submission(student_id=i, weights=weights), nothing, None, test_set[1], drawn) for i in ids
+        examine(Submission(student_id=i, weights=weights), nothing, None, test_set[1], drawn, chance=0.1)
+        for i in ids
     ]
     assert found[0].fingerprint.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     mine = Flag(kind="claim", message="another flag")

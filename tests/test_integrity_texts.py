@@ -29,10 +29,12 @@ from grader.integrity.texts import (
     winnowed,
 )
 from grader.kit import handed_out
+from grader.lab import load_lab
 from grader.rubric import load_rubric
 from grader.types import Code, Fingerprint, Flag, Helper, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
+GIVEN = load_lab().handed_out
 QUESTIONS = [(question.text, question.text_zh) for question in load_rubric(None).questions]
 
 ADA = '''
@@ -171,8 +173,8 @@ def handed_in(student: str, *cells: str, answers: tuple[str, ...] = (), helper: 
     """What is kept of a student with this code and these answers."""
     helpers = (Helper(path="model.py", text=helper),) if helper else ()
     code = Code(filename="lab8.py", cells=cells, helpers=helpers) if cells else None
-    printed = printed_code(code.texts if code else ()).text
-    fingerprint = Fingerprint(code=printed, text=printed_answers(answers, QUESTIONS).text)
+    printed = printed_code(code.texts if code else (), GIVEN).text
+    fingerprint = Fingerprint(code=printed, text=printed_answers(answers, QUESTIONS, GIVEN).text)
     return Verdict(student_id=student, status="graded", total=None, out_of="104", fingerprint=fingerprint)  # type: ignore[arg-type]
 
 
@@ -229,7 +231,7 @@ def test_a_notebooks_own_cells_are_nobodys() -> None:
 
 
 def test_the_list_of_what_was_given_out_is_current() -> None:
-    assert handed_out.is_current(ROOT / "assignment", ROOT / "handouts"), "run: grader build"
+    assert handed_out.is_current(GIVEN, ROOT / "assignment", ROOT / "handouts"), "run: grader build"
 
 
 def test_what_many_of_a_class_have_says_nothing_about_two() -> None:
@@ -289,7 +291,7 @@ def test_flags_are_the_same_whatever_the_order_and_however_often() -> None:
 
 def test_a_failure_of_ours_costs_a_remark_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "tokens", lambda text: 1 // 0)
-    found = printed_code((ADA,))
+    found = printed_code((ADA,), GIVEN)
     assert found.text == "" and "ZeroDivisionError" in found.remarks[0]
 
 

@@ -17,6 +17,8 @@ from grader.errors import UserError
 from grader.evidence import rests_on
 from grader.grade import Bench
 from grader.gradebook import FILE_NAME
+from grader.lab import load_lab
+from grader.labs.lab8 import measure as measure_module
 from grader.rubric import Rubric, load_rubric
 from grader.setup import Setup
 from grader.types import Submission, Weights
@@ -86,14 +88,15 @@ def test_a_part_rests_on_this_and_on_nothing_else(what: str, tmp_path: Path) -> 
 
 
 def test_a_corrected_check_measures_the_checks_and_no_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, accuracies = (calls_of(monkeypatch, grade_module, name) for name in ("run_checks", "measure"))
+    checks = calls_of(monkeypatch, grade_module, "run_checks")
+    accuracies = calls_of(monkeypatch, measure_module, "measure")
     one = submission("def conv_output_size(input_size, kernel_size, stride=1, padding=0):\n    return 1")
     try:
         with Bench(Setup(rubric=RUBRIC, images="mini")) as bench:
             first = bench.measure(one)
             assert (len(checks), len(accuracies)) == (1, 1)
             assert bench.measure(one, first) == first and (len(checks), len(accuracies)) == (1, 1)
-            monkeypatch.setattr(evidence_module, "_of_checks", lambda: "corrected")
+            monkeypatch.setattr(evidence_module, "_of_checks", lambda lab: "corrected")
             second = bench.measure(one, first)
     except UserError as error:
         pytest.skip(str(error))
@@ -101,19 +104,19 @@ def test_a_corrected_check_measures_the_checks_and_no_accuracy(monkeypatch: pyte
     assert second.accuracy == first.accuracy and second.checks != first.checks
 
 
-def test_the_digest_of_the_checks_is_that_of_their_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "checks").mkdir()
-    for name in ("checks/conv.py", *evidence_module.JUDGES):
+def test_the_digest_of_the_checks_is_that_of_their_files(tmp_path: Path) -> None:
+    lab = load_lab().model_copy(update={"folder": tmp_path, "checks": ("checks/conv.py",)})
+    for name in ("checks/", "selftest/"):
+        (tmp_path / name).mkdir()
+    names = ("checks/conv.py", "lenet.py", "selftest/checks.py", "unrelated.txt")
+    for name in names:
         (tmp_path / name).write_text("1", "utf-8")
-    monkeypatch.setattr(evidence_module, "HERE", tmp_path)
-    digests = set()
-    for name in ("checks/conv.py", evidence_module.JUDGES[0], "unrelated.py"):
-        digests.add(evidence_module._of_checks.__wrapped__())
+    digests = []
+    for name in names:
+        digests.append(evidence_module._of_checks.__wrapped__(lab))
         (tmp_path / name).write_text("2", "utf-8")
-    assert len(digests) == 3
-    assert evidence_module._of_checks.__wrapped__() in digests, "another file changes nothing"
+    assert len(set(digests)) == 3 and digests[2:] == digests[2:][:1] * 2
+    assert evidence_module._of_checks.__wrapped__(lab) == digests[-1], "another file changes nothing"
 
 
 @pytest.mark.slow

@@ -13,13 +13,17 @@ from mistakes import MISTAKES, QUESTIONS, REST_ON, Mistake
 from grader.checks import check_catalogue, not_run, run_checks
 from grader.evidence import seed_of
 from grader.intake import read_submissions
+from grader.lab import load_lab
+from grader.labs.lab8.selftest import CHECKS, CHINESE
 from grader.questions import assess_answers
 from grader.rubric import load_rubric
 from grader.sandbox import Limits, Sandbox, Student, StudentFailure
-from grader.selftest.checks import Lab, look
-from grader.selftest.chinese import chinese
-from grader.selftest.run import selftest_images
+from grader.selftest.chinese import Translator
+from grader.selftest.public import look
 from grader.types import CheckOutcome, Outcome, Submission
+
+LAB = load_lab()
+chinese = Translator(CHINESE)
 
 # One or two of each task: the others are for `make test-all`.
 COMMON = {
@@ -52,9 +56,9 @@ def wordings() -> list[tuple[str, str]]:
 def test_the_table_is_in_order() -> None:
     ids = [one.id for one in MISTAKES]
     assert len(ids) == len(set(ids)) and set(ids) >= COMMON
-    rows = {info.id for info in check_catalogue()} | set(QUESTIONS)
+    rows = {info.id for info in check_catalogue(LAB)} | set(QUESTIONS)
     assert all(one.lost <= rows for one in MISTAKES)
-    needs = {(need, info.id) for info in check_catalogue() for need in info.needs}
+    needs = {(need, info.id) for info in check_catalogue(LAB) for need in info.needs}
     assert {(need, row) for need, rest in REST_ON.items() for row in rest} == needs
 
 
@@ -83,22 +87,22 @@ def is_told_in_chinese(text: str) -> bool:
 
 def hidden(submission: Submission, sandbox: Sandbox) -> tuple[CheckOutcome, ...]:
     """The grader's checks. What cannot be loaded is not run."""
-    return outcomes(submission, sandbox, lambda student: run_checks(student, seed_of(submission)))
+    return outcomes(submission, sandbox, lambda student: run_checks(LAB, student, seed_of(submission)))
 
 
 def public(submission: Submission, sandbox: Sandbox) -> tuple[CheckOutcome, ...]:
     """The self-test's, in the grader's sandbox: a process of its own for each would take too long here."""
-    return outcomes(submission, sandbox, lambda student: tuple(look(Lab(student, *selftest_images()))))
+    return outcomes(submission, sandbox, lambda student: tuple(look(CHECKS, student)))
 
 
 def outcomes(
     submission: Submission, sandbox: Sandbox, ask: Callable[[Student], tuple[CheckOutcome, ...]]
 ) -> tuple[CheckOutcome, ...]:
     if submission.code is None:
-        return not_run(submission.no_code)
+        return not_run(LAB, submission.no_code)
     with sandbox.student(submission) as student:
         try:
             student.load()
         except StudentFailure as failure:
-            return not_run(failure.message)
+            return not_run(LAB, failure.message)
         return ask(student)

@@ -19,7 +19,8 @@ from grader import datasets
 from grader.cli import main
 from grader.datasets import load_images_file
 from grader.errors import UserError
-from grader.own_images import CLASSES, make
+from grader.labs.lab8 import CLASSES
+from grader.labs.lab8.own_images import make
 
 FOLDERS = dict(zip(CLASSES, CLASSES, strict=True)) | {"airplane": "Planes", "automobile": "cars"}
 EACH = 8
@@ -72,7 +73,7 @@ def test_a_set_is_made_of_pictures(photographs: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["images", "make", str(photographs), "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert "80 images, 8 of each class" in result.output and "left out" not in result.output
-    images, labels = load_images_file(out)
+    images, labels = load_images_file("cifar10", out)
     assert labels.bincount().tolist() == [EACH] * 10
     original, _ = datasets.load("cifar10", "test")
     # The middle square is there, and nothing of what is beside it.

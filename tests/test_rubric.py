@@ -14,6 +14,7 @@ from grader.errors import UserError
 from grader.evidence import Basis, answered
 from grader.rubric import RUBRIC, Rubric, load_rubric
 from grader.scoring import accuracy_points, score
+from grader.setup import Setup
 from grader.types import (
     Accuracy,
     AnswerOutcome,
@@ -135,7 +136,8 @@ wall_seconds = 30.5
 def load(tmp_path: Path, text: str | bytes, catalogue: tuple[str, ...] | None = None) -> Rubric:
     path = tmp_path / "评分.toml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return load_rubric(path, catalogue)
+    places = None if catalogue is None else dict.fromkeys(catalogue, "checks.py:1")
+    return load_rubric(path, places)
 
 
 def test_a_rubric_of_ones_own_is_read(tmp_path: Path) -> None:
@@ -388,7 +390,7 @@ def test_a_forgotten_result_is_an_error_not_a_zero() -> None:
 
 def test_nothing_gradable_is_zero_with_a_status_and_a_reason() -> None:
     problem = Problem(status=Status.NOT_GRADABLE, reason="the zip is empty")
-    nothing = answered(STUDENT, DEFAULT, Basis("", "", "")).outcomes
+    nothing = answered(STUDENT, Setup(rubric=DEFAULT, images="mini"), Basis("", "", "")).outcomes
     verdict = score(DEFAULT, evidence(STUDENT, problem=problem, answers=nothing))
     assert (verdict.status, verdict.reason, str(verdict.total)) == (problem.status, problem.reason, "0.00")
     assert {(row.outcome, row.points) for row in verdict.rows} == {(Outcome.NOT_RUN, Decimal(0))}

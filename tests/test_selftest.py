@@ -22,14 +22,17 @@ from torch.nn import functional as F
 from grader.errors import UserError
 from grader.intake import read_submissions
 from grader.kit import parts
-from grader.lenet import SHAPES
+from grader.lab import load_lab
+from grader.labs.lab8.lenet import SHAPES
+from grader.labs.lab8.selftest import CHECKS, CHINESE, lenet
 from grader.limits import Limits
 from grader.sandbox.rules import PACKAGE
-from grader.selftest import lenet, process
-from grader.selftest.checks import CHECKS
-from grader.selftest.chinese import chinese
+from grader.selftest import process
+from grader.selftest.chinese import Translator
 
 ROOT = Path(__file__).parents[1]
+LAB = load_lab()
+chinese = Translator(CHINESE)
 
 
 @pytest.fixture
@@ -298,7 +301,7 @@ def limit_accuracy_seconds(program: Path, seconds: int) -> None:
     """Let the self-test's rubric give so much time for the test images."""
     with zipfile.ZipFile(program) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    name, line = "grader/rubric.toml", b"accuracy_seconds = 1200"
+    name, line = "grader/labs/lab8/rubric.toml", b"accuracy_seconds = 1200"
     assert line in files[name]
     files[name] = files[name].replace(line, b"accuracy_seconds = %d" % seconds)
     with zipfile.ZipFile(program, "w") as archive:
@@ -308,7 +311,7 @@ def limit_accuracy_seconds(program: Path, seconds: int) -> None:
 
 @pytest.mark.slow
 def test_syntax_that_only_newer_pythons_read_costs_itself(solved: Path) -> None:
-    (solved / "selftest.pyz").write_bytes(parts.pack_parts("3.10"))
+    (solved / "selftest.pyz").write_bytes(parts.pack_parts("3.10", LAB))
     more = (
         "def conv_parameter_count(*a, **k):\n    try:\n        return 1\n    except* OSError:\n        pass"
     )
@@ -561,10 +564,11 @@ def _is_told_in_chinese(text: str) -> bool:
 
 
 def test_what_varies_is_told_in_the_same_order() -> None:
-    from grader.selftest.chinese import _COMPILED, _PATTERNS
+    from grader.selftest.chinese import _PATTERNS
 
-    assert [english for english, told in _PATTERNS.items() if english.count("*") != told.count("*")] == []
-    assert all(pattern.groups == len(parts) - 1 for pattern, parts in _COMPILED)
+    patterns = {**_PATTERNS, **CHINESE}
+    assert [english for english, told in patterns.items() if english.count("*") != told.count("*")] == []
+    assert all(pattern.groups == len(parts) - 1 for pattern, parts in chinese._compiled)
 
 
 @pytest.mark.parametrize(
@@ -596,7 +600,7 @@ def test_what_is_put_together_is_told_in_chinese(english: str, told: str) -> Non
 def test_every_wording_can_be_told_in_chinese() -> None:
     found = [
         text
-        for name in sorted(parts._modules() - set(parts.WRITTEN))
+        for name in sorted(parts.modules_for(LAB).keys() - parts.WRITTEN.keys())
         if not name.endswith((*NOT_TOLD_BY, "/chinese.py"))
         for text in _wordings(ast.parse((ROOT / name).read_bytes()))
     ]
@@ -629,7 +633,7 @@ def test_its_rows_are_the_graders() -> None:
     from grader.checks import check_catalogue
 
     assert [(check.id, check.needs) for check in CHECKS] == [
-        (info.id, info.needs) for info in check_catalogue()
+        (info.id, info.needs) for info in check_catalogue(LAB)
     ]
 
 
@@ -640,8 +644,12 @@ def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
     assert {str(Path(name).parent) for name in names} == {
         ".",
         *(name.replace(".", "/") for name in parts.OPEN),
+        *("grader/labs/lab8", "grader/labs/lab8/selftest"),
     }
-    assert [name for name in names if not name.endswith(".py")] == sorted([*parts.READ, parts.PYTHON])
+    files = [f"grader/labs/lab8/{name}" for name in ("rubric.toml", *LAB.public_files)]
+    assert [name for name in names if not name.endswith(".py")] == sorted([*files, parts.LAB, parts.PYTHON])
+    of_lab = {Path(name).name for name in texts if Path(name).parent == Path("grader/labs/lab8")}
+    assert of_lab == {"__init__.py", "learning.py", "lenet.py"}
     for name, text in texts.items():
         assert name in parts.WRITTEN or text == (ROOT / name).read_text(encoding="utf-8")
 
@@ -649,7 +657,17 @@ def test_no_hidden_check_is_packed_with_it(folder: Path) -> None:
 def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "START", "grader.grade")
     with pytest.raises(UserError, match=r"^grader\.grade needs grader\.[a-z._]+: only modules of"):
-        parts.pack_parts("3.11")
+        parts.pack_parts("3.11", LAB)
+
+
+@pytest.mark.parametrize("module", ["checks.lenet", "checks", "measure", "own_images"])
+def test_of_a_lab_only_what_it_calls_public_is_packed(module: str, tmp_path: Path) -> None:
+    shutil.copytree(LAB.folder, tmp_path / "lab", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / "lab" / "selftest" / "checks.py"
+    file.write_text(f"import grader.labs.lab.{module}\n{file.read_text('utf-8')}", encoding="utf-8")
+    moved = LAB.model_copy(update={"folder": tmp_path / "lab"})
+    with pytest.raises(UserError, match=rf"needs grader\.labs\.lab\.{module}: .* it calls public: selftest"):
+        parts.pack_parts("3.11", moved)
 
 
 # The process that the code runs in
@@ -672,7 +690,7 @@ def test_a_process_that_never_connects_is_ended_and_told(
     work = submission(LAB8)
     with (
         pytest.raises(UserError, match=re.escape(told)),
-        process.LocalPlace(tmp_path / "selftest.py", [], Limits()) as sandbox,
+        process.LocalPlace(tmp_path / "selftest.py", [], Limits(), LAB.contract) as sandbox,
         sandbox.student(work) as student,
     ):
         student.load()

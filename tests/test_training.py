@@ -26,6 +26,7 @@ from grader.accuracy import measure_accuracy, wilson_interval
 from grader.budget import Budget
 from grader.grade import Bench
 from grader.integrity.code import carries
+from grader.rubric import RUBRIC as LAB_RUBRIC
 from grader.rubric import load_rubric
 from grader.sandbox import Limits, Sandbox, StudentFailure
 from grader.setup import Setup
@@ -103,13 +104,13 @@ FORTY = LEARN.replace("STEPS", "40")
 def test_what_was_learnt_by_the_deadline_counts(
     sandbox: Sandbox, tmp_path: Path, end: str, budget: Budget, reason: str
 ) -> None:
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     trained, record = train(sandbox, submission(FORTY + "    " + end), budget, images, labels, tmp_path)
     assert reason in record.reason if reason else record.reason == ""
     if not reason:
         assert len(record.history["loss"]) == 40
     with sandbox.student(trained) as student:
-        accuracy = measure_accuracy(student, *datasets.load_labelled("mini"))
+        accuracy = measure_accuracy(student, *datasets.load_labelled("cifar10", "mini"))
     assert accuracy.accuracy is not None and accuracy.accuracy > 0.2  # the untrained network has 0.1
 
 
@@ -124,7 +125,7 @@ def test_what_was_learnt_by_the_deadline_counts(
 def test_a_training_that_leaves_nothing_has_a_reason(
     sandbox: Sandbox, tmp_path: Path, body: str, reason: str
 ) -> None:
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     left, record = train(sandbox, submission(body), SHORT, images, labels, tmp_path)
     assert left.weights is None
     assert reason in record.reason
@@ -132,7 +133,7 @@ def test_a_training_that_leaves_nothing_has_a_reason(
 
 
 def test_the_seed_and_the_scaled_seconds_reach_the_code(sandbox: Sandbox, tmp_path: Path) -> None:
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     asked = submission("print(f'{seconds} seconds, seed {seed}')\nreturn {}")
     _, record = train(sandbox, asked, BUDGET, images, labels, tmp_path)
     assert f"{record.budget_seconds} seconds, seed 3" in record.log
@@ -189,8 +190,7 @@ def test_only_a_gap_beyond_the_noise_is_flagged(
 # Through the command
 
 RUBRIC = (
-    (Path(datasets.__file__).parent / "rubric.toml")
-    .read_text(encoding="utf-8")
+    LAB_RUBRIC.read_text(encoding="utf-8")
     .replace("call_seconds = 20", "call_seconds = 4 ")
     .split("[training]")[0]
     + """
@@ -218,7 +218,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exec(submission(GOOD).code.cells[0], space)  # type: ignore[union-attr]
     torch.manual_seed(0)
     net = space["classifier"]()
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     space["train_classifier"](net, images, labels, device="cpu", seconds=9, seed=0)
     file = tmp_path_factory.mktemp("weights") / "classifier.safetensors"
     save_file(net.state_dict(), file)
@@ -295,18 +295,18 @@ def test_a_training_cannot_see_the_weights_that_were_handed_in(
     model.load_state_dict(load_file("classifier.safetensors"))
     return {}
     """
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     handed_in = Weights(filename="classifier.safetensors", path=weights, format="safetensors")
     work = submission(cheat).model_copy(update={"weights": handed_in})
     trained, record = train(sandbox, work, BUDGET, images, labels, tmp_path)
     assert "classifier.safetensors" in record.reason
     with sandbox.student(trained) as student:
-        measured = measure_accuracy(student, *datasets.load_labelled("mini"))
+        measured = measure_accuracy(student, *datasets.load_labelled("cifar10", "mini"))
     assert measured.accuracy is not None and measured.accuracy < 0.2
 
 
 def test_a_history_that_is_none_costs_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     strange = "{'a': [float('nan'), 1.0], 'b': 'text', 'c' * 10**6: [2.0], 3: [1.0]}"
     for returned in (strange, "[0.0] * 10**6", "object()"):
         left, record = train(sandbox, submission(f"return {returned}"), BUDGET, images, labels, tmp_path)
@@ -316,11 +316,11 @@ def test_a_history_that_is_none_costs_nothing(sandbox: Sandbox, tmp_path: Path) 
 
 def learnt(sandbox: Sandbox, tmp_path: Path, body: str, budget: Budget = LONG) -> tuple[float, Training]:
     """What the training leaves, as a share of the test images, and its record."""
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     trained, record = train(sandbox, submission(body), budget, images, labels, tmp_path)
     assert trained.weights is not None, record.reason
     with sandbox.student(trained) as student:
-        measured = measure_accuracy(student, *datasets.load_labelled("mini"))
+        measured = measure_accuracy(student, *datasets.load_labelled("cifar10", "mini"))
     assert measured.accuracy is not None
     return measured.accuracy, record
 
@@ -340,7 +340,7 @@ def test_a_training_may_print_more_than_a_short_call(sandbox: Sandbox, tmp_path:
     body = FORTY + "\n    for i in range(90): print('x' * 99_999)\n    return {}"  # 9 MB
     assert learnt(sandbox, tmp_path, body, BUDGET)[0] > 0.2
     with sandbox.student(submission(body)) as student, pytest.raises(StudentFailure, match="more than 8 MiB"):
-        student.build("classifier").train(*datasets.load_training("mini"), seconds=2, seed=0)
+        student.build("classifier").train(*datasets.load_training("cifar10", "mini"), seconds=2, seed=0)
 
 
 def test_a_training_may_set_an_alarm(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_why_a_training_failed_is_told_also_where_there_are_no_weights(
 ) -> None:
     lazy = NET.replace("nn.Linear(3072, 10)", "nn.LazyLinear(10)") + HEAD + "    raise ValueError('too lazy')"
     work = Submission(student_id="s1", code=Code(filename="lab8.py", cells=(lazy,)))
-    left, record = train(sandbox, work, BUDGET, *datasets.load_training("mini"), tmp_path)
+    left, record = train(sandbox, work, BUDGET, *datasets.load_training("cifar10", "mini"), tmp_path)
     assert left.weights is None
     assert "ValueError: too lazy" in record.reason and "have no sizes yet" in record.reason
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from grader import datasets
 from grader.expect import CheckFailed
-from grader.learning import CLASSES, _touched, expect_learns
+from grader.labs.lab8.learning import CLASSES, _touched, expect_learns
 from grader.sandbox import Limits, Sandbox
 
 torch.set_num_threads(1)
@@ -74,7 +74,7 @@ def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
 @pytest.fixture(scope="module")
 def pictures() -> tuple[Tensor, Tensor]:
     """25 training images of each class, in turn."""
-    images, labels = datasets.load_training("mini")
+    images, labels = datasets.load_training("cifar10", "mini")
     rows = [(labels == label).nonzero().flatten()[:EACH] for label in range(CLASSES)]
     order = torch.stack(rows, dim=1).flatten()
     return images[order], labels[order]
@@ -214,7 +214,7 @@ LEARN_NOT: dict[str, tuple[str, str]] = {
 def test_what_teaches_nothing_fails(
     sandbox: Sandbox, pictures: tuple[Tensor, Tensor], case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.learning.SPARE_SECONDS", 580.0)  # without the longest two tries
+    monkeypatch.setattr("grader.labs.lab8.learning.SPARE_SECONDS", 580.0)  # without the longest two tries
     body, reason = LEARN_NOT[case]
     with pytest.raises(CheckFailed) as caught:
         ask(sandbox, pictures, body, SMALL)

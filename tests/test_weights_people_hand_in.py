@@ -35,10 +35,11 @@ from grader.intake.notebook import parse_notebook
 from grader.intake.pick import find_code
 from grader.integrity.claims import claimed_accuracies
 from grader.integrity.code import carries
+from grader.lab import load_lab
 from grader.sandbox import Sandbox, StudentFailure, checkpoints, helpers
 from grader.sandbox.checkpoints import Contents, Fit, UnusableError
 from grader.sandbox.definitions import extract
-from grader.types import CONTRACT, Code, Helper, Submission
+from grader.types import Code, Helper, Submission
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parent.parent
@@ -395,6 +396,7 @@ def test_a_real_archive_is_still_told_of(tmp_path: Path) -> None:
 
 # --- modules handed in beside the code: which ------------------------------------------------------
 
+CONTRACT = load_lab().contract.functions
 WORK = "".join(f"def {name}(x):\n    return x\n\n" for name in CONTRACT)
 TEMPLATE = "".join(f"def {name}(x):\n    raise NotImplementedError('{name}')\n\n" for name in CONTRACT)
 
@@ -700,7 +702,7 @@ def test_a_submission_sees_no_other_ones_helpers(sandbox: Sandbox) -> None:
 @given(st.lists(st.text() | LINES, max_size=3), st.lists(st.text(), max_size=2))
 def test_whatever_stands_in_helpers_they_are_set_up(texts: list[str], cells: list[str]) -> None:
     files = {f"h{n}.py": text for n, text in enumerate(texts)}
-    found = helpers.Helpers(files, ["%%writefile w.py\n" + cell for cell in cells], lambda *_: None)
+    found = helpers.Helpers(files, ["%%writefile w.py\n" + cell for cell in cells], lambda *_: None, "lab8")
     assert set(found.files) == {*files, *(["w.py"] if cells else [])} and not found.refused
 
 

@@ -11,26 +11,22 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import cache
-from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
 import pytest
 import torch
 
-from grader import datasets
 from grader.expect import CheckFailed, show
+from grader.lab import Lab
 from grader.sandbox import Model, Student, StudentFailure
 from grader.types import CheckOutcome, Outcome
 
 # Of CPU time, for what a check itself computes on what came back. That is bounded, so that a few
 # seconds are the most that it ever takes.
 JUDGING_SECONDS = 60.0
-
-HERE = Path(__file__).parent
-FILES = ("conv.py", "lenet.py", "classifier.py")
 
 # Only what collects and runs: no plugin that prints, writes, captures, or touches the process as a whole.
 _WITHOUT = (
@@ -39,10 +35,9 @@ _WITHOUT = (
     *("setuponly", "setupplan", "tmpdir"),
 )
 _ARGUMENTS = [
-    *("-c", os.devnull, "--rootdir", str(HERE), "--noconftest", "--import-mode=importlib"),
-    *("-p", "pytest_timeout", "-o", "python_functions=conv_* lenet_* classifier_*"),
+    *("-c", os.devnull, "--noconftest", "--import-mode=importlib"),
+    *("-p", "pytest_timeout", "-o", "python_functions=*"),
     *(word for name in _WITHOUT for word in ("-p", f"no:{name}")),
-    *(str(HERE / name) for name in FILES),
 ]
 
 
@@ -54,27 +49,27 @@ class CheckInfo(NamedTuple):
     needs: tuple[str, ...]
 
 
-def check_catalogue() -> list[CheckInfo]:
-    """All hidden checks in the order in which they run."""
-    return [_info(item) for item in _collected().items]
+def check_catalogue(lab: Lab) -> list[CheckInfo]:
+    """All hidden checks of the lab in the order in which they run."""
+    return [_info(item) for item in _collected(lab).items]
 
 
-def not_run(reason: str) -> tuple[CheckOutcome, ...]:
+def not_run(lab: Lab, reason: str) -> tuple[CheckOutcome, ...]:
     """Every check as not run: for a submission without code that can be loaded."""
     return tuple(
         CheckOutcome(id=info.id, title=info.title, outcome=Outcome.NOT_RUN, reason=reason)
-        for info in check_catalogue()
+        for info in check_catalogue(lab)
     )
 
 
-def run_checks(student: Student, seed: int) -> tuple[CheckOutcome, ...]:
-    """Run all hidden checks on `student`, in order, and print nothing.
+def run_checks(lab: Lab, student: Student, seed: int) -> tuple[CheckOutcome, ...]:
+    """Run all hidden checks of the lab on `student`, in order, and print nothing.
 
     Whatever the student's code does is a failed check; what goes wrong on our side is an
     `error`. The random cases depend on `seed` alone. Call it from the main thread: the
     backstop needs SIGALRM. KeyboardInterrupt passes through.
     """
-    session = _collected()
+    session = _collected(lab)
     try:
         return session.run(student, seed)
     except BaseException:  # pytest's set-up stack is then no longer to be relied on
@@ -138,13 +133,9 @@ class _Session:
         return self._student
 
     @pytest.fixture
-    def lenet(self) -> Model:
-        """A fresh one for each check: none depends on what another did to it."""
-        return self._build("lenet5")
-
-    @pytest.fixture
-    def classifier(self) -> Model:
-        return self._build("classifier")
+    def build(self) -> Callable[[str], Model]:
+        """Builds what the student's function of this name returns."""
+        return self._build
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> random.Random:
@@ -155,15 +146,18 @@ class _Session:
     def noise(self, rng: random.Random) -> torch.Generator:
         return torch.Generator().manual_seed(rng.getrandbits(60))
 
-    @pytest.fixture
-    def pictures(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Real CIFAR-10 training images, uint8 (2000, 3, 32, 32), and their labels, int64 (2000,)."""
-        return datasets.load("cifar10", "train", "mini")
-
     # What pytest tells
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "check(needs): a hidden check")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(
+        self, collector: object, name: str, obj: object
+    ) -> list[pytest.Item] | None:
+        """Of all functions that a file holds or imports, those marked as checks."""
+        marks = getattr(obj, "pytestmark", ())
+        return None if any(mark.name == "check" for mark in marks) else []
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -270,15 +264,18 @@ def _info(item: pytest.Function) -> CheckInfo:
 
 
 @cache
-def _collected() -> _Session:
+def _collected(lab: Lab) -> _Session:
     session = _Session()
+    files = [str(lab.folder / name) for name in lab.checks]
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_TIMEOUT"):  # the user's, for other tests
             patch.delenv(name, raising=False)
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        pytest.main(_ARGUMENTS, plugins=[session])
+        pytest.main(["--rootdir", str(lab.folder), *_ARGUMENTS, *files], plugins=[session])
     if session.problems or not session.items:
-        raise RuntimeError(f"the hidden checks could not be collected: {' '.join(session.problems)}")
+        raise RuntimeError(
+            f"the hidden checks of {lab.name} could not be collected: {' '.join(session.problems)}"
+        )
     seen: set[str] = set()
     for info in map(_info, session.items):
         if not seen.issuperset(info.needs):

@@ -66,7 +66,7 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
         earned = {row.id: row.points for row in verdict.rows}
     accuracy = verdict.accuracy
     measured: list[Cell] = [None] * 5
-    if accuracy is not None and accuracy.correct is not None:
+    if accuracy is not None and accuracy.share is not None:
         measured = [accuracy.correct, accuracy.images, accuracy.accuracy, accuracy.low, accuracy.high]
     return [
         safe_line(verdict.student_id, _TEXT_CHARACTERS),

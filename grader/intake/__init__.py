@@ -38,7 +38,7 @@ from grader.intake.limits import (
     WEIGHT_BYTES,
     WRAPPED_DOWNLOAD_BYTES,
 )
-from grader.intake.names import is_other_archive
+from grader.intake.names import expected, is_other_archive
 from grader.intake.people import several_people
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.intake.unpack import Contents, seekable, unpack
@@ -416,7 +416,10 @@ def _why_no_code(contents: Contents, missing: str) -> str:
         return "nothing was handed in"
     labels = [entry.label for entry in contents.files]
     among = f" among {', '.join(labels[:5])}{' …' if len(labels) > 5 else ''}" if labels else ""
-    return f"no lab8.py or lab8.ipynb was found{among}" + "".join(f": {why}" for why in contents.closed[:1])
+    module = expected().contract.module
+    return f"no {module}.py or {module}.ipynb was found{among}" + "".join(
+        f": {why}" for why in contents.closed[:1]
+    )
 
 
 def _bounded(remarks: Iterable[str]) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ ARCHIVE_ERRORS = (
 
 
 class UnreadableError(Exception):
-    """A file cannot be read, or is larger than allowed. The message completes "lab8.py …"."""
+    """A file cannot be read, or is larger than allowed. The message completes the file's name."""
 
 
 class SourceReadError(Exception):

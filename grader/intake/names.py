@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePosixPath
 
-_LAB = re.compile(r"(?:lab|实验)[\s_-]*(?:0*8(?!\d)|八)", re.IGNORECASE)
+from grader.lab import Lab, load_lab
+
+_EXPECTED: ContextVar[Lab] = ContextVar("expected")
 _ANSWERS = re.compile(r"answer|question|exercise[\s_-]*2|答案|回答|问答|问题|简答", re.IGNORECASE)
 _SELFTEST = re.compile(r"self[\s_-]*test", re.IGNORECASE)
 _CODE_SUFFIXES = (".py", ".ipynb")
@@ -17,6 +23,31 @@ _BLACKBOARD = re.compile(
     r"(?P<stem>(?P<head>.+?)_(?P<word>[^_\d]+)_(?P<time>\d{4}(?:-\d\d){5}))(?:_(?P<original>.+)|(?P<meta>\.txt))",
     re.ASCII | re.DOTALL,
 )
+
+
+@contextmanager
+def expecting(lab: Lab) -> Iterator[None]:
+    """Within it files are read as work for `lab`, elsewhere as work for the default one."""
+    token = _EXPECTED.set(lab)
+    try:
+        yield
+    finally:
+        _EXPECTED.reset(token)
+
+
+def expected() -> Lab:
+    """The lab that files are read for."""
+    return _EXPECTED.get(None) or _default()
+
+
+@cache
+def _default() -> Lab:
+    return load_lab()
+
+
+@cache
+def _lab_name(lab: Lab) -> re.Pattern[str]:
+    return re.compile("|".join(filter(None, [lab.named, re.escape(lab.contract.module)])), re.IGNORECASE)
 
 
 def _name(path: str) -> str:
@@ -30,13 +61,14 @@ def is_code_name(path: str) -> bool:
 
 
 def is_lab_name(path: str) -> bool:
-    """Whether the name says lab 8: `lab8.py`, `Lab8 (1).ipynb`, `pb21_lab_08.py`, `实验八.py`."""
-    return _LAB.search(_name(path)) is not None
+    """Whether the name says which lab it is: `lab8.py`, `Lab8 (1).ipynb`, `pb21_lab_08.py`, `实验八.py`."""
+    return _lab_name(expected()).search(_name(path)) is not None
 
 
 def is_exact_lab_name(path: str) -> bool:
     """Whether it is named as the assignment asks."""
-    return _name(path).lower() in ("lab8.py", "lab8.ipynb")
+    module = expected().contract.module.lower()
+    return _name(path).lower() in (f"{module}.py", f"{module}.ipynb")
 
 
 def is_other_archive(path: str) -> bool:

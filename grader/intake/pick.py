@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import Allowance, Entry, UnreadableError, megabytes
@@ -29,6 +31,7 @@ from grader.intake.limits import (
 from grader.intake.names import (
     OTHER_ARCHIVES,
     WEIGHTS_SUFFIXES,
+    expected,
     is_answers_name,
     is_code_name,
     is_exact_lab_name,
@@ -39,27 +42,19 @@ from grader.intake.notebook import parse_notebook
 from grader.intake.unpack import LEGACY_TORCH, is_torch_zip
 from grader.questions import BREAK
 from grader.text import safe_line
-from grader.types import CONTRACT, Code, Helper, Weights
+from grader.types import Code, Helper, Weights
 
-_NAMES = "|".join(CONTRACT)
-_DEFINED = re.compile(
-    rf"^(?:(?:async[ \t]+)?def[ \t]+({_NAMES})[ \t]*\(|class[ \t]+({_NAMES})[ \t]*[(:]"
-    rf"|({_NAMES})[ \t]*(?::[^=\n]*)?=(?!=))",
-    re.MULTILINE,
-)
 _FUNCTION = re.compile(r"^def[ \t]+(\w{1,40})[ \t]*\(", re.MULTILINE)
 _FUNCTIONS = 500  # of one file, at most, whose names are compared
 # Lines that may import a module of the student's own, and the names in them; `.x` is within a package.
 _IMPORT_LINE = re.compile(r"^[ \t]*from\b.*$|^.*(?:import|%run).*$", re.MULTILINE)
 _MODULE_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _MOST_IMPORTS = 10_000  # names in a file's import lines, that are looked at
-_CONTRACT_NAME = re.compile(rf"(?<![\w.])(?:{_NAMES})(?!\w)")
 _FROM = re.compile(r"^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]*(\([^)]{0,2000}\)|.*)", re.MULTILINE)
 _STUB = re.compile(r"^[ \t]*raise[ \t]+NotImplementedError", re.MULTILINE)
 _NEXT = re.compile(r"\n(?=[^\s)#])")  # where a function ends; its arguments' bracket may close at the margin
 _SAYS_NOTHING = re.compile(r'""".*?"""|\'\'\'.*?\'\'\'|#[^\n]*', re.DOTALL)  # docstrings and comments
 _STUB_CHARACTERS = 10_000  # of a function, at most, in which its stub is looked for
-TOOLS = "lab8_tools.py"  # handed out with the template
 _MOST_OF_IT = 4  # of the contract's functions
 _TRIES = 30  # files that are opened in search of code or weights
 
@@ -80,9 +75,37 @@ _NEVER_CODE = _OTHER_SUFFIXES | {*WEIGHTS_SUFFIXES, ".py", ".ipynb"}  # the last
 # --- code ------------------------------------------------------------------------------------------
 
 
+class _Wanted(NamedTuple):
+    """The contract's functions, as a text is searched for them."""
+
+    functions: tuple[str, ...]
+    defined: re.Pattern[str]  # where one is defined
+    named: re.Pattern[str]  # where one is named
+
+
+@cache
+def _wanted_for(functions: tuple[str, ...]) -> _Wanted:
+    names = "|".join(map(re.escape, functions))
+    defined = (
+        rf"^(?:(?:async[ \t]+)?def[ \t]+({names})[ \t]*\(|class[ \t]+({names})[ \t]*[(:]"
+        rf"|({names})[ \t]*(?::[^=\n]*)?=(?!=))"
+    )
+    named = rf"(?<![\w.])(?:{names})(?!\w)"
+    return _Wanted(functions, re.compile(defined, re.MULTILINE), re.compile(named))
+
+
+def _wanted() -> _Wanted:
+    return _wanted_for(expected().contract.functions)
+
+
+def _is_tools(entry: Entry) -> bool:
+    """Whether it is the course's own module, which is handed out with the template."""
+    return entry.name == expected().tools
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be the module `lab8`, read."""
+    """A file that may be the module, read."""
 
     entry: Entry
     cells: tuple[str, ...]
@@ -102,9 +125,10 @@ class Candidate:
         taken = (
             " ".join(names for cell in self.cells for names in _FROM.findall(cell)) if self.helpers else ""
         )
-        wanted = set(CONTRACT if "*" in taken else _CONTRACT_NAME.findall(taken))
+        functions, _, named = _wanted()
+        wanted = set(functions if "*" in taken else named.findall(taken))
         gained = sum(min(h.filled, len(h.defined & wanted)) for h in self.helpers.values())
-        return min(self.filled + gained, len(CONTRACT))
+        return min(self.filled + gained, len(functions))
 
     @property
     def rank(self) -> tuple[object, ...]:
@@ -148,13 +172,14 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
         remarks.append(f"there are {len(named)} code files: only {_TRIES} of them were looked at")
     if not candidates:  # renamed beyond recognition, or with another extension
         hidden = sorted(filter(_may_hide_code, files), key=lambda entry: not is_lab_name(entry.path))
-        candidates = [found for found in _read_candidates(hidden[:_TRIES])[0] if len(found.defined) >= 2]
+        least = min(2, len(_wanted().functions))
+        candidates = [found for found in _read_candidates(hidden[:_TRIES])[0] if len(found.defined) >= least]
     candidates = [replace(found, helpers=_find_helpers(found, candidates)) for found in candidates]
     candidates.sort(key=lambda candidate: candidate.rank)
     if not candidates:
         return CodeFound(None, (), tuple(remarks), missing)
     # The course's own file may be read with the code, and is not the code.
-    may_be = (c for c in candidates if c.entry.name != TOOLS and any(map(str.strip, c.cells)))
+    may_be = (c for c in candidates if not _is_tools(c.entry) and any(map(str.strip, c.cells)))
     best = next(may_be, None)
     notebook = best if best and best.is_notebook else next((c for c in candidates if c.is_notebook), None)
     if best:
@@ -162,15 +187,15 @@ def find_code(files: Sequence[Entry]) -> CodeFound:
         if beside:
             remarks.append(f"read with {best.entry.label}: {_listed([entry.label for entry in beside])}")
         rest = [c.entry for c in candidates if c is not best and c.entry not in beside]
-        others = [entry.label for entry in rest if entry.name != TOOLS]
+        others = [entry.label for entry in rest if not _is_tools(entry)]
         if others:
-            why = f"{best.in_all} of {len(CONTRACT)} functions filled in"
+            why = f"{best.in_all} of {len(_wanted().functions)} functions filled in"
             remarks.append(f"{best.entry.label} was taken as the code ({why}); left aside: {_listed(others)}")
         elif not is_exact_lab_name(best.entry.path):
             remarks.append(f"{best.entry.label} was taken as the code")
     code = _code(best) if best else None
     if not code:
-        empty = next((c.entry.label for c in candidates if c.entry.name != TOOLS), "")
+        empty = next((c.entry.label for c in candidates if not _is_tools(c.entry)), "")
         missing = missing or (f"{empty} holds no code" if empty else "")
     markdown, claims = (notebook.markdown, notebook.claims) if notebook else ((), ())
     taken = [best, *best.helpers.values()] if best else []
@@ -185,8 +210,10 @@ def _whole(candidates: Iterable[Candidate]) -> tuple[Entry, ...]:
     """The files that seem to be somebody's whole code: no part of another, no untouched template, no copy."""
     found: dict[tuple[str, ...], Entry] = {}
     for one in candidates:
-        filled = one.in_all if is_lab_name(one.entry.path) else one.filled
-        if filled >= (1 if is_lab_name(one.entry.path) else _MOST_OF_IT) and one.entry.name != TOOLS:
+        is_named = is_lab_name(one.entry.path)
+        filled = one.in_all if is_named else one.filled
+        least = 1 if is_named else min(_MOST_OF_IT, len(_wanted().functions))
+        if filled >= least and not _is_tools(one.entry):
             found.setdefault(one.cells, one.entry)
     return tuple(found.values())
 
@@ -207,7 +234,7 @@ def _find_helpers(code: Candidate, candidates: Sequence[Candidate]) -> dict[str,
     That is the code's own; or another, where it is the only one with a module of the name.
     """
     modules = [c for c in candidates if c is not code and not c.is_notebook and c.entry.suffix == ".py"]
-    there = {part for m in modules for part in _parts(m)} - {"lab8"}
+    there = {part for m in modules for part in _parts(m)} - {expected().contract.module}
     home = code.entry.path.rpartition("/")[0]
     found: dict[str, Candidate] = {}
     waiting = [code]
@@ -298,18 +325,19 @@ def _read_candidate(entry: Entry, looks_like_json: bool) -> Candidate:
         elsewhere = notebook.elsewhere
         if not markdown and not any(map(str.strip, cells)):
             raise UnreadableError("is a notebook without cells")
-    elif entry.suffix == ".ipynb" and not _DEFINED.search(text):
+    elif entry.suffix == ".ipynb" and not _wanted().defined.search(text):
         raise UnreadableError("is not a notebook that can be read")
     else:
         cells, markdown, claims, elsewhere = (text,), (), (), ()
     if sum(len(cell.encode()) for cell in cells) > CODE_BYTES:
         raise UnreadableError(f"holds more than {CODE_BYTES // MIB} MiB of code")
     source = "\n".join(cells)
-    written = {m[m.lastindex or 0]: not _is_stub(source, m.end()) for m in _DEFINED.finditer(source)}
+    wanted = _wanted()
+    written = {m[m.lastindex or 0]: not _is_stub(source, m.end()) for m in wanted.defined.finditer(source)}
     defined, filled = frozenset(written), sum(written.values())
     functions = islice(_FUNCTION.finditer(source), _FUNCTIONS)
     others = {m[1] for m in functions if not _is_stub(source, m.end())} - defined
-    alike = sum(bool(get_close_matches(name, others, 1, 0.8)) for name in {*CONTRACT} - defined)
+    alike = sum(bool(get_close_matches(name, others, 1, 0.8)) for name in {*wanted.functions} - defined)
     lines = "\n".join(_IMPORT_LINE.findall(source))
     names = (match[0] for match in _MODULE_NAME.finditer(lines))
     imports = frozenset(islice(names, _MOST_IMPORTS))
@@ -352,11 +380,15 @@ _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 def find_weights(
     files: Sequence[Entry], folder: Path, allowance: Allowance
 ) -> tuple[Weights | None, list[str], Entry | None]:
-    """Copy the classifier's checkpoint into `folder`, which exists: the copy, remarks, and which file it was.
+    """Copy the checkpoint into `folder`, which exists: the copy, remarks, and which file it was.
 
+    There is none where the lab asks for no weights.
     A checkpoint is told by its content; of several, names decide, then size.
     """
-    named = sorted((entry for entry in files if is_weights_name(entry.path)), key=_weights_rank)
+    stem = expected().contract.weights
+    if not stem:
+        return None, [], None
+    named = sorted((e for e in files if is_weights_name(e.path)), key=lambda e: _weights_rank(e, stem))
     remarks: list[str] = []
     for entry in named[:_TRIES]:
         weights = _take_weights(entry, folder, allowance, remarks)
@@ -364,7 +396,7 @@ def find_weights(
             others = [other.label for other in named if other is not entry]
             if others:
                 remarks.append(f"{entry.label} was taken as the weights; left aside: {_listed(others)}")
-            elif entry.stem.lower() != "classifier":
+            elif entry.stem.lower() != stem:
                 remarks.append(f"{entry.label} was taken as the weights")
             return weights, remarks, entry
     hidden = [entry for entry in files if entry.suffix not in _NEVER_WEIGHTS]
@@ -376,7 +408,7 @@ def find_weights(
         if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, allowance, [])):
             remarks.append(f"{entry.label} was taken as the weights")
             return weights, remarks, entry
-    others = [e.label for e in files if e.suffix in _OTHER_WEIGHTS and "classifier" in e.stem.lower()]
+    others = [e.label for e in files if e.suffix in _OTHER_WEIGHTS and stem in e.stem.lower()]
     if others:
         remarks.append(
             f"{_listed(others)} cannot be read as weights: save model.state_dict() with torch.save"
@@ -384,9 +416,9 @@ def find_weights(
     return None, remarks, None
 
 
-def _weights_rank(entry: Entry) -> tuple[object, ...]:
+def _weights_rank(entry: Entry, wanted: str) -> tuple[object, ...]:
     stem = entry.stem.lower()
-    named = 0 if stem == "classifier" else 1 if "classifier" in stem else 2
+    named = 0 if stem == wanted else 1 if wanted in stem else 2
     kind = WEIGHTS_SUFFIXES.index(entry.suffix)
     return (named, -entry.size if named == 2 else 0, kind, entry.depth, entry.path)
 
@@ -451,7 +483,7 @@ _ANSWER_HEAD = re.compile(
 
 
 def answer_heads(text: str) -> int:
-    """How many of the four questions stand as headings in a text."""
+    """How many of the first four questions stand as headings in a text."""
     return len({first or second for first, second in _ANSWER_HEAD.findall(text)})
 
 

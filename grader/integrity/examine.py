@@ -19,7 +19,7 @@ from grader.text import safe_line
 from grader.types import Accuracy, Fingerprint, Flag, Record, Submission
 
 CHARACTERS = 500  # of a message
-NEAR_CHANCE = 0.15  # who knows this little has nothing to hide; chance is 0.10
+NEAR_CHANCE = 1.5  # times what guessing gives: who knows this little has nothing to hide
 
 
 class Findings(Record):
@@ -30,17 +30,17 @@ class Findings(Record):
     remarks: tuple[str, ...] = ()
 
 
-def control_images(images: str) -> Labelled | None:
-    """Training images to compare the test images `images` ("mini", "full", a file) with.
+def control_images(name: datasets.Name, images: str) -> Labelled | None:
+    """Training images of a data set to compare the test images `images` ("mini", "full", a file) with.
 
-    None for an instructor's own file: nothing says that it is as difficult as CIFAR-10.
+    None for an instructor's own file: nothing says that it is as difficult as the data set.
     """
     if images not in ("mini", "full"):
         return None
     if images == "full":
         with suppress(UserError):  # only the test images were fetched
-            return datasets.load("cifar10", "train", "full")
-    return datasets.load("cifar10", "train", "mini")
+            return datasets.load(name, "train", "full")
+    return datasets.load(name, "train", "mini")
 
 
 def examine(
@@ -50,16 +50,18 @@ def examine(
     labels: Tensor,
     drawn: Draw,
     *,
+    chance: float,
     student: Student | None = None,
 ) -> Findings:
     """Look at one submission whose accuracy was measured on images with `labels`, if it could be.
 
-    `drawn` is what was asked between them. A failure in here costs a remark, whosever it is: it never
-    changes what was measured before. With `student` the weights in its file are compared, too; the
-    network is gone afterwards.
+    `drawn` is what was asked between them, `chance` the share that guessing gets right. A failure in here
+    costs a remark, whosever it is: it never changes what was measured before. With `student` the weights in
+    its file are compared, too; the network is gone afterwards.
     """
     flags: list[Flag] = []
     remarks: list[str] = []
+    nothing = NEAR_CHANCE * chance
     ours = submission.weights is not None and submission.weights.source == "trained"
     weights = submission.weights.path if submission.weights and not ours else None
     found = Fingerprint()
@@ -70,13 +72,13 @@ def examine(
             if not ours:  # else the notebook speaks of other weights
                 flags += compare_claims(submission.claims, accuracy)
         if network is not None and accuracy.low is not None:
-            if not ours and accuracy.low > NEAR_CHANCE:  # one seed for all: the same layers may end alike
+            if not ours and accuracy.low > nothing:  # one seed for all: the same layers may end alike
                 ranks, errors = copies.ranks_of(network.logits), copies.errors_of(network.logits, labels)
                 found = found.model_copy(update={"ranks": ranks, "errors": errors})
                 if network.between is not None:
                     answers = copies.answers_of(network.between[drawn.unlike])
                     found = found.model_copy(update={"answers": answers})
-            if accuracy.low > NEAR_CHANCE or network.failure:
+            if accuracy.low > nothing or network.failure:
                 flags += judge_network(network, accuracy, labels, drawn)
     if student is not None and found.errors:
         with _noted(remarks), suppress(StudentFailure):

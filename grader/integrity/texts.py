@@ -30,7 +30,7 @@ import keyword
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -118,14 +118,14 @@ class Printed(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def printed_code(texts: Sequence[str]) -> Printed:
-    """The code's set. A failure of ours costs a remark, and no mark."""
-    return _printed(lambda: _without(winnowed(code_hashes(texts)), handed_out()["code"]))
+def printed_code(texts: Sequence[str], given: Path) -> Printed:
+    """The code's set, without what the file `given` lists. A failure of ours costs a remark, and no mark."""
+    return _printed(lambda: _without(winnowed(code_hashes(texts)), handed_out(given)["code"]))
 
 
-def printed_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> Printed:
+def printed_answers(texts: Sequence[str], questions: Sequence[Wordings], given: Path) -> Printed:
     """The written answers' set, likewise."""
-    return _printed(lambda: _without(np.unique(word_hashes(texts, questions)), handed_out()["text"]))
+    return _printed(lambda: _without(np.unique(word_hashes(texts, questions)), handed_out(given)["text"]))
 
 
 def _printed(hashes: Callable[[], Hashes]) -> Printed:
@@ -136,9 +136,11 @@ def _printed(hashes: Callable[[], Hashes]) -> Printed:
 
 
 @functools.cache
-def handed_out() -> Mapping[str, Hashes]:
-    """What all students were given, as `grader.kit.handed_out` wrote it down."""
-    content = json.loads(resources.files("grader").joinpath("data/handed_out.json").read_text("utf-8"))
+def handed_out(file: Path) -> Mapping[str, Hashes]:
+    """What all students were given, as `grader.kit.handed_out` wrote it into the lab's folder; or nothing."""
+    if not file.is_file():
+        return {"code": _NONE, "text": _NONE}
+    content = json.loads(file.read_text("utf-8"))
     return {kind: unpack(content[kind]) for kind in ("code", "text")}
 
 

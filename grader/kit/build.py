@@ -12,18 +12,23 @@ from pathlib import Path
 
 from grader.checks import CheckInfo, check_catalogue
 from grader.errors import UserError
+from grader.kit.launcher import launcher
 from grader.kit.limits import limits_told
 from grader.kit.notebook import to_notebook
 from grader.kit.parts import pack_parts, python_of
 from grader.kit.template import make_template
-from grader.rubric import Rubric, load_rubric, plain
+from grader.lab import Lab, load_lab
+from grader.rubric import Rubric, load_rubric, place_of, plain
 from grader.types import Outcome, Status, Verdict
 
 Grade = Callable[[Path], Verdict]  # grades a folder as one student's submission
 
-COPIED = ("lab8_tools.py", "requirements.txt", "selftest.py")  # from solution/ to assignment/ as they are
-HANDED_IN = ("lab8.py", "classifier.safetensors", "answers.md")  # what the solution is graded by
+ANSWERS = "answers.md"
+REQUIREMENTS = "requirements.txt"
 PARTS = "selftest.pyz"
+_COUNT_MARK = "<!-- questions -->"  # how many there are, in a word
+_ENGLISH = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_CHINESE = ("零", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十")
 _RUBRIC_MARK = "<!-- rubric -->"
 _PYTHON_MARK = "<!-- python -->"  # the grader's version
 _LIMITS_MARK = "<!-- limits -->"
@@ -32,28 +37,44 @@ _POINTS_MARK = re.compile(
 )  # where the Chinese README has the rubric's numbers
 
 
-def build(solution_dir: Path, assignment_dir: Path, grade: Grade) -> list[str]:
+def build(
+    solution_dir: Path,
+    assignment_dir: Path,
+    grade: Grade,
+    *,
+    lab: Lab | None = None,
+    rubric_file: Path | None = None,
+) -> list[str]:
     """Write the assignment and return the names of the files that changed.
 
     Raises UserError, and then writes nothing, unless `grade` gives the solution full marks on every check
     and question, and the untouched template, as module and as notebook, zero points without a crash.
     """
-    files = generate(solution_dir, ".".join(map(str, sys.version_info[:2])))
+    lab = lab or load_lab()
+    module = lab.contract.module
+    python = ".".join(map(str, sys.version_info[:2]))
+    files = generate(solution_dir, python, lab=lab, rubric_file=rubric_file)
+    sheets = [name for name in files if name.startswith("answers")]  # none where the rubric asks no questions
+    handed_in = [f"{module}.py", *sheets[:1]]
+    if lab.contract.weights:
+        handed_in.append(f"{lab.contract.weights}.safetensors")
     with tempfile.TemporaryDirectory(prefix="grader-build-") as name:
         work = Path(name)
-        _require_full_marks(grade(_hand_in(work / "solution", solution_dir, HANDED_IN)))
+        _require_full_marks(grade(_hand_in(work / "solution", solution_dir, handed_in)))
         (work / "assignment").mkdir()
         for file, content in files.items():
             (work / "assignment" / file).write_bytes(content)
-        for code, answers in (("lab8.py", "answers.md"), ("lab8.ipynb", "answers.zh.md")):
-            template = _hand_in(work / f"template-{code}", work / "assignment", (code, answers))
+        for code, answers in ((f"{module}.py", sheets[:1]), (f"{module}.ipynb", sheets[1:])):
+            template = _hand_in(work / f"template-{code}", work / "assignment", (code, *answers))
             _require_nothing(code, grade(template))
         changed = _differences(files, assignment_dir)
         _replace(work / "assignment", assignment_dir)
     return changed
 
 
-def check(solution_dir: Path, assignment_dir: Path) -> list[str]:
+def check(
+    solution_dir: Path, assignment_dir: Path, *, lab: Lab | None = None, rubric_file: Path | None = None
+) -> list[str]:
     """Return the names of the assignment's files that are not what the solution gives; grades nothing.
 
     The version of Python is what the assignment says: whoever checks may have another.
@@ -62,39 +83,49 @@ def check(solution_dir: Path, assignment_dir: Path) -> list[str]:
         python = python_of(assignment_dir / PARTS)
     except (OSError, KeyError, zipfile.BadZipFile):
         python = "unknown"
-    return _differences(generate(solution_dir, python), assignment_dir)
+    return _differences(generate(solution_dir, python, lab=lab, rubric_file=rubric_file), assignment_dir)
 
 
-def generate(solution_dir: Path, python: str) -> dict[str, bytes]:
-    """Return the content of every file of the assignment, the same for the same solution and rubric.
+def generate(
+    solution_dir: Path, python: str, *, lab: Lab | None = None, rubric_file: Path | None = None
+) -> dict[str, bytes]:
+    """Return the content of every file of the assignment, the same for the same solution, lab and rubric.
 
-    `python` is the version that will grade it, like "3.11".
+    `python` is the version that will grade it, like "3.11". Raises `UserError` where one of the files says
+    something else than the lab or the rubric, with the place.
     """
-    catalogue = check_catalogue()
-    rubric = load_rubric(catalogue=[info.id for info in catalogue])
-    lab, english = solution_dir / "lab8.py", solution_dir / "student_readme.md"
+    lab = lab or load_lab()
+    rubric_file = rubric_file or lab.rubric
+    rubric = load_rubric(rubric_file, lab.check_places())
+    module = lab.contract.module
+    code, english = solution_dir / f"{module}.py", solution_dir / "student_readme.md"
     chinese = solution_dir / "student_readme.zh.md"
-    template = make_template(_filled(lab, _read(lab), {_PYTHON_MARK: python}), "lab8.py")
-    marks = {_PYTHON_MARK: python, _LIMITS_MARK: limits_told(rubric, "en")}
-    readme = _filled(english, _read(english), marks | {_RUBRIC_MARK: _rubric_table(rubric, catalogue)})
-    marks[_LIMITS_MARK] = limits_told(rubric, "zh")
+    template = make_template(_filled(code, _read(code), {_PYTHON_MARK: python}), code.name)
+    marks = {_PYTHON_MARK: python, _LIMITS_MARK: limits_told(lab, rubric, "en")}
+    table = _rubric_table(lab, rubric, check_catalogue(lab))
+    readme = _filled(english, _counted(english, rubric, _ENGLISH), marks | {_RUBRIC_MARK: table})
+    marks[_LIMITS_MARK] = limits_told(lab, rubric, "zh")
+    in_chinese = _filled(chinese, _counted(chinese, rubric, _CHINESE), marks)
     texts = {
         "README.md": readme,
-        "README.zh.md": _with_points(_filled(chinese, _read(chinese), marks), rubric, chinese),
-        "answers.md": _answer_sheet(rubric),
-        "answers.zh.md": _chinese_answer_sheet(rubric),
-        "lab8.ipynb": to_notebook(template),
-        "lab8.py": template,
-        **{name: _read(solution_dir / name) for name in COPIED},
+        "README.zh.md": _with_points(in_chinese, rubric, chinese, rubric_file),
+        f"{module}.ipynb": to_notebook(template),
+        f"{module}.py": template,
+        "selftest.py": launcher(lab),
+        **{name: _read(solution_dir / name) for name in (lab.tools, REQUIREMENTS) if name},
     }
-    return {name: text.encode() for name, text in texts.items()} | {PARTS: pack_parts(python)}
+    if rubric.questions:
+        texts |= {ANSWERS: _answer_sheet(rubric), "answers.zh.md": _chinese_answer_sheet(rubric, rubric_file)}
+    files = {name: text.encode() for name, text in texts.items()}
+    return files | {PARTS: pack_parts(python, lab, rubric_file)}
 
 
 def _filled(file: Path, text: str, marks: dict[str, str]) -> str:
     """`text` with what belongs at each of the marks, each of which must be there once."""
     for mark, content in marks.items():
         if text.count(mark) != 1:
-            raise UserError(f"{file}: needs {mark} once: add it")
+            where = _line_of(file, mark)  # the first, where there are more
+            raise UserError(f"{where}: needs {mark} once, and has it {text.count(mark)} times")
         text = text.replace(mark, content)
     return text
 
@@ -117,19 +148,26 @@ def _answer_sheet(rubric: Rubric) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _chinese_answer_sheet(rubric: Rubric) -> str:
+def _chinese_answer_sheet(rubric: Rubric, file: Path) -> str:
     parts = [
         "# 练习 2：问答题",
         "请在每个问题下面作答，中英文均可，用自己的话写几句：至少 15 个英文单词或 30 个汉字。请保留标题。",
     ]
     for number, question in enumerate(rubric.questions, start=1):
         if not question.text_zh:
-            raise UserError(f"rubric.toml: {question.id} has no text_zh: add the question in Chinese")
+            where = place_of(file, rf'id\s*=\s*"{question.id}"')
+            raise UserError(f"{where}: {question.id} has no text_zh: add the question in Chinese")
         parts += [f"## 问题 {number}", f"> {question.text_zh}", "请在此处写下你的答案。"]
     return "\n\n".join(parts) + "\n"
 
 
-def _with_points(text: str, rubric: Rubric, file: Path) -> str:
+def _counted(file: Path, rubric: Rubric, words: Sequence[str]) -> str:
+    """The file's text, with the number of questions in a word wherever it is asked for."""
+    count = len(rubric.questions)
+    return _read(file).replace(_COUNT_MARK, words[count] if count < len(words) else str(count))
+
+
+def _with_points(text: str, rubric: Rubric, file: Path, rubric_file: Path) -> str:
     """`text` with the rubric's numbers at its marks, each of which must be there once.
 
     `<!-- points: ID -->` is a row's or an exercise's points; `<!-- curve: percent -->` and
@@ -143,14 +181,26 @@ def _with_points(text: str, rubric: Rubric, file: Path) -> str:
     values["curve", "percent"] = " | ".join(f"{plain(percent)}%" for percent, _ in rubric.accuracy.knots)
     values["curve", "points"] = " | ".join(plain(points) for _, points in rubric.accuracy.knots)
     found = [(mark[1], mark[2]) for mark in _POINTS_MARK.finditer(text)]
-    for kind, id in sorted(values.keys() ^ set(found)) or [mark for mark in found if found.count(mark) > 1]:
-        raise UserError(
-            f"{file}: <!-- {kind}: {id} --> is not there exactly once: give each row of the rubric one"
-        )
+    for kind, id in found:
+        mark = f"<!-- {kind}: {id} -->"
+        if (kind, id) not in values:
+            raise UserError(f"{_line_of(file, mark)}: {mark}: {rubric_file} has no such row: remove it")
+        if found.count((kind, id)) > 1:
+            raise UserError(f"{_line_of(file, mark)}: {mark} is there more than once: keep one")
+    for kind, id in values:
+        if (kind, id) not in found:
+            where = place_of(rubric_file, rf'(id\s*=\s*"{id}"|{id}\s*=|\[{id}\])')
+            raise UserError(
+                f"{file}: has no <!-- {kind}: {id} --> for {where}: give each row of the rubric one"
+            )
     return _POINTS_MARK.sub(lambda mark: values[mark[1], mark[2]], text)
 
 
-def _rubric_table(rubric: Rubric, catalogue: Sequence[CheckInfo]) -> str:
+def _line_of(file: Path, text: str) -> str:
+    return place_of(file, f".*{re.escape(text)}")
+
+
+def _rubric_table(lab: Lab, rubric: Rubric, catalogue: Sequence[CheckInfo]) -> str:
     titles = {info.id: info.title for info in catalogue}
     rows = [
         f"**Exercise 1, {plain(rubric.exercise_1)} points.**",
@@ -160,21 +210,20 @@ def _rubric_table(rubric: Rubric, catalogue: Sequence[CheckInfo]) -> str:
         *(f"| {_cell(titles[name])} | {plain(points)} |" for name, points in rubric.checks.items()),
         f"| {_cell(rubric.accuracy.title)} | {plain(rubric.accuracy.points)} |",
         "",
-        "The accuracy's points lie on straight lines between these:",
+        f"The {lab.measured}'s points lie on straight lines between these:",
         "",
-        "| accuracy | " + " | ".join(f"{plain(percent)} %" for percent, _ in rubric.accuracy.knots) + " |",
+        f"| {lab.measured} | "
+        + " | ".join(f"{plain(percent)} %" for percent, _ in rubric.accuracy.knots)
+        + " |",
         "|---|" + "---:|" * len(rubric.accuracy.knots),
         "| points | " + " | ".join(plain(points) for _, points in rubric.accuracy.knots) + " |",
-        "",
-        f"**Exercise 2, {plain(rubric.exercise_2)} points.** Whether there is an answer, not what it says:",
-        "",
-        "| looked at | points |",
-        "|---|---:|",
-        *(
-            f"| Question {n} | {plain(question.points)} |"
-            for n, question in enumerate(rubric.questions, start=1)
-        ),
     ]
+    if rubric.questions:
+        points = plain(rubric.exercise_2)
+        told = f"**Exercise 2, {points} points.** Whether there is an answer, not what it says:"
+        asked = enumerate(rubric.questions, start=1)
+        rows += ["", told, "", "| looked at | points |", "|---|---:|"]
+        rows += [f"| Question {n} | {plain(question.points)} |" for n, question in asked]
     return "\n".join(rows)
 
 

@@ -1,7 +1,7 @@
-"""Lists what every student was given, so that nobody seems to have copied it: `grader/data/handed_out.json`.
+"""Lists what every student was given, so that nobody seems to have copied it.
 
 Only hashes are kept, those that `grader.integrity.texts` makes of students' code and answers. `grader build`
-writes the file anew where it is out of date, and `grader build --check` says so.
+writes the lab's file anew where it is out of date, and `grader build --check` says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 
 from grader.integrity.texts import code_hashes, pack, word_hashes
 
-FILE = Path(__file__).parents[1] / "data" / "handed_out.json"
 _FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -35,9 +34,9 @@ def listed(assignment: Path, handouts: Path) -> bytes:
     return (json.dumps({kind: pack(some) for kind, some in hashes.items()}, indent=1) + "\n").encode()
 
 
-def is_current(assignment: Path, handouts: Path) -> bool:
+def is_current(file: Path, assignment: Path, handouts: Path) -> bool:
     """Whether the file is what these give; git may have given it other line ends on Windows."""
-    return FILE.is_file() and FILE.read_bytes().replace(b"\r\n", b"\n") == listed(assignment, handouts)
+    return file.is_file() and file.read_bytes().replace(b"\r\n", b"\n") == listed(assignment, handouts)
 
 
 def _texts(folder: Path, pattern: str) -> list[str]:

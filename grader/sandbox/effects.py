@@ -15,6 +15,8 @@ import re
 import types
 from collections.abc import Iterable, Iterator
 
+from . import cells
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 DEPTH = 20  # how far a function's calls of others are followed
 EVERYTHING = "*"  # in a set of names: it cannot be told which
@@ -38,7 +40,7 @@ _GROWS = frozenset({"append", "extend", "insert", "update", "setdefault"})  # as
 _OWN_NAMES = frozenset({"globals", "vars", "locals"})
 _OWN_MODULE = frozenset(
     {"sys.modules[__name__]", "importlib.import_module(__name__)", "import_module(__name__)"}
-    | {"__import__(__name__)", "sys.modules['lab8']", "sys.modules['__main__']"}
+    | {"__import__(__name__)", "sys.modules['__main__']"}
 )
 _TRAINING = frozenset({"backward", "step", "fit"})
 _DATA = re.compile(
@@ -220,7 +222,7 @@ class Effects:
                         found |= {k.arg for k in node.keywords if k.arg} or {EVERYTHING}
                 elif isinstance(function, ast.Name) and function.id == "setattr" and len(node.args) == 3:
                     target = ast.unparse(node.args[0])
-                    if target in _OWN_MODULE or target in self._own_module:
+                    if _is_own_module(target) or target in self._own_module:
                         found.add(_text(node.args[1]))
                 elif isinstance(function, ast.Name) and function.id == "exec":
                     found.add(EVERYTHING)
@@ -262,7 +264,7 @@ class Effects:
         behind = roots(value.func if isinstance(value, ast.Call) else value) - self.imported
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
             behind = set()  # a new value: Net(), get_config()
-        if ast.unparse(value)[:100] in _OWN_MODULE:
+        if _is_own_module(ast.unparse(value)[:100]):
             self._own_module |= names
         for name in names:
             self._aliases.setdefault(name, set()).update(behind | (names - {name}))
@@ -335,7 +337,11 @@ def _looks_up(node: ast.AST) -> bool:
         return by_sys or node.attr in ("__subclasses__", "import_module")
     names = [node.module] if isinstance(node, ast.ImportFrom) else []
     names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-    return any(name in ("lab8", "__main__") for name in names)
+    return any(name in (cells.module, "__main__") for name in names)
+
+
+def _is_own_module(text: str) -> bool:
+    return text in _OWN_MODULE or text == f"sys.modules[{cells.module!r}]"
 
 
 def roots(node: ast.expr) -> set[str]:

@@ -19,21 +19,24 @@ from importlib.abc import Loader, MetaPathFinder
 from .cells import read_cell
 
 Run = Callable[[str, str, Iterable[str], types.ModuleType], None]  # a text, its name, what of it, into what
-_LIBRARIES = frozenset(("torch", "torchvision", "numpy", "PIL", "safetensors", "lab8"))
+_LIBRARIES = frozenset(("torch", "torchvision", "numpy", "PIL", "safetensors"))
 
 
 class Helpers(MetaPathFinder, Loader):
     """Finds and loads these files, given as {"models/resnet.py": text}, when code imports them."""
 
-    def __init__(self, files: Mapping[str, str], cells: Sequence[str], run: Run) -> None:
+    def __init__(self, files: Mapping[str, str], cells: Sequence[str], run: Run, own: str) -> None:
+        """`own` is what the module that imports them is called."""
         self.refused: dict[str, str] = {}  # by the name that it would be imported by: why not
         self._run = run
         self._modules: dict[str, tuple[str, str]] = {}  # by dotted name: the file and its text
-        taken = _LIBRARIES | sys.stdlib_module_names | {name.partition(".")[0] for name in sys.modules}
+        taken = (
+            _LIBRARIES | {own} | sys.stdlib_module_names | {name.partition(".")[0] for name in sys.modules}
+        )
         for path, text in {**written(cells), **files}.items():
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             if (top := name.partition(".")[0]) in taken:
-                whose = "the module that is handed in" if top == "lab8" else "a library"
+                whose = "the module that is handed in" if top == own else "a library"
                 self.refused[top] = f"{path} is not read, because {whose} is called {top}: rename it"
             else:
                 self._modules[name] = path, text

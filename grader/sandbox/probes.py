@@ -84,7 +84,7 @@ class Bait:
 
 BODIES = {
     "read a file of the grader's": """
-        for path in (at['secret_file'], '/proc/1/root' + at['secret_file'], at['package'] + '/rubric.toml'):
+        for path in (at['secret_file'], '/proc/1/root' + at['secret_file'], at['package'] + '/scoring.py'):
             try:
                 return 'it read ' + path if open(path).read() else ''
             except OSError: pass
@@ -288,7 +288,7 @@ def bait() -> Iterator[Bait]:
 def _submission(body: str) -> Submission:
     code = "import os, socket, sys, time\ndef conv_output_size(at):\n"
     code += textwrap.indent(textwrap.dedent(body), "    ")
-    return Submission(student_id="probe", code=Code(filename="lab8.py", cells=(code,)))
+    return Submission(student_id="probe", code=Code(filename="probe.py", cells=(code,)))
 
 
 def _try(sandbox: Sandbox, body: str, told: dict[str, str | int]) -> str:

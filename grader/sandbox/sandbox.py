@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grader.errors import UserError
+from grader.lab import load_lab
 from grader.limits import Limits
 from grader.sandbox import protocol
 from grader.sandbox.backend import Backend
 from grader.sandbox.backends import BACKENDS, DEFAULT
 from grader.sandbox.student import Death, SandboxError, Student, output_flood
-from grader.types import CONTRACT, Submission
+from grader.types import Contract, Submission
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 60.0  # a sandbox that does not answer for so long hangs, and is replaced
@@ -269,8 +270,8 @@ class Sandbox:
     """One sandbox. It is started at once and in the background; the first submission waits for it.
 
     `backend` is one of `backends.BACKENDS` by its name, or one that is started already; `device` is "cpu" or
-    "cuda"; `threads` is how many torch may use for one submission. Raises UserError where the sandbox cannot
-    be set up.
+    "cuda"; `threads` is how many torch may use for one submission; `contract` is what the modules are to
+    define, by default the default lab's. Raises UserError where the sandbox cannot be set up.
     """
 
     def __init__(
@@ -280,7 +281,9 @@ class Sandbox:
         limits: Limits | None = None,
         device: str = "cpu",
         threads: int = 1,
+        contract: Contract | None = None,
     ) -> None:
+        self.contract = contract or load_lab().contract
         self.limits = limits or Limits()
         self.device = device
         self.threads = threads
@@ -309,7 +312,7 @@ class Sandbox:
         self,
         submission: Submission,
         *,
-        names: tuple[str, ...] = CONTRACT,
+        names: tuple[str, ...] | None = None,
         seed: int = 0,
         wall_seconds: float | None = None,
         more_seconds: float = 0.0,
@@ -317,9 +320,10 @@ class Sandbox:
     ) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone.
 
-        `names`: the functions that the module is to define. `seed` fixes the random numbers that
-        each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it may run, and
-        print, for longer than that, with `accuracy_seconds` run alone, once these are no longer reserved.
+        `names`: the functions that the module is to define, if not the contract's. `seed` fixes the random
+        numbers that each request starts from. `wall_seconds` stand for the limits'. With `more_seconds` it
+        may run, and print, for longer than that, with `accuracy_seconds` run alone, once these are no longer
+        reserved.
         """
         wall_seconds = self.limits.wall_seconds if wall_seconds is None else wall_seconds
         longer = math.ceil(1 + more_seconds / self.limits.call_seconds)
@@ -328,6 +332,7 @@ class Sandbox:
             "output_mib_killed": self.limits.output_mib_killed * longer,
         }
         limits = self.limits.model_copy(update=more)
+        names = self.contract.functions if names is None else names
         student = Student(self, submission, names, seed, limits, self.deadline)
         student.reserve(accuracy_seconds)
         try:

@@ -19,7 +19,7 @@ from torch import Tensor
 from grader.sandbox import protocol
 from grader.sandbox.protocol import Value
 from grader.text import safe_line, safe_text
-from grader.types import Record, Submission, Weights
+from grader.types import Contract, Record, Submission, Weights
 
 if TYPE_CHECKING:
     from grader.limits import Limits
@@ -123,6 +123,7 @@ class Place(Protocol):
     """Where a submission's process is started: a sandbox of the grader's, or a student's own machine."""
 
     device: str
+    contract: Contract
 
     def new_output(self, limits: Limits) -> Any: ...
 
@@ -149,6 +150,7 @@ class Student:
         deadline: float = math.inf,
     ) -> None:
         self.device = place.device
+        self.contract = place.contract
         self.remarks: list[str] = []
         self.failure: StudentFailure | None = None  # why the module could not be loaded
         self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
@@ -243,11 +245,13 @@ class Student:
         return self._model(self._request("build", factory=factory))
 
     def build_small(self, images: Tensor) -> Model:
-        """A small network of ours, with ten logits, that takes what the student's `preprocess` gives.
+        """A small network of ours, with as many outputs, that takes what the student's `preprocess` gives.
 
-        It is made to fit uint8 images (N, 3, 32, 32). Raises StudentFailure where `preprocess` does.
+        It is made to fit `images`. Raises StudentFailure where `preprocess` does.
         """
-        return self._model(self._request("build_small", protocol.pack_tensors({"images": images})))
+        fields: dict[str, Any] = {"preprocess": self.contract.preprocess, "outputs": self.contract.outputs}
+        payload = protocol.pack_tensors({"images": images})
+        return self._model(self._request("build_small", payload, **fields))
 
     def _model(self, number: Value) -> Model:
         if not isinstance(number, int) or self._worker is None:
@@ -319,6 +323,7 @@ class Student:
             "cells": code.cells,
             "elsewhere": dict(code.elsewhere),
             "helpers": {helper.path: helper.text for helper in code.helpers},
+            "module": self.contract.module,
             "names": self._names,
             "device": self.device,
         }
@@ -433,7 +438,8 @@ class Model:
 
         Shape, dtype and values are whatever the student's code gave.
         """
-        return _tensor(self._request("classify", {"images": images}, seconds))
+        preprocess = self._student.contract.preprocess
+        return _tensor(self._request("classify", {"images": images}, seconds, preprocess=preprocess))
 
     def activations(self, images: Tensor) -> list[Activation]:
         """The operations that torch carries out for `images`, in order, with their shapes."""
@@ -494,7 +500,8 @@ class Model:
         """
         limit = seconds + OVERRUN * self._student.limits.call_seconds
         tensors = {"images": images, "labels": labels}
-        kind = self._request("train", tensors, limit, seconds=seconds, train_seed=seed)
+        trainer = self._student.contract.train
+        kind = self._request("train", tensors, limit, trainer=trainer, seconds=seconds, train_seed=seed)
         return safe_line(kind, 60) if isinstance(kind, str) else ""
 
     def train_until(self, images: Tensor, labels: Tensor, *, seconds: float, seed: int) -> Trained:
@@ -509,6 +516,7 @@ class Model:
             "train_until",
             {"images": images, "labels": labels},
             limit,
+            trainer=self._student.contract.train,
             seconds=seconds,
             grace_seconds=grace,
             train_seed=seed,
@@ -541,17 +549,6 @@ class Model:
         self._student._raise_if_over()
         if self._student._worker is not self._worker:
             raise StudentFailure("crashed", "the model was lost when an earlier request ended its process")
-
-
-def parameters_of(model: Model) -> dict[str, Tensor]:
-    """The model's parameters, after a look at one grey image of 32×32 where its lazy layers need one."""
-    try:
-        return model.parameters()
-    except StudentFailure as failure:
-        if failure.kind not in ("raised", "bad_value"):
-            raise
-    model.forward(torch.zeros(1, 1, 32, 32))
-    return model.parameters()
 
 
 def patience_seconds(own_seconds: float) -> float:

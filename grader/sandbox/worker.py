@@ -36,11 +36,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from . import checkpoints, definitions, helpers, notebook, pace, protocol
+from . import cells, checkpoints, definitions, helpers, notebook, pace, protocol
 from .device import Device
 from .rules import rule_behind
 
-MODULE = "lab8"
 REQUEST_BYTES = 2**31  # the trusted side may send any batch; memory is bounded anyway
 CHUNK = 2**20
 LINE_CHARACTERS = 2000
@@ -63,7 +62,7 @@ class State:
 
     def __init__(self) -> None:
         self.module: types.ModuleType | None = None
-        self.filename = "lab8.py"
+        self.filename = ""
         self.files: tuple[str, ...] = ()  # the names of all that is the student's code
         self.refused: dict[str, str] = {}  # modules handed in that are not read, and why
         self.remarks: list[str] = []
@@ -115,7 +114,7 @@ def rehearse() -> None:
         logits = network.eval()(torch.zeros(2, 1, 8, 8))
     protocol.decode_value(*protocol.encode_value([logits]))
     torch.manual_seed(0)
-    definitions.extract(["import torch\ndef f():\n    return torch\n"], ["f"], MODULE)
+    definitions.extract(["import torch\ndef f():\n    return torch\n"], ["f"], "rehearsal.py")
 
 
 def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
@@ -123,7 +122,7 @@ def serve(connection: socket.socket, limits: dict[str, Any]) -> None:
     if limits["threads"] > 1:
         torch.set_num_threads(limits["threads"])
     process = os.getpid()
-    # A right LeNet-5 on a GPU must not be told from ours by its roundings.
+    # A right network on a GPU must not be told from ours by its roundings.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if limits["device"] == "cuda":
         _limit_gpu(limits["gpu_memory_mib"])
@@ -223,11 +222,12 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     state.device = torch.device(request["device"])
     state.elsewhere = request["elsewhere"]
     lay = any("multiprocessing" in text or "num_workers" in text for text in _texts(request))
-    module = types.ModuleType(MODULE)
+    name = cells.module = request["module"]
+    module = types.ModuleType(name)
     module.__file__ = filename
     module.__dict__.update(display=notebook.display, get_ipython=notebook.get_ipython)
-    sys.modules[MODULE] = module
-    sys.argv = [f"{MODULE}.py"]  # as when the file is run: argparse reads it
+    sys.modules[name] = module
+    sys.argv = [f"{name}.py"]  # as when the file is run: argparse reads it
     sys.orig_argv = [sys.executable, *sys.argv]
 
     def run(text: str, path: str, names: Iterable[str], helper: types.ModuleType) -> None:
@@ -238,7 +238,7 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
             _lay(Path(path), extracted)
         _run(state, extracted, helper)
 
-    found = helpers.Helpers(request["helpers"], request["cells"], run)
+    found = helpers.Helpers(request["helpers"], request["cells"], run, name)
     sys.meta_path[:] = [found, *sys.meta_path, notebook.IPythonFinder()]
     state.files, state.refused = (filename, *found.files), found.refused
     extracted = definitions.extract(request["cells"], request["names"], filename)
@@ -246,7 +246,7 @@ def _load(state: State, request: dict[str, Any], payload: bytes) -> dict[str, An
     state.left_out = list(extracted.left_out)
     state.module = module
     if lay:
-        _lay(Path(f"{MODULE}.py"), extracted)
+        _lay(Path(f"{name}.py"), extracted)
         sys.path.append(str(Path.cwd()))
     first = _run(state, extracted, module)
     defined = [name for name in request["names"] if callable(getattr(module, name, None))]
@@ -345,18 +345,25 @@ def _build(state: State, request: dict[str, Any], payload: bytes) -> int:
 def _build_small(state: State, request: dict[str, Any], payload: bytes) -> int:
     """A network of ours for what `preprocess` makes of images; a training step of it takes milliseconds."""
     images = protocol.unpack_tensors(payload)["images"].to(state.device)
-    prepared = _tensor(state.function("preprocess")(images), "preprocess")
+    prepared = _tensor(state.function(request["preprocess"])(images), request["preprocess"])
     layers: list[nn.Module] = []
+    outputs = request["outputs"]
     if prepared.dim() == 4:
         channels = prepared.shape[1]
         layers += [nn.AdaptiveAvgPool2d(16)]
-        for inputs, outputs in ((channels, 16), (16, 32)):
-            convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
-            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
-        layers += [nn.Flatten(), nn.Linear(512, 10)]
+        for before, after in ((channels, 16), (16, 32)):
+            convolution = nn.Conv2d(before, after, 3, padding=1)
+            layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [nn.Flatten(), nn.Linear(512, outputs)]
     else:
         numbers = prepared[0].numel()
-        layers += [nn.Flatten(), nn.Linear(numbers, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10)]
+        layers += [
+            nn.Flatten(),
+            nn.Linear(numbers, 64),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+            nn.Linear(64, outputs),
+        ]
     number = len(state.models) + 1
     state.models[number] = nn.Sequential(*layers).to(prepared)
     return number
@@ -378,11 +385,11 @@ def _forward(state: State, request: dict[str, Any], payload: bytes) -> Tensor:
 
 
 def _classify(state: State, request: dict[str, Any], payload: bytes) -> Tensor:
-    preprocess = state.function("preprocess")
+    preprocess = state.function(request["preprocess"])
     images = protocol.unpack_tensors(payload)["images"].to(state.device)
     model = state.model(request)
     with _mode(model, training=False):
-        prepared = _tensor(preprocess(images), "preprocess")
+        prepared = _tensor(preprocess(images), request["preprocess"])
         return _tensor(model(prepared), "the model")
 
 
@@ -451,11 +458,11 @@ def _train(state: State, request: dict[str, Any], payload: bytes) -> str:
 
 
 def _history(state: State, request: dict[str, Any], payload: bytes) -> object:
-    """What the student's `train_classifier` returns."""
+    """What the student's function that trains returns."""
     tensors = protocol.unpack_tensors(payload)
     images, labels = tensors["images"], tensors["labels"]
     model = state.model(request)
-    train = state.function("train_classifier")
+    train = state.function(request["trainer"])
     history = train(
         model,
         images,
@@ -466,7 +473,7 @@ def _history(state: State, request: dict[str, Any], payload: bytes) -> object:
     )
     if inspect.isgenerator(history):
         raise RefusalError(
-            "bad_value", "train_classifier has a `yield`, so calling it trains nothing: use return"
+            "bad_value", f"{request['trainer']} has a `yield`, so calling it trains nothing: use return"
         )
     return history
 
@@ -491,7 +498,7 @@ def _train_until(state: State, request: dict[str, Any], payload: bytes) -> dict[
     the model as it was when the time was over. The training has the main thread: signals need it.
     """
     model = state.model(request)
-    state.function("train_classifier")
+    state.function(request["trainer"])
     reply, over, began = state.reply, threading.Event(), time.monotonic()
 
     def told(weights: dict[str, Tensor], stopped: str, history: object) -> dict[str, Any]:

@@ -5,32 +5,33 @@ from __future__ import annotations
 import argparse
 import locale
 import os
+from collections.abc import Sequence
 from typing import NoReturn
 
-from grader.selftest.checks import TASKS
-from grader.selftest.chinese import chinese
+from grader.lab import Lab
+from grader.selftest.chinese import Translator
 
 _USAGE = "selftest.py [task ...] [--score] [--pack] [--language en|zh]"
 _HELP = {
-    "en": f"""\
-usage: {_USAGE}
+    "en": """\
+usage: {usage}
 
-Looks at your lab 8 as the grader does.
+Looks at your {title} as the grader does.
 
-  task            only these: {", ".join(TASKS)}
-  --score         also measure the accuracy, and count the points
-  --pack          also make lab8.zip, the file to hand in
+  task            only these: {tasks}
+  --score         also measure the {measured}, and count the points
+  --pack          also make {module}.zip, the file to hand in
   --language      the language of the messages, en or zh
   -h, --help      show this text
 """,
-    "zh": f"""\
-用法：{_USAGE}
+    "zh": """\
+用法：{usage}
 
-像评分程序那样检查你的实验 8。
+像评分程序那样检查你的{title}。
 
-  task            只检查这些任务：{"、".join(TASKS)}
-  --score         另外测量准确率，并计算得分
-  --pack          另外生成 lab8.zip，也就是要提交的文件
+  task            只检查这些任务：{tasks}
+  --score         另外测量{measured}，并计算得分
+  --pack          另外生成 {module}.zip，也就是要提交的文件
   --language      显示的语言：en 为英文，zh 为中文
   -h, --help      显示本说明
 """,
@@ -38,29 +39,40 @@ Looks at your lab 8 as the grader does.
 
 
 class _Parser(argparse.ArgumentParser):
-    def __init__(self, language: str) -> None:
+    def __init__(self, lab: Lab, tasks: Sequence[str], chinese: Translator) -> None:
         super().__init__(prog="selftest.py")
-        self.language = language
+        self.language = _language()
+        self._lab, self._tasks, self._chinese = lab, tasks, chinese
 
     def format_help(self) -> str:
-        return _HELP[self.language]
+        is_chinese = self.language == "zh"
+        return _HELP[self.language].format(
+            usage=_USAGE,
+            title=self._lab.title_zh if is_chinese else self._lab.title,
+            tasks=("、" if is_chinese else ", ").join(self._tasks),
+            measured=self._chinese(self._lab.measured) if is_chinese else self._lab.measured,
+            module=self._lab.contract.module,
+        )
 
     def error(self, message: str) -> NoReturn:
-        usage = _HELP[self.language].partition("\n")[0]
-        told = chinese(message) if self.language == "zh" else message
+        usage = self.format_help().partition("\n")[0]
+        told = self._chinese(message) if self.language == "zh" else message
         self.exit(2, f"{usage}\nselftest.py: {told}\n")
 
 
-def arguments() -> argparse.Namespace:
-    """`tasks`, `score`, `pack` and `language`, as the command line says; ends the program if it cannot be."""
-    parser = _Parser(_language())
+def arguments(lab: Lab, tasks: Sequence[str], chinese: Translator) -> argparse.Namespace:
+    """`tasks`, `score`, `pack` and `language`, as the command line says; ends the program if it cannot be.
+
+    `tasks` are those that there are.
+    """
+    parser = _Parser(lab, tasks, chinese)
     parser.add_argument("tasks", nargs="*")
     parser.add_argument("--score", action="store_true")
     parser.add_argument("--pack", action="store_true")
     parser.add_argument("--language", choices=tuple(_HELP), default=parser.language)
     words = parser.parse_args()
-    if unknown := set(words.tasks) - {*TASKS}:
-        parser.error(f"there is no task {', '.join(sorted(unknown))}: choose from {', '.join(TASKS)}")
+    if unknown := set(words.tasks) - {*tasks}:
+        parser.error(f"there is no task {', '.join(sorted(unknown))}: choose from {', '.join(tasks)}")
     if words.tasks and (words.score or words.pack):
         parser.error("--score and --pack look at all tasks: leave the others out")
     return words

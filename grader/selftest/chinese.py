@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _EXACT = {
     # kinds of lines
@@ -12,76 +13,9 @@ _EXACT = {
     "open": "未完成",
     "note": "注意",
     "look": "查看",
-    # titles
-    "conv_output_size where every step fits": "conv_output_size：步长恰好整除时",
-    "conv_output_size where the last step does not fit, always as an int": (
-        "conv_output_size：步长不能整除时向下取整，结果总是 int"
-    ),
-    "conv_output_size of pairs": "conv_output_size：参数是一对数时",
-    "conv_output_size of what cannot be": "conv_output_size：不可能存在的尺寸",
-    "conv_parameter_count with and without biases": "conv_parameter_count：有偏置和没有偏置时",
-    "conv_parameter_count of a kernel that is not square": "conv_parameter_count：卷积核不是正方形时",
-    "lenet5 gives ten logits an image": "lenet5 为每张图像给出十个 logits",
-    "lenet5 has LeNet-5's parameters": "lenet5 具有 LeNet-5 的参数",
-    "lenet5 has LeNet-5's feature maps": "lenet5 具有 LeNet-5 的特征图",
-    "lenet5 computes what LeNet-5 computes": "lenet5 的计算结果与 LeNet-5 相同",
-    "a backward pass reaches all of lenet5": "反向传播能到达 lenet5 的每一个参数",
-    "preprocess gives floats, image by image": "preprocess 逐张给出浮点数",
-    "classifier gives ten finite logits an image": "classifier 为每张图像给出十个有限的 logits",
-    "train_classifier learns from a few images": "train_classifier 能从少量图像中学习",
-    "the weights fit classifier": "权重与 classifier 吻合",
-    # hints
-    "(input + 2 · padding − kernel) / stride + 1": "(输入 + 2 · 填充 − 卷积核) / 步长 + 1",
-    "an int; a step that would reach over the edge is not taken: divide with //": (
-        "结果是 int；会越过边缘的那一步不算：请用 // 取整"
-    ),
-    "(height, width); an int stands for both, and one pair makes the result a pair": (
-        "（高，宽）；一个 int 同时代表两者；只要有一个参数是一对数，结果就是一对数"
-    ),
-    "raise ValueError: sizes, kernels and strides are at least 1, padding 0, and the kernel has to fit": (
-        "应抛出 ValueError：尺寸、卷积核和步长至少为 1，填充至少为 0，并且卷积核要放得下"
-    ),
-    "a kernel as large as the padded input fits once": "卷积核与填充后的输入一样大时，正好放得下一次",
-    "the weights of every kernel, and one bias for each output channel": "每个卷积核的权重，再加每个输出通道一个偏置",
-    "a kernel of (height, width) has height · width weights a channel": "（高，宽）的卷积核每个输入通道有 高 × 宽 个权重",
-    "return the result: print only shows it": "请用 return 返回结果：print 只是把它显示出来",
-    "flatten all but the first dimension": "除第一维以外全部展平",
-    "two convolutions and three linear layers, all with biases, and no more": (
-        "两个卷积层和三个全连接层，都带偏置，再无其他"
-    ),
-    "5×5 convolutions without padding, a pooling by 2 after each": "5×5 卷积，不填充，每个之后做步长为 2 的池化",
-    "ReLU and 2×2 max-pooling after each convolution, ReLU between the linear layers, no more": (
-        "每个卷积之后是 ReLU 和 2×2 最大池化，全连接层之间是 ReLU，再无其他"
-    ),
-    "in forward, stay with tensors: no .detach(), .item(), .data, numpy or new tensors": (
-        "forward 中始终使用张量：不要用 .detach()、.item()、.data、numpy，也不要新建张量"
-    ),
-    "a layer that is defined has to be used": "定义了的层就要用上",
-    "train the model given, not a copy or another one, and call optimizer.step()": "请训练传入的模型，而不是副本或别的模型，并调用 optimizer.step()",
-    "train_classifier left the model given as it was": "train_classifier 没有改变传入的模型",
     "look for a loop that never ends": "找一找永不结束的循环",
     "return the result": "请用 return 返回结果",
     "return an object of the class: call it": "请返回这个类的对象：要调用它",
-    "float64 where networks usually take float32: images.float()": "得到的是 float64，而网络通常使用 float32：images.float()",
-    "numbers far from 0: a network learns fastest with a mean about 0 and a spread about 1": "数值离 0 太远：均值约为 0、标准差约为 1 时，网络学得最快",
-    "is there a softmax at the end? F.cross_entropy takes logits, and does it itself": "最后是不是有 softmax？F.cross_entropy 接受 logits，它自己会做 softmax",
-    "see to them first": "先把它们改对",
-    "its parameters are not LeNet-5's": "它的参数不是 LeNet-5 的参数",
-    "no layers but LeNet-5's": "除 LeNet-5 的层以外，不要有别的层",
-    "preprocess changed the images that it was given": "preprocess 改动了传给它的图像",
-    "make a new tensor: images.float()": "请新建一个张量：images.float()",
-    "no randomness, and fixed numbers: no mean or maximum of the batch": (
-        "不要有随机性，只用固定的数：不要用这一批图像的均值或最大值"
-    ),
-    "dropout and batch norm have to obey model.eval(); nothing may be computed over the batch": (
-        "dropout 和批归一化必须随 model.eval() 切换；不得对整批图像做统计"
-    ),
-    "train the model given: zero_grad, forward, backward, step; if you do, begin with small steps": (
-        "训练传入的那个模型：zero_grad、前向计算、backward、step；如果都做了，请从小的学习率开始"
-    ),
-    "train again, or change classifier() back to what you trained; then save_weights(model)": (
-        "请重新训练，或者把 classifier() 改回训练时的样子；然后 save_weights(model)"
-    ),
     # the rules of the grader
     "there is no network while the grader runs this: nothing can be downloaded": "评分时没有网络：什么也下载不了",
     "the grader has no such device here: use the `device` that train_classifier is given, and no .cuda()": (
@@ -109,12 +43,8 @@ _EXACT = {
     "the same words over and over": "同样的词反复出现",
     "no weights were handed in": "没有权重：请训练，然后 save_weights(model)",
     "accuracy": "准确率",
-    "the speed of classifier": "classifier 的速度",
-    "a smaller network, or smaller images": "请用更小的网络，或者更小的图像",
     "no accuracy": "无法测量准确率",
     "hand it in": "可以提交了",
-    "Accuracy on CIFAR-10 test images": "在 CIFAR-10 测试图像上的准确率",
-    "accuracy on the test images in data/": "在 data/ 中测试图像上的准确率",
     # files that cannot be read
     "nothing was handed in": "没有任何文件",
     "not an ordinary file": "不是普通文件",
@@ -173,24 +103,9 @@ _PATTERNS = {
     "Task *: write *": "还没写：任务 *，*",
     "*: it returned None": "*：返回了 None",
     "*: expected *, got *": "*：应为 *，得到 *",
-    "the shape for a batch of *": "一批 * 张图像时的形状",
-    "the number of tensors and of numbers in them": "（张量个数，参数总数）",
-    "the shapes": "形状",
-    "the feature maps' sizes": "特征图的尺寸",
     "the shape of *": "* 的形状",
-    "the logits of * images": "* 张图像的 logits",
-    "train_classifier was given * seconds, and was stopped long after": "给了 train_classifier * 秒，它远远超时，被停止了",
-    "train_classifier, given * images and * seconds, did not learn them": "train_classifier 用 * 张图像和 * 秒没有学会它们",
     "there is *: is it meant?": "有一个 *：是想写它吗？",
     "train_classifier has a `yield`, so calling it trains nothing: use return": "train_classifier 中有 yield，调用它并不会训练：请用 return",
-    "no layer gives * numbers an image": "没有一层为每张图像给出 * 个数",
-    "no gradient for *": "* 没有梯度",
-    "the gradient of *": "* 的梯度",
-    "the outputs with weights that the self-test sets": "用自测设定的权重计算，输出与 LeNet-5 相比",
-    "an image alone and in a batch": "同一张图像单独处理和成批处理的结果",
-    "the logits of an image in two batches": "同一张图像在两批中的 logits",
-    "the loss went from * to *": "损失从 * 变为 *",
-    "beside the parameters *": "除参数以外：*",
     "* gave numbers that are not finite": "* 给出了非有限的数",
     "* gave a tensor without numbers": "* 给出了空张量",
     "* is zero throughout": "* 全为零",
@@ -240,7 +155,7 @@ _PATTERNS = {
     "read with *: *": "与 * 一起读取：*",
     "* cannot be read: answers belong in answers.md or the notebook": "* 无法读取：请把回答写进 answers.md 或笔记本",
     "no code can be graded: *": "没有可以评分的代码：*",
-    "no lab8.py or lab8.ipynb was found": "没有找到 lab8.py 或 lab8.ipynb",
+    "no *.py or *.ipynb was found": "没有找到 *.py 或 *.ipynb",
     "a definition failed: *": "有一处定义在运行时出错：*",
     "* is syntax of Python * or newer, which the grader's Python * cannot read, and was left out: *": (
         "* 用了 Python * 或更新版本的语法，评分所用的 Python * 无法读取，已跳过：*"
@@ -253,10 +168,6 @@ _PATTERNS = {
     "* of * questions answered": "问题：已回答 * / *",
     "*, probably between * and *": "*，很可能在 * 与 * 之间",
     "* of * points, if the grader's own inputs say the same": "共 * / * 分，前提是评分程序用自己的输入得到同样的结果",
-    "10,000 images take some * minutes on one core here, and may take *": "10,000 张图像在这台机器的一个核上大约需要 * 分钟，最多允许 * 分钟",
-    "accuracy on only * test images: for all, put them into data/": (
-        "准确率（粗略：只用了 * 张测试图像；要用全部图像，请把数据放进 data/）"
-    ),
     "* of * images, * seconds left": "* / * 张图像，还需 * 秒",
     "*, *, *: go on, or hand it in as it is": "*，*，*：请继续完成，或者就这样提交",
     "*, *: go on, or hand it in as it is": "*，*：请继续完成，或者就这样提交",
@@ -265,13 +176,13 @@ _PATTERNS = {
     "* of * checks open": "检查未完成 * / *",
     "* of * questions open": "问题未回答 * / *",
     "* is not read, because * is called *: rename it": "未读取 *，因为 * 也叫 *：请改名",
-    "lab8.zip holds *": "lab8.zip 中有 *",
+    "*.zip holds *": "*.zip 中有 *",
     "this Python is newer than the grader's: *": "你的 Python 比评分所用的新：*",
     "pip install ruff, so that what only newer versions read is found": "请安装 ruff（`pip install ruff`），以便找出只有新版本才能读取的语法",
     # files that cannot be read
-    "no lab8.py or lab8.ipynb was found among *: *": "在 * 中没有找到 lab8.py 或 lab8.ipynb：*",
-    "no lab8.py or lab8.ipynb was found among *": "在 * 中没有找到 lab8.py 或 lab8.ipynb",
-    "no lab8.py or lab8.ipynb was found: *": "没有找到 lab8.py 或 lab8.ipynb：*",
+    "no *.py or *.ipynb was found among *: *": "没有找到 *.py 或 *.ipynb，只有 *：*",
+    "no *.py or *.ipynb was found among *": "没有找到 *.py 或 *.ipynb，只有 *",
+    "no *.py or *.ipynb was found: *": "没有找到 *.py 或 *.ipynb：*",
     "… and * remarks more": "……还有 * 条说明",
     "*: holds no files": "*：其中没有文件",
     "*: holds more than * files, most of them in *": "*：其中的文件多于 * 个，大多在 * 中",
@@ -404,9 +315,6 @@ _PATTERNS = {
     "a dict of * entries": "有 * 项的字典",
     "* gave numbers beyond *": "* 给出了超过 * 的数",
     "off by up to *, where * is rounding": "最多相差 *，而舍入误差不超过 *",
-    "return the history, a dict, which may be empty: it was of type *, which costs nothing": (
-        "请返回记录训练过程的字典，空字典也行：现在返回的是 * 类型，但不扣分"
-    ),
     "the classifier gave logits of type *, where floats are right": "classifier 给出的 logits 是 * 类型，应为浮点数",
     "the classifier gave logits of shape * for * images, where * is right": (
         "classifier 给出的 logits 形状为 *（共 * 张图像），应为 *"
@@ -442,37 +350,47 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(inner.replace(r"\*", "((?:(?!; ).)*?)"), re.DOTALL)
 
 
-# The longest wordings first, for they say most.
-_COMPILED = [
-    (_compiled(english), told.split("*"))
-    for english, told in sorted(_PATTERNS.items(), key=lambda pair: -len(pair[0]))
-]
 _PLACE = re.compile(r"(.*)( \([^()]*, line \d+\))", re.DOTALL)  # where in the student's code it happened
 _CELL = re.compile(r"(?:, )?cell (\d+), line (\d+)")
 _LINE = re.compile(r"(?<=\.py), line (\d+)")
 
 
-def chinese(text: str) -> str:
-    """The message in Chinese; what is not known of it stays in English."""
-    told = _CELL.sub(r" 第 \1 个代码单元第 \2 行", _translated(text))
-    return _LINE.sub(r" 第 \1 行", told)
+class Translator:
+    """Tells a message in Chinese; what is not known of it stays in English.
 
+    `more` are a lab's own wordings: a `*` in one stands for any text, as above.
+    """
 
-def _translated(text: str) -> str:
-    if text in _EXACT:
-        return _EXACT[text]
-    if match := _PLACE.fullmatch(text):
-        return _translated(match[1]) + match[2]
-    fitting = [(match.groups(), parts) for pattern, parts in _COMPILED if (match := pattern.fullmatch(text))]
-    if fitting:
-        values, parts = next((one for one in fitting if all(map(_is_whole, one[0]))), fitting[0])
-        inner = [*map(_translated, values), ""]
-        return "".join(part + value for part, value in zip(parts, inner, strict=True))
-    for sign, in_chinese in (("; ", "；"), (": ", "：")):
-        first, found, rest = text.partition(sign)
-        if found and (told := (_translated(first), _translated(rest))) != (first, rest):
-            return in_chinese.join(told)
-    return text
+    def __init__(self, more: Mapping[str, str]) -> None:
+        patterns = _PATTERNS | {english: told for english, told in more.items() if "*" in english}
+        self._exact = _EXACT | {english: told for english, told in more.items() if "*" not in english}
+        # The longest wordings first, for they say most.
+        self._compiled = [
+            (_compiled(english), told.split("*"))
+            for english, told in sorted(patterns.items(), key=lambda pair: -len(pair[0]))
+        ]
+
+    def __call__(self, text: str) -> str:
+        """The message in Chinese."""
+        told = _CELL.sub(r" 第 \1 个代码单元第 \2 行", self._translated(text))
+        return _LINE.sub(r" 第 \1 行", told)
+
+    def _translated(self, text: str) -> str:
+        if text in self._exact:
+            return self._exact[text]
+        if match := _PLACE.fullmatch(text):
+            return self._translated(match[1]) + match[2]
+        all_of = ((pattern.fullmatch(text), parts) for pattern, parts in self._compiled)
+        fitting = [(match.groups(), parts) for match, parts in all_of if match]
+        if fitting:
+            values, parts = next((one for one in fitting if all(map(_is_whole, one[0]))), fitting[0])
+            inner = [*map(self._translated, values), ""]
+            return "".join(part + value for part, value in zip(parts, inner, strict=True))
+        for sign, in_chinese in (("; ", "；"), (": ", "：")):
+            first, found, rest = text.partition(sign)
+            if found and (told := (self._translated(first), self._translated(rest))) != (first, rest):
+                return in_chinese.join(told)
+        return text
 
 
 def _is_whole(text: str) -> bool:

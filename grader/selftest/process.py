@@ -21,7 +21,7 @@ from grader.limits import Limits
 from grader.sandbox import protocol
 from grader.sandbox.student import MESSAGE_CHARACTERS, Death, Student, output_flood
 from grader.text import safe_line
-from grader.types import CONTRACT, Submission
+from grader.types import Contract, Submission
 
 START_SECONDS = 120.0  # a cold disk takes long to read torch
 POLL_SECONDS = 0.2
@@ -170,10 +170,11 @@ class LocalPlace:
 
     device = "cpu"
 
-    def __init__(self, program: Path, closed: list[str], limits: Limits) -> None:
+    def __init__(self, program: Path, closed: list[str], limits: Limits, contract: Contract) -> None:
         self.program = program
         self.closed = closed
         self.limits = limits
+        self.contract = contract
         self.threads = 1  # the grader may have no more for a submission
         self._workers: list[Worker] = []
         self._outputs: list[Output] = []
@@ -192,7 +193,7 @@ class LocalPlace:
     @contextlib.contextmanager
     def student(self, submission: Submission) -> Iterator[Student]:
         """The handle on a submission. On leaving, its processes and files are gone."""
-        student = Student(self, submission, CONTRACT, 0, self.limits)
+        student = Student(self, submission, self.contract.functions, 0, self.limits)
         try:
             yield student
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import json
 import os
@@ -13,31 +12,24 @@ import tempfile
 import time
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-
-from grader.accuracy import measure_accuracy
 from grader.errors import UserError
 from grader.intake import read_folder, read_submissions
+from grader.intake.names import expecting
+from grader.lab import Lab, load_lab
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric
-from grader.sandbox import pace
 from grader.sandbox.rules import PACKAGE
 from grader.sandbox.student import Student, StudentFailure
 from grader.scoring import score
 from grader.selftest import newer
 from grader.selftest.arguments import arguments
-from grader.selftest.checks import CHECKS, TASKS, Lab, look
-from grader.selftest.chinese import chinese
+from grader.selftest.chinese import Translator
 from grader.selftest.process import LocalPlace
-from grader.sheets import from_sheet
+from grader.selftest.public import look, tasks_of
 from grader.types import (
-    Accuracy,
     AccuracyEvidence,
     AnswerEvidence,
     AnswerOutcome,
@@ -49,10 +41,10 @@ from grader.types import (
     Submission,
 )
 
-ZIP = "lab8.zip"
-# The kit's own files beside the student's, and what a self-test has left there.
-KIT = ("selftest.py", "selftest.pyz", "requirements.txt", "README.md", "README.zh.md", ZIP)
+# The kit's own files beside the student's.
+KIT = ("selftest.py", "selftest.pyz", "requirements.txt", "README.md", "README.zh.md")
 DATA = "data"
+LAB = "lab.txt"  # beside this file, where it is packed: the lab's name
 
 
 def main(folder: Path, program: Path) -> int:
@@ -68,11 +60,14 @@ def main(folder: Path, program: Path) -> int:
         return 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # a console may lack a character
-    words = arguments()
-    say = Speaker(words.language)
+    lab = load_lab((pkgutil.get_data(__package__, LAB) or b"").decode())
+    run = Run(lab, folder, program)
+    words = arguments(lab, run.tasks, run.chinese)
+    run.say = Speaker(run.chinese if words.language == "zh" else str)
+    say = run.say
     try:
-        with tempfile.TemporaryDirectory(prefix="selftest-") as work:
-            return Run(folder, program, Path(work), say).run(words.tasks or TASKS, words.score, words.pack)
+        with tempfile.TemporaryDirectory(prefix="selftest-") as work, expecting(lab):
+            return run.run(Path(work), words.tasks or run.tasks, words.score, words.pack)
     except UserError as error:
         say("FAIL", str(error))
         return 1
@@ -87,8 +82,8 @@ def main(folder: Path, program: Path) -> int:
 class Speaker:
     """Prints a line at a time, in the language that was asked for."""
 
-    def __init__(self, language: str) -> None:
-        self._say = chinese if language == "zh" else str
+    def __init__(self, say: Callable[[str], str]) -> None:
+        self._say = say
         self._columns = 0  # of the terminal that hold progress
 
     def progress(self, text: str) -> None:
@@ -114,29 +109,34 @@ class Speaker:
 class Run:
     """One look at the work in a folder."""
 
-    def __init__(self, folder: Path, program: Path, work: Path, say: Speaker) -> None:
-        self._folder, self._program, self._work, self._say = folder, program, work, say
-        text = (pkgutil.get_data("grader", "rubric.toml") or b"").decode()
+    def __init__(self, lab: Lab, folder: Path, program: Path) -> None:
+        self._lab, self._folder, self._program = lab, folder, program
+        self._public = lab.part("selftest")
+        text = (pkgutil.get_data(lab.package, "rubric.toml") or b"").decode()
         self._rubric: Rubric = parse_rubric(text, Path("rubric.toml"))
+        self.tasks = tasks_of(self._public.CHECKS, bool(self._rubric.questions))
+        self.chinese = Translator(self._public.CHINESE)
+        self.say = Speaker(str)
+        self._zip = f"{lab.contract.module}.zip"
         self._outcomes: dict[str, CheckOutcome] = {}
         self._answers: tuple[AnswerOutcome, ...] = ()
         self._packages_told = False
         self._unusable = False  # whether there is no code that can be run
 
-    def run(self, tasks: Sequence[str], score: bool, pack: bool) -> int:
-        """Look at these tasks, and then measure or pack; the exit status."""
+    def run(self, work: Path, tasks: Sequence[str], score: bool, pack: bool) -> int:
+        """Look at these tasks, and then measure or pack; the exit status. Files may be laid into `work`."""
         if newer.cannot_tell():
             fix = "pip install ruff, so that what only newer versions read is found"
-            self._say("note", f"this Python is newer than the grader's: {fix}")
-        submission, files = read_folder(self._folder, self._work / "read", _is_ours)
+            self.say("note", f"this Python is newer than the grader's: {fix}")
+        submission, files = read_folder(self._folder, work / "read", self._is_ours)
         if submission.problem:
             raise UserError(submission.problem.reason)
         self._tell_files(submission, files)
         if pack:
-            submission = self._packed(files)
+            submission = self._packed(files, work)
         with self._student(submission) as student:
             if submission.code is None:
-                self._say("FAIL", submission.no_code)
+                self.say("FAIL", submission.no_code)
                 self._unusable = True
             elif set(tasks) - {"answers"}:
                 self._look_at_code(student, tasks)
@@ -153,15 +153,15 @@ class Run:
     def _student(self, submission: Submission) -> Iterator[Student]:
         closed = [str(self._folder), str(Path.home())]
         with (
-            LocalPlace(self._program, closed, self._rubric.limits) as place,
+            LocalPlace(self._program, closed, self._rubric.limits, self._lab.contract) as place,
             place.student(submission) as student,
         ):
             yield student
 
     def _tell_files(self, submission: Submission, files: dict[str, bytes]) -> None:
-        self._say("look", ", ".join(files) or "nothing that can be graded")
+        self.say("look", ", ".join(files) or "nothing that can be graded")
         for remark in submission.remarks:
-            self._say("note", remark)
+            self.say("note", remark)
 
     # The code
 
@@ -169,18 +169,18 @@ class Run:
         try:
             student.load()
         except StudentFailure as failure:
-            self._say("FAIL", "the code could not be loaded", failure.message)
+            self.say("FAIL", "the code could not be loaded", failure.message)
             self._unusable = True
             return
         for remark in student.remarks:
-            self._say("note", self._once(remark))
-        lab = Lab(student, *selftest_images())
-        for outcome in look(lab, tasks, self._say.progress):
+            self.say("note", self._once(remark))
+        for outcome in look(self._public.CHECKS, student, tasks, self.say.progress):
             self._outcomes[outcome.id] = outcome
             word = {"passed": "ok", "not_run": "open"}.get(outcome.outcome.value, "FAIL")
-            self._say(word, outcome.title, self._once(outcome.reason), outcome.hint)
-        if self._passed("classifier_logits"):
-            self._tell_speed(lab)
+            self.say(word, outcome.title, self._once(outcome.reason), outcome.hint)
+        passed = {id for id, one in self._outcomes.items() if one.outcome is Outcome.PASSED}
+        for note in self._public.notes(student, passed):
+            self.say(*note)
 
     def _once(self, text: str) -> str:
         """`text` without the list of the packages that there are, where it has been told: it is long."""
@@ -189,36 +189,15 @@ class Run:
         self._packages_told = PACKAGE in text
         return text
 
-    def _passed(self, id: str) -> bool:
-        return id in self._outcomes and self._outcomes[id].outcome is Outcome.PASSED
-
-    def _tell_speed(self, lab: Lab) -> None:
-        """How long the test images will take, where that is much of what they may take."""
-        student, images = lab.student, lab.images[: pace.BATCH]
-        try:
-            model = student.build("classifier")
-            model.classify(images[:4])  # what is slow the first time
-            before = student.seconds_used
-            model.classify(images, seconds=student.limits.batch_seconds)
-        except StudentFailure:
-            return  # the checks have told more
-        needed = pace.needed_seconds(student.seconds_used - before, len(images)) / 60
-        allowed = pace.allowed_seconds(pace.small_seconds(), student.limits.accuracy_seconds) / 60
-        if needed > allowed / 2:
-            told = f"10,000 images take some {needed:.0f} minutes on one core here, "
-            told += f"and may take {allowed:.0f}"
-            word = "FAIL" if needed > allowed else "note"
-            self._say(word, "the speed of classifier", told, "a smaller network, or smaller images")
-
     # The answers
 
     def _look_at_answers(self, submission: Submission) -> None:
         self._answers = assess_answers(submission.answer_texts, self._rubric.wordings)
         for answer in self._answers:
             word = "ok" if answer.present else "open"
-            self._say(word, f"question {answer.number}", answer.reason)
+            self.say(word, f"question {answer.number}", answer.reason)
         if submission.no_answers:
-            self._say("note", submission.no_answers)
+            self.say("note", submission.no_answers)
 
     # The sum
 
@@ -236,16 +215,23 @@ class Run:
         passed, failed, waiting = self._counts()
         if self._outcomes:
             checks = f"{passed} of {len(self._outcomes)} checks"
-            self._say("", f"{checks} ok, {failed} failed, {waiting} open")
+            self.say("", f"{checks} ok, {failed} failed, {waiting} open")
         if self._answers:
             answered = sum(answer.present for answer in self._answers)
-            self._say("", f"{answered} of {len(self._answers)} questions answered")
+            self.say("", f"{answered} of {len(self._answers)} questions answered")
 
     def _score(self, student: Student) -> None:
         """The points by row, as far as public images can tell them."""
-        images, labels, which = self._test_images()
-        accuracy = self._accuracy(student, images, labels)
-        missing = [check.id for check in CHECKS if check.id not in self._outcomes]
+        began = time.monotonic()
+
+        def progress(done: int, of_all: int) -> None:
+            left = (time.monotonic() - began) / done * (of_all - done)
+            if left > 1:
+                self.say.progress(f"{done:,} of {of_all:,} images, {left:.0f} seconds left")
+
+        accuracy, which = self._public.measure(student, self._folder, progress)
+        checks_there = self._public.CHECKS
+        missing = [check.id for check in checks_there if check.id not in self._outcomes]
         checks = [*self._outcomes.values()] + [
             CheckOutcome(id=id, title="", outcome=Outcome.NOT_RUN, reason="") for id in missing
         ]
@@ -256,79 +242,45 @@ class Run:
             answers=AnswerEvidence(outcomes=tuple(self._answers)),
         )
         verdict = score(self._rubric, evidence)
-        titles = {check.id: check.title for check in CHECKS}
+        titles = {check.id: check.title for check in checks_there}
         for row in verdict.rows:
             title = titles.get(row.id) or (which if row.id == "accuracy" else row.id.replace("_", " "))
-            self._say("", f"{row.points:.2f} / {row.out_of:.0f}", title)
+            self.say("", f"{row.points:.2f} / {row.out_of:.0f}", title)
         if accuracy.accuracy is not None:
-            told = f"{accuracy.accuracy:.1%}, probably between {accuracy.low:.1%} and {accuracy.high:.1%}"
-            self._say("", "accuracy", told)
+            told = f"{accuracy.accuracy:.1%}"
+            if accuracy.low is not None and accuracy.high is not None:
+                told += f", probably between {accuracy.low:.1%} and {accuracy.high:.1%}"
+            self.say("", self._lab.measured, told)
         else:
-            self._say("note", "no accuracy", accuracy.reason)
-        self._say("", f"{verdict.total} of {verdict.out_of} points, if the grader's own inputs say the same")
-
-    def _test_images(self) -> tuple[Tensor, Tensor, str]:
-        """The test set where it lies in `data/`, else the few images that come with the self-test."""
-        data = self._folder / DATA
-        arrays = [data / f"cifar10-test-{part}.npy" for part in ("images", "labels")]
-        if (
-            all(array.is_file() for array in arrays)
-            or (data / "cifar-10-batches-py" / "test_batch").is_file()
-        ):
-            sys.path.append(str(self._folder))
-            import lab8_tools
-
-            return *lab8_tools.load_cifar10(data, train=False), "accuracy on the test images in data/"
-        images, labels = selftest_images()
-        return images, labels, f"accuracy on only {len(images)} test images: for all, put them into data/"
-
-    def _accuracy(self, student: Student, images: Tensor, labels: Tensor) -> Accuracy:
-        began = time.monotonic()
-
-        def progress(done: int) -> None:
-            left = (time.monotonic() - began) / done * (len(images) - done)
-            if left > 1:
-                self._say.progress(f"{done:,} of {len(images):,} images, {left:.0f} seconds left")
-
-        return measure_accuracy(student, images, labels, progress=progress)
+            self.say("note", f"no {self._lab.measured}", accuracy.reason)
+        self.say("", f"{verdict.total} of {verdict.out_of} points, if the grader's own inputs say the same")
 
     # Packing
 
-    def _packed(self, files: dict[str, bytes]) -> Submission:
+    def _packed(self, files: dict[str, bytes], work: Path) -> Submission:
         """Write the zip, and read it as the grader will."""
-        target = self._folder / ZIP
+        target = self._folder / self._zip
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files.items():
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        (submission,) = read_submissions(target, self._work / "packed")
+        (submission,) = read_submissions(target, work / "packed")
         return submission
 
     def _tell_packed(self, files: dict[str, bytes]) -> None:
         _, failed, waiting = self._counts()
         unanswered = sum(not answer.present for answer in self._answers)
-        names = f"{ZIP} holds {', '.join(files)}"
+        names = f"{self._zip} holds {', '.join(files)}"
         checks, questions = len(self._outcomes), len(self._answers)
         parts = ["the code cannot be run"] if self._unusable else []
         parts += [f"{failed} of {checks} checks failed"] if failed else []
         parts += [f"{waiting} of {checks} checks open"] if waiting else []
         parts += [f"{unanswered} of {questions} questions open"] if unanswered else []
         if not parts:
-            self._say("ok", names, "hand it in")
+            self.say("ok", names, "hand it in")
         else:
-            self._say("FAIL" if failed or self._unusable else "open", names)
-            self._say("", f"{', '.join(parts)}: go on, or hand it in as it is")
+            self.say("FAIL" if failed or self._unusable else "open", names)
+            self.say("", f"{', '.join(parts)}: go on, or hand it in as it is")
 
-
-def _is_ours(path: str) -> bool:
-    """Whether a file below the student's folder is the kit's, or data."""
-    return path in KIT or path.split("/")[0] == DATA
-
-
-@functools.cache
-def selftest_images() -> tuple[Tensor, Tensor]:
-    """Some of CIFAR-10's test images, uint8 (400, 3, 32, 32), as many of each class; and their labels."""
-    packed = pkgutil.get_data(__package__, "images.webp") or b""
-    digits = (pkgutil.get_data(__package__, "labels.txt") or b"").decode()
-    with Image.open(io.BytesIO(packed)) as picture:
-        images = from_sheet(np.asarray(picture.convert("RGB")), (3, 32, 32))
-    return torch.from_numpy(images), torch.tensor([int(digit) for digit in digits])
+    def _is_ours(self, path: str) -> bool:
+        """Whether a file below the student's folder is the kit's, what an earlier look left, or data."""
+        return path in (*KIT, self._zip) or path.split("/")[0] == DATA

@@ -28,6 +28,7 @@ from grader import checks, datasets
 from grader.errors import UserError
 from grader.grade import Bench
 from grader.intake import read_submissions
+from grader.lab import load_lab
 from grader.rubric import RUBRIC, load_rubric
 from grader.setup import Setup
 from grader.types import Submission, Verdict
@@ -42,6 +43,7 @@ def load_module(path: Path) -> Any:
     return module
 
 
+LAB = load_lab()
 HERE = Path(__file__).parent
 HONEST = (HERE / "honest.py").read_text("utf-8")
 ANSWERS = load_module(HERE.parent / "submissions" / "answers.py").PAPERS["li_wei"]
@@ -122,7 +124,7 @@ class Canaries:
             "gradebook": str(self.folder / "results" / "gradebook.sqlite"),
             "rubric": str(self.rubric),
             "labels": str(self.labels),
-            "checks": str(Path(checks.__file__).parent / "lenet.py"),
+            "checks": str(LAB.folder / "checks" / "lenet.py"),
             "package": str(Path(checks.__file__).parent.parent),
             "tcp": self.tcp.getsockname()[1],
             "udp": self.udp.getsockname()[1],
@@ -305,7 +307,7 @@ def attack_range(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         canaries = Canaries(tmp_path_factory.mktemp("attacks"))
         patch.setenv("GRADER_SECRET", canaries.token)
-        rubric = load_rubric(canaries.rubric, [info.id for info in checks.check_catalogue()])
+        rubric = load_rubric(canaries.rubric, LAB.check_places())
         try:
             with Bench(Setup(rubric=rubric, images=str(canaries.labels))) as bench:
                 yield Range(canaries, bench)

@@ -225,7 +225,7 @@ def again(source: Path, seed: int, images: str) -> None:
     from grader.integrity.examine import control_images
     from grader.sandbox import Sandbox
 
-    test, control = datasets.load_labelled(images), control_images(images)
+    test, control = datasets.load_labelled("cifar10", images), control_images("cifar10", images)
     with tempfile.TemporaryDirectory() as workdir, Sandbox() as sandbox:
         for submission in read_submissions(source, Path(workdir)):
             drawn = network.draw(test, control, seed)

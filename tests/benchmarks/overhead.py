@@ -74,6 +74,7 @@ PEER = '''
 import sys
 
 from grader.checks import run_checks
+from grader.lab import load_lab
 from grader.sandbox import worker
 from grader.sandbox.student import Student
 from grader.types import Outcome, Submission
@@ -104,7 +105,7 @@ class Bare(Student):
 
 
 def test_submission():
-    outcomes = run_checks(Bare(), 0)
+    outcomes = run_checks(load_lab(), Bare(), 0)
     assert sum(outcome.outcome is Outcome.PASSED for outcome in outcomes) >= 14
 '''
 
@@ -119,6 +120,7 @@ def one_job(count: int) -> None:
     import torch
 
     from grader.checks import run_checks
+    from grader.lab import load_lab
     from grader.sandbox import Sandbox
     from grader.types import Code, Outcome, Submission
 
@@ -129,7 +131,7 @@ def one_job(count: int) -> None:
             began = time.perf_counter()
             for _ in range(count if timed else 1):
                 with sandbox.student(submission) as student:
-                    outcomes = run_checks(student, 0)
+                    outcomes = run_checks(load_lab(), student, 0)
             if timed:
                 print(f"{time.perf_counter() - began}")
     missed = {outcome.id for outcome in outcomes if outcome.outcome is not Outcome.PASSED}

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from grader.integrity import texts
+from grader.lab import load_lab
 from grader.rubric import load_rubric
 from grader.types import Code, Fingerprint, Verdict
 
@@ -22,6 +23,8 @@ import answers  # noqa: E402
 import make_class  # noqa: E402
 import mistakes  # noqa: E402
 
+LAB = load_lab()
+
 TASKS = ("conv", "lenet", "train", "net")
 COPIES = {"12210015", "12210023"}
 
@@ -30,7 +33,8 @@ def kept(code: str, text: str) -> Fingerprint:
     questions = [(question.text, question.text_zh) for question in load_rubric().questions]
     cells = Code(filename="lab8.py", cells=(code,))
     return Fingerprint(
-        code=texts.printed_code(cells.texts).text, text=texts.printed_answers((text,), questions).text
+        code=texts.printed_code(cells.texts, LAB.handed_out).text,
+        text=texts.printed_answers((text,), questions, LAB.handed_out).text,
     )
 
 

@@ -11,8 +11,9 @@ def strike():
         path = pathlib.Path(CANARY[name])
         attempt(name, lambda: path.read_text() if path.is_file() else os.listdir(path))
     attempt("import", lambda: importlib.import_module("grader.checks"))
-    attempt("types", lambda: importlib.import_module("grader.types").CONTRACT)
-    secret = ("checks", "rubric", "gradebook", "labels", "images", "types.py", "grade.py", "accuracy")
+    attempt("types", lambda: importlib.import_module("grader.types").Verdict)
+    attempt("lab", lambda: importlib.import_module("grader.labs.lab8").LAB)
+    secret = ("checks", "labs", "lab8", "rubric", "gradebook", "labels", "images", "types.py", "grade.py", "accuracy")
     inside = [str(p) for p in pathlib.Path("/kit").rglob("*") if any(word in p.name for word in secret)]
     attempt("/kit", lambda: inside)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.checks._check import check
+from grader.checks import check
 from grader.expect import FLOATS, CheckFailed, expect, expect_close, expect_equal, floats, show
-from grader.lenet import INPUT, MAPS, SHAPES, Shape
+from grader.labs.lab8.lenet import INPUT, MAPS, SHAPES, Shape, parameters_of
 from grader.sandbox import Model
-from grader.sandbox.student import parameters_of
 
 # The operations by which the maps, and the numbers behind them, come about: name, sizes in and out.
 # Which activation, which pooling, is not asked for: that is `lenet_same_function`'s business.
@@ -41,6 +41,12 @@ VISIBLE = 10 * ROUNDING
 # rounding moves one number to the other side of a ReLU's bend.
 GRADIENT_ROUNDING = 0.05
 DETACHED = "in forward, stay with tensors: no .detach(), .item(), .data, numpy or new tensors"
+
+
+@pytest.fixture
+def lenet(build: Callable[[str], Model]) -> Model:
+    """A fresh one for each check: none depends on what another did to it."""
+    return build("lenet5")
 
 
 @check()

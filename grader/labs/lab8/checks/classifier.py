@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
-from grader.checks._check import check
+from grader import datasets
+from grader.checks import check
 from grader.expect import expect, expect_close, show
-from grader.learning import expect_learns, logits_of, prepared
+from grader.labs.lab8 import DATA
+from grader.labs.lab8.learning import CLASSES, expect_learns, logits_of, prepared
 from grader.sandbox import Model, Student
 
 CALL_SECONDS = 10.0  # for a few images
-CLASSES = 10
 EACH = 25  # training images of each class
 Pictures = tuple[Tensor, Tensor]
+
+
+@pytest.fixture
+def classifier(build: Callable[[str], Model]) -> Model:
+    """A fresh one for each check."""
+    return build("classifier")
+
+
+@pytest.fixture
+def pictures() -> Pictures:
+    """Real CIFAR-10 training images, uint8 (2000, 3, 32, 32), and their labels, int64 (2000,)."""
+    return datasets.load(DATA, "train", "mini")
 
 
 @check()

@@ -2,132 +2,64 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import pkgutil
 import random
-import re
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from grader.expect import CheckFailed, expect, expect_close, expect_equal, floats, show, whole
-from grader.learning import CLASSES, expect_learns, logits_of, prepared
-from grader.lenet import MAPS, SHAPES
+from grader.labs.lab8 import INPUT_SHAPE
+from grader.labs.lab8.learning import CLASSES, expect_learns, logits_of, prepared
+from grader.labs.lab8.lenet import MAPS, SHAPES, parameters_of
+from grader.labs.lab8.selftest import lenet
 from grader.sandbox.protocol import Value
-from grader.sandbox.student import Model, SandboxError, Student, StudentFailure, parameters_of
-from grader.selftest import lenet
-from grader.types import CheckOutcome, Outcome
+from grader.sandbox.student import Model, Student, StudentFailure
+from grader.selftest.public import Check, checks_into
+from grader.sheets import from_sheet
 
 UNSCALED = 20.0  # numbers beyond it after `preprocess` are pixels
 EACH = 25  # images of each class to learn from
 CALL_SECONDS = 10.0
 ARITHMETIC_SECONDS = 5.0
-STUB = re.compile(r"NotImplementedError(?:: Task \w+: write \w+)?(?: \(|$)")  # the template's, or a bare one
 RESHAPING = {"slice", "select", "narrow", "relu", "view", "reshape", "clone"}  # what is no layer
 LENET = ("lenet_output_shape", "lenet_parameter_shapes")
 
-
-@dataclass(frozen=True)
-class Lab:
-    """The student's work, and some real images, uint8 (N, 3, 32, 32), with their labels, int64 (N,)."""
-
-    student: Student
-    images: Tensor
-    labels: Tensor
-
-
-class Check(NamedTuple):
-    """One check: the rubric's id of its row, the word that selects it, its title, and what it does."""
-
-    id: str
-    task: str
-    title: str
-    run: Callable[[Lab], str | None]
-    needs: tuple[str, ...]  # the ids of checks without which this one says nothing, as in the grader
-
-
 CHECKS: list[Check] = []
-TASKS = ("conv", "lenet", "classifier", "train", "weights", "answers")
+check = checks_into(CHECKS)
 
 
-def check(
-    task: str, title: str, needs: tuple[str, ...] = ()
-) -> Callable[[Callable[[Lab], str | None]], Callable[[Lab], str | None]]:
-    """Add a function to the checks, in the order in which they stand here."""
-
-    def add(run: Callable[[Lab], str | None]) -> Callable[[Lab], str | None]:
-        CHECKS.append(Check(run.__name__, task, title, run, needs))
-        return run
-
-    return add
-
-
-def look(
-    lab: Lab, tasks: Container[str] = TASKS, begin: Callable[[str], None] = lambda title: None
-) -> Iterator[CheckOutcome]:
-    """Run the checks of these tasks, one after the other, and tell `begin` which one begins.
-
-    A task that is not written yet is `not_run`. What passed may have a hint all the same.
-    """
-    titles = {check.id: check.title for check in CHECKS}
-    passed: set[str] = set()
-    for check in CHECKS:
-        if check.task not in tasks:
-            continue
-        begin(check.title)
-        outcome, reason, hint = _ends(check, lab, passed, titles)
-        if outcome is Outcome.PASSED:
-            passed.add(check.id)
-        yield CheckOutcome(id=check.id, title=check.title, outcome=outcome, reason=reason, hint=hint)
-
-
-def _ends(check: Check, lab: Lab, passed: set[str], titles: dict[str, str]) -> tuple[Outcome, str, str]:
-    """How a check ends, why, and a hint."""
-    for name in check.needs:
-        if name not in passed:
-            return Outcome.NOT_RUN, f"waiting for: {titles[name]}", ""
-    try:
-        advice = check.run(lab) or ""
-    except CheckFailed as failed:
-        return Outcome.FAILED, failed.reason, failed.hint
-    except StudentFailure as failure:
-        unwritten = STUB.match(failure.message)  # torch, too, raises NotImplementedError, for other reasons
-        is_open = unwritten or (failure.kind == "missing" and check.task == "weights")
-        reason = failure.message.removeprefix("NotImplementedError: " if unwritten else "")
-        return Outcome.NOT_RUN if is_open else Outcome.FAILED, reason, _hint(failure)
-    except SandboxError as error:
-        return Outcome.ERROR, str(error), ""
-    return Outcome.PASSED, "", advice
-
-
-def _hint(failure: StudentFailure) -> str:
-    """What to do about a failure whose own words do not say it."""
-    if failure.kind == "timeout":
-        return "look for a loop that never ends"
-    if "of type NoneType" in failure.message:
-        return "return the result"
-    if "of type type" in failure.message:
-        return "return an object of the class: call it"
-    return ""
+@functools.cache
+def labelled() -> tuple[Tensor, Tensor]:
+    """Some of CIFAR-10's test images, uint8 (400, 3, 32, 32), as many of each class; and their labels."""
+    packed = pkgutil.get_data(__package__, "images.webp") or b""
+    digits = (pkgutil.get_data(__package__, "labels.txt") or b"").decode()
+    with Image.open(io.BytesIO(packed)) as picture:
+        images = from_sheet(np.asarray(picture.convert("RGB")), INPUT_SHAPE)
+    return torch.from_numpy(images), torch.tensor([int(digit) for digit in digits])
 
 
 # Convolution arithmetic
 
 
 @check("conv", "conv_output_size where every step fits")
-def conv_size_formula(lab: Lab) -> None:
+def conv_size_formula(student: Student) -> None:
     hint = "(input + 2 · padding − kernel) / stride + 1"
     for arguments, right in (
         *(((32, 5), 28), ((28, 3, 1, 1), 28), ((227, 11, 4), 55)),
         *(((12, 4, 2, 2), 7), ((20, 6, 3, 2), 7), ((9, 4, 1, 3), 12)),
     ):
-        found = _call(lab, "conv_output_size", arguments, hint)
+        found = _call(student, "conv_output_size", arguments, hint)
         expect_equal(whole(found), right, of=_text("conv_output_size", arguments), hint=hint)
 
 
 @check("conv", "conv_output_size where the last step does not fit, always as an int", ("conv_size_formula",))
-def conv_size_floor(lab: Lab) -> None:
+def conv_size_floor(student: Student) -> None:
     hint = "an int; a step that would reach over the edge is not taken: divide with //"
     for arguments, right in (
         ((10, 3, 2), 4),
@@ -136,12 +68,12 @@ def conv_size_floor(lab: Lab) -> None:
         ((9, 4, 3, 1), 3),
         ((32, 5), 28),
     ):
-        found = _call(lab, "conv_output_size", arguments, hint)
+        found = _call(student, "conv_output_size", arguments, hint)
         expect_equal(found, right, of=_text("conv_output_size", arguments), hint=hint)
 
 
 @check("conv", "conv_output_size of pairs", ("conv_size_formula",))
-def conv_size_pairs(lab: Lab) -> None:
+def conv_size_pairs(student: Student) -> None:
     hint = "(height, width); an int stands for both, and one pair makes the result a pair"
     for arguments, right in (
         (((32, 48), 5, 1, (0, 2)), (28, 48)),
@@ -151,17 +83,17 @@ def conv_size_pairs(lab: Lab) -> None:
         ((32, 3, 1, (1, 0)), (32, 30)),
         (((32, 16), (4, 2), (2, 1), (1, 3)), (16, 21)),
     ):
-        found = whole(_call(lab, "conv_output_size", arguments, hint))
+        found = whole(_call(student, "conv_output_size", arguments, hint))
         expect_equal(found, right, of=_text("conv_output_size", arguments), hint=hint)
 
 
 @check("conv", "conv_output_size of what cannot be", ("conv_size_formula",))
-def conv_size_impossible(lab: Lab) -> None:
+def conv_size_impossible(student: Student) -> None:
     hint = "raise ValueError: sizes, kernels and strides are at least 1, padding 0, and the kernel has to fit"
     for arguments in ((4, 7), (6, 9, 1, 1), (8, 0), (8, 3, 0), (8, 3, -2), (0, 1), (8, 3, 1, -1), (-8, 3)):
         call = _text("conv_output_size", arguments)
         try:
-            returned = show(_call(lab, "conv_output_size", arguments))
+            returned = show(_call(student, "conv_output_size", arguments))
         except StudentFailure as failure:
             if failure.kind != "raised" or "NotImplementedError" in failure.types:
                 raise
@@ -170,23 +102,23 @@ def conv_size_impossible(lab: Lab) -> None:
             returned = failure.message
         raise CheckFailed(f"{call}: expected ValueError, got {returned}", hint=hint)
     hint = "a kernel as large as the padded input fits once"
-    found = whole(_call(lab, "conv_output_size", (6, 8, 1, 1)))
+    found = whole(_call(student, "conv_output_size", (6, 8, 1, 1)))
     expect_equal(found, 1, of="conv_output_size(6, 8, 1, 1)", hint=hint)
 
 
 @check("conv", "conv_parameter_count with and without biases")
-def conv_params_bias(lab: Lab) -> None:
+def conv_params_bias(student: Student) -> None:
     hint = "the weights of every kernel, and one bias for each output channel"
     for arguments, right in (((1, 6, 5), 156), ((6, 16, 5, False), 2400), ((3, 8, 3, True), 224)):
-        found = _call(lab, "conv_parameter_count", arguments, hint)
+        found = _call(student, "conv_parameter_count", arguments, hint)
         expect_equal(found, right, of=_text("conv_parameter_count", arguments), hint=hint)
 
 
 @check("conv", "conv_parameter_count of a kernel that is not square", ("conv_params_bias",))
-def conv_params_nonsquare(lab: Lab) -> None:
+def conv_params_nonsquare(student: Student) -> None:
     for arguments, right in (((3, 8, (1, 7)), 176), ((4, 2, (5, 2)), 82)):
         hint = "a kernel of (height, width) has height · width weights a channel"
-        found = _call(lab, "conv_parameter_count", arguments, hint)
+        found = _call(student, "conv_parameter_count", arguments, hint)
         expect_equal(found, right, of=_text("conv_parameter_count", arguments), hint=hint)
 
 
@@ -194,8 +126,8 @@ def conv_params_nonsquare(lab: Lab) -> None:
 
 
 @check("lenet", "lenet5 gives ten logits an image")
-def lenet_output_shape(lab: Lab) -> None:
-    model = lab.student.build("lenet5")
+def lenet_output_shape(student: Student) -> None:
+    model = student.build("lenet5")
     for count in (1, 4):
         found = tuple(model.forward(torch.rand(count, 1, 32, 32)).shape)
         hint = "flatten all but the first dimension"
@@ -203,8 +135,8 @@ def lenet_output_shape(lab: Lab) -> None:
 
 
 @check("lenet", "lenet5 has LeNet-5's parameters")
-def lenet_parameter_shapes(lab: Lab) -> None:
-    found = sorted(tuple(value.shape) for value in parameters_of(lab.student.build("lenet5")).values())
+def lenet_parameter_shapes(student: Student) -> None:
+    found = sorted(tuple(value.shape) for value in parameters_of(student.build("lenet5")).values())
     hint = "two convolutions and three linear layers, all with biases, and no more"
     numbers = sum(torch.Size(shape).numel() for shape in found)
     expect_equal(
@@ -214,8 +146,8 @@ def lenet_parameter_shapes(lab: Lab) -> None:
 
 
 @check("lenet", "lenet5 has LeNet-5's feature maps", LENET)
-def lenet_feature_maps(lab: Lab) -> None:
-    model = lab.student.build("lenet5")
+def lenet_feature_maps(student: Student) -> None:
+    model = student.build("lenet5")
     images = torch.rand(2, 1, 32, 32)
     model.forward(images)  # a lazy layer's first call is another one
     steps = model.activations(images)
@@ -230,8 +162,8 @@ def lenet_feature_maps(lab: Lab) -> None:
 
 
 @check("lenet", "lenet5 computes what LeNet-5 computes", LENET)
-def lenet_same_function(lab: Lab) -> None:
-    with lenet.with_weights(lab.student) as model:
+def lenet_same_function(student: Student) -> None:
+    with lenet.with_weights(student) as model:
         for scale, right in lenet.OUTPUTS.items():
             found = floats(model.forward(scale * lenet.images()), (lenet.IMAGES, CLASSES), of="lenet5()")
             hint = "ReLU and 2×2 max-pooling after each convolution, ReLU between the linear layers, no more"
@@ -243,8 +175,8 @@ def lenet_same_function(lab: Lab) -> None:
 
 
 @check("lenet", "a backward pass reaches all of lenet5", (*LENET, "lenet_feature_maps"))
-def lenet_gradients(lab: Lab) -> None:
-    with lenet.with_weights(lab.student) as model:
+def lenet_gradients(student: Student) -> None:
+    with lenet.with_weights(student) as model:
         names = {name: tuple(value.shape) for name, value in parameters_of(model).items()}
         outputs = model.forward(lenet.images(), training=True)
         gradients = model.gradients(lenet.images(), torch.arange(lenet.IMAGES))
@@ -266,14 +198,14 @@ def lenet_gradients(lab: Lab) -> None:
 
 
 @check("classifier", "preprocess gives floats, image by image")
-def classifier_preprocess(lab: Lab) -> str:
-    images = lab.images[:6]
-    ready, after = lab.student.call_and_look_back("preprocess", images, seconds=CALL_SECONDS)
+def classifier_preprocess(student: Student) -> str:
+    images = labelled()[0][:6]
+    ready, after = student.call_and_look_back("preprocess", images, seconds=CALL_SECONDS)
     ready = prepared(ready, len(images))
     same = isinstance(after[0], Tensor) and after[0].dtype == images.dtype and torch.equal(after[0], images)
     expect(same, "preprocess changed the images that it was given", hint="make a new tensor: images.float()")
     for place in (0, 3):
-        alone = lab.student.call("preprocess", images[place : place + 1], seconds=CALL_SECONDS)
+        alone = student.call("preprocess", images[place : place + 1], seconds=CALL_SECONDS)
         alone = prepared(alone, 1)
         hint = "no randomness, and fixed numbers: no mean or maximum of the batch"
         of = "an image alone and in a batch"
@@ -286,11 +218,11 @@ def classifier_preprocess(lab: Lab) -> str:
 
 
 @check("classifier", "classifier gives ten finite logits an image")
-def classifier_logits(lab: Lab) -> str:
-    model = lab.student.build("classifier")
-    together = _logits(model, lab.images[:12])
+def classifier_logits(student: Student) -> str:
+    model = student.build("classifier")
+    together = _logits(model, labelled()[0][:12])
     for count in (1, 7):
-        apart = _logits(model, lab.images[:count])
+        apart = _logits(model, labelled()[0][:count])
         hint = "dropout and batch norm have to obey model.eval(); nothing may be computed over the batch"
         spread = 0.02 * together.double().std(0).max().item()
         atol = max(1e-4 * together.double().abs().max().item(), spread)
@@ -305,19 +237,20 @@ def classifier_logits(lab: Lab) -> str:
 
 
 @check("train", "train_classifier learns from a few images")
-def classifier_trains(lab: Lab) -> str:
-    by_class = [lab.images[lab.labels == label][:EACH] for label in range(CLASSES)]
+def classifier_trains(student: Student) -> str:
+    some, their = labelled()
+    by_class = [some[their == label][:EACH] for label in range(CLASSES)]
     images = torch.stack(by_class, dim=1).flatten(0, 1)  # every ten hold each class once
     labels = torch.arange(CLASSES).repeat(EACH)
-    kind = expect_learns(lab.student, images, labels, random.Random("the self-test's"))
+    kind = expect_learns(student, images, labels, random.Random("the self-test's"))
     if kind != "dict":
         return f"return the history, a dict, which may be empty: it was of type {kind}, which costs nothing"
     return ""
 
 
 @check("weights", "the weights fit classifier")
-def classifier_weights_load(lab: Lab) -> None:
-    report = lab.student.build("classifier").load_weights()
+def classifier_weights_load(student: Student) -> None:
+    report = student.build("classifier").load_weights()
     hint = "train again, or change classifier() back to what you trained; then save_weights(model)"
     expect(report.loaded, "; ".join(report.differences), hint=hint)
 
@@ -325,10 +258,10 @@ def classifier_weights_load(lab: Lab) -> None:
 # Help
 
 
-def _call(lab: Lab, name: str, arguments: tuple[Any, ...], hint: str = "") -> Value:
+def _call(student: Student, name: str, arguments: tuple[Any, ...], hint: str = "") -> Value:
     """What the function returns, and a word on it where it is nothing or raises; then `hint` is told."""
     try:
-        found = lab.student.call(name, *arguments, seconds=ARITHMETIC_SECONDS)
+        found = student.call(name, *arguments, seconds=ARITHMETIC_SECONDS)
     except StudentFailure as failure:
         says_enough = {"NotImplementedError", "SyntaxError"} & {*failure.types}
         if not hint or failure.kind not in ("raised", "bad_value") or says_enough:

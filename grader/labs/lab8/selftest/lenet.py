@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from grader.expect import CheckFailed
-from grader.lenet import INPUT, SHAPES, Shape
-from grader.sandbox.student import Model, Student, parameters_of
+from grader.labs.lab8.lenet import INPUT, SHAPES, Shape, parameters_of
+from grader.sandbox.student import Model, Student
 from grader.types import Weights
 
 IMAGES = 3

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from grader.checks._check import check
+from grader.checks import check
 from grader.expect import CheckFailed, expect_equal, show, whole
 from grader.sandbox import Student, StudentFailure, Value
 
