@@ -20,6 +20,7 @@ from grader.integrity.examine import control_images, examine
 from grader.integrity.network import draw, drawn_count
 from grader.longest import few_seconds, longest
 from grader.sandbox import Sandbox, SandboxError, StudentFailure
+from grader.sandbox.backend import Backend
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -43,14 +44,15 @@ _STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY} 
 class Bench:
     """A sandbox and the labelled images: what one job needs to grade submissions, one by one."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, started: Backend | None = None) -> None:
+        """`started`: a sandbox as `setup` wants it that is starting already."""
         self.setup = setup
         torch.set_num_threads(1)  # the cores are the students'; what is computed here is small
         limits = setup.rubric.limits
         if setup.weights != "submitted":
             self.training_set = datasets.load_training(setup.images)
         self.sandbox = Sandbox(
-            backend=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads
+            backend=started or setup.sandbox, limits=limits, device=setup.device, threads=setup.threads
         )
         self.images, self.labels = datasets.load_labelled(setup.images)
         self.control = control_images(setup.images)
