@@ -25,6 +25,7 @@ from grader.types import Evidence, Status, Submission, Verdict
 from grader.workdir import Workdir
 
 if TYPE_CHECKING:
+    from grader.engines.local import Engine
     from grader.gradebook import Gradebook, Seen
     from grader.policy import Policy
     from grader.setup import Setup
@@ -121,6 +122,7 @@ def grade(
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
     and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """
+    from grader.engines.local import Engine
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
     from grader.intake.names import expecting
@@ -129,38 +131,48 @@ def grade(
 
     if warning := BACKENDS[sandbox].warning:
         _say(f"warning: {warning}", style="bold yellow")
-    rules = rules_for(last_run(out), rubric_file, policy_file, roster_file, lab)
-    with Workdir() as workdir:
+    last = last_run(out)
+    rules = rules_for(last, rubric_file, policy_file, roster_file, lab)
+    device = _device(device)
+    # One student's attempts, if there are several, are measured one after the other.
+    most = 1 if len(set(only)) == 1 else jobs or (1 if device == "cuda" else cores())
+    told = rules.told
+
+    def setup_for(count: int) -> Setup:
+        return Setup(
+            rubric=rules.rubric,
+            lab=rules.lab,
+            images=images or told.get("images") or "full",
+            private=told.get("private", "") if private is None else private,
+            weights=weights or told.get("weights") or "submitted",  # type: ignore[arg-type]
+            sandbox=sandbox,
+            device=device,
+            threads=max(1, cores() // count),
+        )
+
+    with Engine() as engine, Workdir() as workdir:
+        if only or last is None:  # then it is certain that something will be measured
+            engine.start(setup_for(most), most)
         earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
         with expecting(rules.lab):
             intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
-        device = _device(device)
-        jobs = min(jobs or (1 if device == "cuda" else cores()), len(chosen))
-        last = rules.told
-        setup = Setup(
-            rubric=rules.rubric,
-            lab=rules.lab,
-            images=images or last.get("images") or "full",
-            private=last.get("private", "") if private is None else private,
-            weights=weights or last.get("weights") or "submitted",  # type: ignore[arg-type]
-            sandbox=sandbox,
-            device=device,
-            threads=max(1, cores() // jobs),
-        )
-        told = rules.told | setup.told()
+        jobs = min(most, len(chosen))
+        setup = setup_for(jobs)
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
             before = current(book)
-            todo = _begin(book, str(source), rules._replace(told=told), setup, chosen, again=bool(only))
+            todo = _begin(
+                book, str(source), rules._replace(told=told | setup.told()), setup, chosen, again=bool(only)
+            )
             if unchanged := len(chosen) - len(todo):
                 _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
             if setup.weights != "submitted" and todo:
                 longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
                 _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
             try:
-                _grade(todo, setup, jobs, book)
+                _grade(todo, setup, jobs, book, engine)
             finally:  # what is graded is written, also when somebody pressed Ctrl-C
                 verdicts = current(book)
                 if verdicts:
@@ -250,9 +262,8 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     return "cpu"
 
 
-def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook) -> None:
+def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook, engine: Engine) -> None:
     """Grade and record, with a bar for people and a line a submission for logs."""
-    from grader.engines.local import grade_all
     from grader.scoring import score
 
     console = Console(stderr=True)
@@ -266,7 +277,7 @@ def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook) -> N
     todo = [(work.submission, work.known) for work in works]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("grading", total=len(works))
-        for count, evidence in enumerate(grade_all(todo, setup, jobs=jobs), 1):
+        for count, evidence in enumerate(engine.measure(todo, setup, jobs=jobs), 1):
             book.record(seen[evidence.attempt], evidence)
             progress.update(task, advance=1)
             if not console.is_terminal:

@@ -13,6 +13,7 @@ from grader.evidence import answered, attempt_of, failed, problem_of, rests_on, 
 from grader.integrity import texts
 from grader.longest import longest
 from grader.sandbox import Sandbox, SandboxError, StudentFailure
+from grader.sandbox.backend import Backend
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -29,12 +30,13 @@ from grader.types import (
 class Bench:
     """A sandbox and what the lab measures in it: what one job needs to grade submissions one by one."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, started: Backend | None = None) -> None:
+        """`started`: a sandbox as `setup` wants it that is starting already."""
         self.setup = setup
         torch.set_num_threads(1)  # the cores are the students'; what is computed here is small
         limits, contract = setup.rubric.limits, setup.lab.contract
         self.sandbox = Sandbox(
-            backend=setup.sandbox,
+            backend=started or setup.sandbox,
             limits=limits,
             device=setup.device,
             threads=setup.threads,

@@ -26,7 +26,7 @@ from grader.accuracy import Network, wilson_interval
 from grader.cli import main
 from grader.intake.notebook import parse_notebook
 from grader.intake.outputs import LINE_CHARACTERS, LINES
-from grader.integrity import copies
+from grader.integrity import copies, fingerprints
 from grader.integrity.changes import changed, changed_strongly
 from grader.integrity.claims import claimed_accuracies, compare_claims
 from grader.integrity.code import carries
@@ -621,12 +621,12 @@ def printed_of(
     """What is kept of a network, and of the weights in its file."""
     with torch.no_grad():
         logits = torch.cat([answer(part) for part in test_set[0].split(100)]).double()
-        unlike = answer(copies.unlike_images())
+        unlike = answer(fingerprints.unlike_images())
     return Fingerprint(
-        ranks=copies.ranks_of(logits),
-        errors=copies.errors_of(logits, test_set[1]),
-        answers=copies.answers_of(unlike),
-        sketch=copies.sketch_of(sketch(Contents(state))) if state else "",
+        ranks=fingerprints.ranks_of(logits),
+        errors=fingerprints.errors_of(logits, test_set[1]),
+        answers=fingerprints.answers_of(unlike),
+        sketch=fingerprints.sketch_of(sketch(Contents(state))) if state else "",
     )
 
 
@@ -645,7 +645,7 @@ def test_different_networks_are_not_taken_for_copies(honest: Answer, test_set: t
     net.load_state_dict(state)
     other = lambda images: net((images.float() / 255 - 0.5) / 0.25)  # noqa: E731
     prints = [printed_of(network, test_set) for network in (honest, other)]
-    prints += [Fingerprint(ranks=copies.ranks_of(logits_of(seed))) for seed in range(20)]
+    prints += [Fingerprint(ranks=fingerprints.ranks_of(logits_of(seed))) for seed in range(20)]
     assert all(len(found.ranks) == PROBES * CLASSES for found in prints)
     assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
@@ -660,15 +660,15 @@ def test_a_copy_is_known_under_a_disguise(
 ) -> None:
     with torch.no_grad():
         logits = honest(test_set[0]).double()
-    prints = [Fingerprint(ranks=copies.ranks_of(x)) for x in (logits, disguise(logits))]
+    prints = [Fingerprint(ranks=fingerprints.ranks_of(x)) for x in (logits, disguise(logits))]
     assert all(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
 
 def test_answers_without_an_order_are_not_compared(test_set: tuple[Tensor, Tensor]) -> None:
     """Two good networks that answer with 0 and 1 would look alike to anybody."""
     answers = nn.functional.one_hot(test_set[1], 10).double()
-    assert copies.ranks_of(answers) == ""
-    assert copies.ranks_of(logits_of(1)[:50]) == "", "too few images to say"
+    assert fingerprints.ranks_of(answers) == ""
+    assert fingerprints.ranks_of(logits_of(1)[:50]) == "", "too few images to say"
 
 
 def test_the_same_file_is_known_even_where_it_could_not_be_loaded(
@@ -908,7 +908,7 @@ def test_weights_without_anything_to_go_by_have_no_sketch(state: dict[str, Tenso
     ],
 )
 def test_a_sketch_that_is_none_is_not_kept(claimed: Tensor | None) -> None:
-    assert copies.sketch_of(claimed) == ""
+    assert fingerprints.sketch_of(claimed) == ""
 
 
 @pytest.mark.parametrize("value", [torch.inf, -torch.inf, 1e300, 0.0])
@@ -917,7 +917,7 @@ def test_absurd_logits_are_like_nobodys(
 ) -> None:
     answers = torch.full((PROBES, CLASSES), value, dtype=torch.float64)
     answers[0, 0] = 1.0
-    prints = [Fingerprint(answers=copies.answers_of(answers)), printed_of(honest, test_set)]
+    prints = [Fingerprint(answers=fingerprints.answers_of(answers)), printed_of(honest, test_set)]
     assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
 

@@ -47,7 +47,7 @@ class Finding(Record):
 class Backend(ABC):
     """A kind of sandbox, and one running sandbox of it: the zygote's process and the socket that commands it.
 
-    `device` is "cpu" or "cuda", `threads` is how many torch may use for one submission.
+    `device` is "cpu" or "cuda".
     """
 
     name: ClassVar[str]  # as --sandbox has it
@@ -58,9 +58,8 @@ class Backend(ABC):
 
     control: socket.socket
 
-    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         self.device = device
-        self.threads = threads
         self.number = next(_numbers)  # no other of this process has it
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -118,8 +117,11 @@ class Backend(ABC):
     def _explain(self, said: str) -> UserError:
         """The error output of what did not start as a line that says what to do."""
 
-    def enforce(self, limits: Limits) -> None:  # noqa: B027 (the zygote enforces them everywhere)
-        """Set limits on the sandbox as a whole, whose zygote is ready now. Raises UserError."""
+    def enforce(self, limits: Limits, threads: int) -> None:  # noqa: B027 (the zygote enforces them everywhere)
+        """Set limits on the sandbox as a whole, whose zygote is ready now. Raises UserError.
+
+        `threads`: how many torch may use for one submission, beside `limits.processes`.
+        """
 
     def begin(self) -> None:  # noqa: B027
         """A submission begins."""

@@ -59,8 +59,8 @@ class Bubblewrap(Backend):
     name = "bubblewrap"
     summary = "Linux's bubblewrap"
 
-    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
-        super().__init__(device, threads)
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
         self.pid1: int | None = None  # a descriptor of the sandbox's pid 1
         self.group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
         self._oom_kills = 0  # in that group, when the submission began
@@ -125,12 +125,12 @@ class Bubblewrap(Backend):
     def _explain(self, said: str) -> UserError:
         return explain(last_line(said))
 
-    def enforce(self, limits: Limits) -> None:
+    def enforce(self, limits: Limits, threads: int) -> None:
         """The zygote enforces the tighter limit, on memory without files."""
         if self.group is None:
             return
         mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
-        processes = limits.processes + 2 * self.threads + SANDBOX_PROCESSES
+        processes = limits.processes + 2 * threads + SANDBOX_PROCESSES
         try:
             self.group.limit(further_bytes=mib * 2**20, processes=processes)
         except (OSError, ValueError) as error:

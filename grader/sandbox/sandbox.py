@@ -297,7 +297,7 @@ class Sandbox:
         if sys.platform == "win32":
             raise UserError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
         if isinstance(backend, str):
-            backend = BACKENDS[backend](device, threads)
+            backend = BACKENDS[backend](device)
             backend.start(self.limits)
         self.backend = backend
 
@@ -485,7 +485,7 @@ class Sandbox:
                 "inside): see that everyone may open /dev/nvidia* (or /dev/dxg, on WSL), or grade with "
                 "--device cpu"
             )
-        self.backend.enforce(self.limits)
+        self.backend.enforce(self.limits, self.threads)
         self._ready = self._proven = True
 
     def ask_for_tally(self) -> int:

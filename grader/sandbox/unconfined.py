@@ -33,8 +33,8 @@ class Unconfined(Backend):
         "the hidden checks; the gradebook records it"
     )
 
-    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
-        super().__init__(device, threads)
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
         self.folder: Workdir | None = None
 
     @classmethod

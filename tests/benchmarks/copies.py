@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from grader import datasets
-from grader.integrity import copies
+from grader.integrity import copies, fingerprints
 from grader.sandbox.checkpoints import Contents
 from grader.sandbox.sketch import sketch
 from grader.types import Fingerprint, Verdict
@@ -221,12 +221,12 @@ def near_copies(net: nn.Module, other: nn.Module, prepare: Answer) -> dict[str, 
 def printed(answer: Answer, state: State, test: tuple[Tensor, Tensor]) -> Fingerprint:
     with torch.no_grad():
         logits = torch.cat([answer(part) for part in test[0].split(100)]).double()
-        unlike = answer(copies.unlike_images()).double()
+        unlike = answer(fingerprints.unlike_images()).double()
     return Fingerprint(
-        ranks=copies.ranks_of(logits),
-        errors=copies.errors_of(logits, test[1]),
-        answers=copies.answers_of(unlike),
-        sketch=copies.sketch_of(sketch(Contents(state))) if state else "",
+        ranks=fingerprints.ranks_of(logits),
+        errors=fingerprints.errors_of(logits, test[1]),
+        answers=fingerprints.answers_of(unlike),
+        sketch=fingerprints.sketch_of(sketch(Contents(state))) if state else "",
     )
 
 
@@ -295,10 +295,10 @@ def cost() -> None:
     def made_up(number: int) -> Verdict:
         logits = torch.randn(1000, 10, generator=generator, dtype=torch.float64)
         print_ = Fingerprint(
-            ranks=copies.ranks_of(logits),
-            errors=copies.errors_of(logits, torch.randint(10, (1000,), generator=generator)),
-            answers=copies.answers_of(logits[: copies.PROBES]),
-            sketch=copies.sketch_of(torch.randn(copies.WAVES, generator=generator)),
+            ranks=fingerprints.ranks_of(logits),
+            errors=fingerprints.errors_of(logits, torch.randint(10, (1000,), generator=generator)),
+            answers=fingerprints.answers_of(logits[: copies.PROBES]),
+            sketch=fingerprints.sketch_of(torch.randn(copies.WAVES, generator=generator)),
         )
         some = {"student_id": str(number), "status": "graded", "total": None, "out_of": 104}
         return Verdict(**some, fingerprint=print_)  # type: ignore[arg-type]
