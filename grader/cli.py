@@ -25,6 +25,7 @@ from grader.workdir import Workdir
 
 if TYPE_CHECKING:
     from grader.gradebook import Gradebook, Seen
+    from grader.lab import Lab
     from grader.policy import Policy
     from grader.setup import Setup
 
@@ -140,6 +141,7 @@ def grade(
             intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         device = _device(device)
+        _must_fit(rules.lab, images, private, weights or rules.told.get("weights"))
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
         last = rules.told
         setup = Setup(
@@ -172,6 +174,15 @@ def grade(
                 show_changes(changes(before, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
+
+
+def _must_fit(lab: Lab, images: str | None, private: str | None, weights: str | None) -> None:
+    """Raise `UserError` where an option asks for what the lab has not."""
+    for option, given in (("--images", images), ("--private", private)):
+        if given and not lab.data:
+            raise UserError(f"{option} {given}: {lab.name} is not measured on images: leave it out")
+    if weights not in (None, "", "submitted") and not lab.contract.train:
+        raise UserError(f"--weights {weights}: nothing is trained in {lab.name}: leave it out")
 
 
 class Todo(NamedTuple):
