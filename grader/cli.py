@@ -27,6 +27,7 @@ from grader.workdir import Workdir
 if TYPE_CHECKING:
     from grader.engines.local import Engine
     from grader.gradebook import Gradebook, Seen
+    from grader.lab import Lab
     from grader.policy import Policy
     from grader.setup import Setup
 
@@ -133,6 +134,7 @@ def grade(
         _say(f"warning: {warning}", style="bold yellow")
     last = last_run(out)
     rules = rules_for(last, rubric_file, policy_file, roster_file, lab)
+    _must_fit(rules.lab, images, private, weights or rules.told.get("weights"))
     device = _device(device)
     # One student's attempts, if there are several, are measured one after the other.
     most = 1 if len(set(only)) == 1 else jobs or (1 if device == "cuda" else cores())
@@ -180,6 +182,15 @@ def grade(
                 show_changes(changes(before, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
+
+
+def _must_fit(lab: Lab, images: str | None, private: str | None, weights: str | None) -> None:
+    """Raise `UserError` where an option asks for what the lab has not."""
+    for option, given in (("--images", images), ("--private", private)):
+        if given and not lab.data:
+            raise UserError(f"{option} {given}: {lab.name} is not measured on images: leave it out")
+    if weights not in (None, "", "submitted") and not lab.contract.train:
+        raise UserError(f"--weights {weights}: nothing is trained in {lab.name}: leave it out")
 
 
 class Todo(NamedTuple):

@@ -115,7 +115,8 @@ def load_lab(which: str | Path = DEFAULT) -> Lab:
     if not LABS.is_dir():  # in the students' self-test: a zip that holds one
         return _lab_in(importlib.import_module(f"{_PACKAGE}.{which}"))
     folder = Path(which).expanduser().resolve()
-    if folder.parent == LABS.resolve() or (LABS / which / "__init__.py").is_file():
+    is_name = Path(which).name == str(which) and (LABS / which / "__init__.py").is_file()
+    if is_name or folder.parent == LABS.resolve():
         folder = LABS / folder.name
     if not (folder / "__init__.py").is_file():
         names = ", ".join(sorted(file.parent.name for file in LABS.glob("*/__init__.py")))

@@ -316,9 +316,17 @@ def test_each_readme_leads_to_the_other(assignment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("<!-- points: accuracy -->", "70", "<!-- points: accuracy -->"),
-        ("<!-- points: accuracy -->", "<!-- points: accuray -->", "<!-- points: accuracy -->"),
-        ("70%。", "70%。<!-- curve: percent -->", "<!-- curve: percent -->"),
+        (
+            "<!-- points: accuracy -->",
+            "70",
+            r"has no <!-- points: accuracy --> for .*rubric\.toml:35: give each row of the rubric one",
+        ),
+        (
+            "<!-- points: accuracy -->",
+            "<!-- points: accuray -->",
+            r"<!-- points: accuray -->: .*rubric\.toml has no such row: remove it",
+        ),
+        ("70%。", "70%。<!-- curve: percent -->", "<!-- curve: percent --> is there more than once"),
     ],
     ids=["lost", "misspelt", "twice"],
 )
@@ -329,7 +337,7 @@ def test_a_chinese_readme_that_does_not_give_each_row_its_points_is_refused(
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(UserError, match=rf"student_readme\.zh\.md: .*{told}"):
+    with pytest.raises(UserError, match=rf"student_readme\.zh\.md(:\d+)?: {told}"):
         generate(course / "solution", "3.11")
 
 

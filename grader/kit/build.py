@@ -55,6 +55,8 @@ def build(
     python = ".".join(map(str, sys.version_info[:2]))
     files = generate(solution_dir, python, lab=lab, rubric_file=rubric_file)
     sheets = [name for name in files if name.startswith("answers")]  # none where the rubric asks no questions
+    if sheets:
+        _same_questions(solution_dir / ANSWERS, rubric_file or lab.rubric)
     handed_in = [f"{module}.py", *sheets[:1]]
     if lab.contract.weights:
         handed_in.append(f"{lab.contract.weights}.safetensors")
@@ -155,10 +157,21 @@ def _chinese_answer_sheet(rubric: Rubric, file: Path) -> str:
     ]
     for number, question in enumerate(rubric.questions, start=1):
         if not question.text_zh:
-            where = place_of(file, rf'id\s*=\s*"{question.id}"')
+            where = place_of(file, rf'.*\bid\s*=\s*"{question.id}"')
             raise UserError(f"{where}: {question.id} has no text_zh: add the question in Chinese")
         parts += [f"## 问题 {number}", f"> {question.text_zh}", "请在此处写下你的答案。"]
     return "\n\n".join(parts) + "\n"
+
+
+def _same_questions(file: Path, rubric_file: Path) -> None:
+    """Raise `UserError` where the model answers quote other questions than the rubric asks."""
+    asked = [question.text for question in load_rubric(rubric_file).questions]
+    quoted = [line.removeprefix("> ") for line in _read(file).splitlines() if line.startswith("> ")]
+    for quote in quoted:
+        if quote not in asked:
+            raise UserError(
+                f"{_line_of(file, f'> {quote}')}: {rubric_file} asks no such question: make them one"
+            )
 
 
 def _counted(file: Path, rubric: Rubric, words: Sequence[str]) -> str:
@@ -189,7 +202,7 @@ def _with_points(text: str, rubric: Rubric, file: Path, rubric_file: Path) -> st
             raise UserError(f"{_line_of(file, mark)}: {mark} is there more than once: keep one")
     for kind, id in values:
         if (kind, id) not in found:
-            where = place_of(rubric_file, rf'(id\s*=\s*"{id}"|{id}\s*=|\[{id}\])')
+            where = place_of(rubric_file, rf'(.*\bid\s*=\s*"{id}"|{id}\s*=|\[{id}\])')
             raise UserError(
                 f"{file}: has no <!-- {kind}: {id} --> for {where}: give each row of the rubric one"
             )

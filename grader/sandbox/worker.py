@@ -356,14 +356,8 @@ def _build_small(state: State, request: dict[str, Any], payload: bytes) -> int:
             layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
         layers += [nn.Flatten(), nn.Linear(512, outputs)]
     else:
-        numbers = prepared[0].numel()
-        layers += [
-            nn.Flatten(),
-            nn.Linear(numbers, 64),
-            nn.BatchNorm1d(64),
-            nn.ReLU(),
-            nn.Linear(64, outputs),
-        ]
+        layers += [nn.Flatten(), nn.Linear(prepared[0].numel(), 64)]
+        layers += [nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, outputs)]
     number = len(state.models) + 1
     state.models[number] = nn.Sequential(*layers).to(prepared)
     return number
