@@ -38,6 +38,8 @@ _NUMBER_FORMATS = {
 _WIDTHS = {"count": 9, "points": 10.5, "hours": 9, "share": 10, "time": 19}  # in characters
 _WIDEST = {"student_id": 30, "name": 30, "section": 20, "status": 14}
 _WIDE = 60  # all other texts, at most
+_TOLD = ("decisions", "reason", "flags", "remarks")  # columns that are not printed
+_LINE, _HIGHEST = 15, 405  # points, of a row; Excel's own limit is 409
 _CELL_CHARACTERS = 30_000  # Excel's own limit is 32,767
 _BINS = 20  # of the histogram
 _RED, _AMBER, _GREEN, _GREY = "#F8CBAD", "#FFE699", "#C6E0B4", "#EDEDED"
@@ -83,16 +85,17 @@ class _Formats:
     """The formats of cells, by what is in them."""
 
     def __init__(self, book: Any) -> None:
-        top = {"valign": "top"}
+        top: dict[str, object] = {"valign": "top"}
         self.by_kind = {kind: book.add_format({"num_format": n} | top) for kind, n in _NUMBER_FORMATS.items()}
+        top |= {"align": "left", "indent": 1}  # or a text would touch the number before it
         self.text = book.add_format({"num_format": "@"} | top)
         # The quote prefix keeps a text a text when somebody edits the cell.
         self.quoted = book.add_format({"num_format": "@", "quote_prefix": True} | top)
         self.wrapped = book.add_format({"num_format": "@", "text_wrap": True} | top)
         self.wrapped_quoted = book.add_format({"num_format": "@", "text_wrap": True, "quote_prefix": True} | top)
-        self.header = book.add_format(
-            {"bold": True, "bottom": 1, "valign": "bottom", "text_wrap": True, "bg_color": _GREY}
-        )
+        header = {"bold": True, "bottom": 1, "valign": "bottom", "text_wrap": True, "bg_color": _GREY}
+        self.header = book.add_format(header | {"align": "left", "indent": 1})
+        self.header_right = book.add_format(header | {"align": "right"})
         self.maximum = book.add_format({"num_format": "0.##", "italic": True, "align": "right"})
         self.label = book.add_format({"italic": True})
         self.title = book.add_format({"bold": True})
@@ -135,9 +138,11 @@ class _Scores:
     """The sheet of scores: a line a student, above the header each column's maximum."""
 
     def __init__(self, book: Any, formats: _Formats, verdicts: Sequence[Verdict], rubric: Rubric) -> None:
-        self.columns = columns(rubric)
+        head = columns(rubric)
+        order = sorted(range(len(head)), key=lambda at: head[at].name in _TOLD)  # the long texts last
+        self.columns = [head[at] for at in order]
         self.places = {column.name: at for at, column in enumerate(self.columns)}
-        rows = [cells(verdict, rubric) for verdict in verdicts]
+        rows = [[line[at] for at in order] for line in (cells(verdict, rubric) for verdict in verdicts)]
         self.last = FIRST + max(len(rows), 1) - 1
         most = _maxima(rubric)
         sheet = book.add_worksheet("Scores")
@@ -147,7 +152,8 @@ class _Scores:
         sheet.write_string(MAXIMUM, 0, "maximum", formats.label)
         for at, column in enumerate(self.columns):
             sheet.set_column(at, at, _width(column, [row[at] for row in rows]))
-            sheet.write_string(HEADER, at, column.name.replace("_", " "), formats.header)
+            format = formats.header if column.kind == "text" else formats.header_right
+            sheet.write_string(HEADER, at, column.name.replace("_", " "), format)
             if column.name in most:
                 sheet.write_number(MAXIMUM, at, float(most[column.name]), formats.maximum)
                 self._check_entries(sheet, at, float(most[column.name]))
@@ -157,7 +163,7 @@ class _Scores:
         _page(sheet, "Scores", HEADER, one_wide=False)
         sheet.repeat_columns(0, 1)
         sheet.set_print_scale(62)
-        sheet.print_area(0, 0, self.last, self.places["reason"] - 1)
+        sheet.print_area(0, 0, self.last, self.places[_TOLD[0]] - 1)
 
     def range(self, name: str) -> str:
         """A column's cells, as formulas on other sheets name them."""
@@ -181,35 +187,28 @@ class _Scores:
         )
 
     def _colour(self, sheet: Any, formats: _Formats, rubric: Rubric) -> None:
-        names = [*rubric.checks, "accuracy_points", *(question.id for question in rubric.questions)]
-        for name in names:
+        for name in (*rubric.checks, *(question.id for question in rubric.questions)):
             at = self.places[name]
-            cell, most = f"{xl_col_to_name(at)}{FIRST + 1}", f"{xl_col_to_name(at)}${MAXIMUM + 1}"
+            letter = xl_col_to_name(at)
+            cell, highest = f"{letter}{FIRST + 1}", f"{letter}${MAXIMUM + 1}"
             for rule, colour in (
-                (f"AND(ISNUMBER({cell}),{cell}=0,{most}>0)", formats.red),
-                (f"AND(ISNUMBER({cell}),{cell}<{most})", formats.amber),
+                (f"AND(ISNUMBER({cell}),{cell}=0,{highest}>0)", formats.red),
+                (f"AND(ISNUMBER({cell}),{cell}<{highest})", formats.amber),
             ):
                 sheet.conditional_format(
                     FIRST, at, self.last, at, {"type": "formula", "criteria": f"={rule}", "format": colour}
                 )
-        at = self.places["total"]
-        scale = {
-            "type": "3_color_scale",
-            "min_type": "num",
-            "mid_type": "num",
-            "max_type": "num",
-            "min_value": 0,
-            "mid_value": float(rubric.out_of) / 2,
-            "max_value": float(rubric.out_of),
-            "min_color": _RED,
-            "mid_color": _AMBER,
-            "max_color": _GREEN,
-        }
-        sheet.conditional_format(FIRST, at, self.last, at, scale)
+        for name, most in (("total", rubric.out_of), ("accuracy_points", rubric.accuracy.points)):
+            at = self.places[name]
+            values = {"min_value": 0, "mid_value": float(most) / 2, "max_value": float(most)}
+            colours = {"min_color": _RED, "mid_color": _AMBER, "max_color": _GREEN}
+            types = dict.fromkeys(("min_type", "mid_type", "max_type"), "num")
+            scale = {"type": "3_color_scale", **types, **values, **colours}
+            sheet.conditional_format(FIRST, at, self.last, at, scale)
         at = self.places["status"]
         cell = f"{xl_col_to_name(at)}{FIRST + 1}"
         for words, colour in (((Status.GRADER_ERROR, Status.QUARANTINED), formats.red), ((), formats.amber)):
-            rule = " ,".join(f'{cell}="{word.value}"' for word in words)
+            rule = ",".join(f'{cell}="{word.value}"' for word in words)
             rule = f"OR({rule})" if words else f'AND({cell}<>"",{cell}<>"graded")'
             sheet.conditional_format(
                 FIRST, at, self.last, at, {"type": "formula", "criteria": f"={rule}", "format": colour}
@@ -242,14 +241,25 @@ def _table(
     first: int = 0,
 ) -> int:
     """Columns of (name, kind, width) with their rows below, texts wrapped; the last row."""
-    for at, (name, _, width) in enumerate(head):
+    for at, (name, kind, width) in enumerate(head):
         sheet.set_column(at, at, width)
-        sheet.write_string(first, at, name, formats.header)
+        sheet.write_string(first, at, name, formats.header if kind == "text" else formats.header_right)
     last = first
     for last, row in enumerate(rows, first + 1):
+        # LibreOffice does not make room for wrapped texts of its own accord.
+        lines = max([_lines(cell, width) for (_, _, width), cell in zip(head, row, strict=True)])
+        if lines > 1:
+            sheet.set_row(last, min(_LINE * lines, _HIGHEST))
         for at, ((_, kind, _), cell) in enumerate(zip(head, row, strict=True)):
             _write(sheet, last, at, kind, cell, formats, wrap=True)
     return last
+
+
+def _lines(cell: Cell, width: float) -> int:
+    """About so many lines a text takes in a column of this width."""
+    if not isinstance(cell, str):
+        return 1
+    return sum(1 + int(cell_len(line) / width) for line in cell.split("\n"))
 
 
 def _checks(
@@ -292,7 +302,7 @@ def _checks(
         )
         for at, formula, value, kind in formulas:
             sheet.write_formula(number, at, formula, formats.by_kind[kind], value)
-    bar = {"type": "data_bar", "bar_color": "#8FAADC", "bar_solid": True, "min_type": "num", "max_type": "num"}
+    bar = {"type": "data_bar", "bar_color": "#8FAADC", "min_type": "num", "max_type": "num"}
     sheet.conditional_format(1, 5, last, 5, bar | {"min_value": 0, "max_value": 1})
     sheet.freeze_panes(1, 1)
     sheet.autofilter(0, 0, last, len(head) - 1)
@@ -387,7 +397,7 @@ def _accuracy(
         sheet.write_formula(number, 2, formula, formats.by_kind["count"], inside)
     for at, name in ((4, "accuracy"), (5, "points")):
         sheet.set_column(at, at, 10)
-        sheet.write_string(0, at, name, formats.header)
+        sheet.write_string(0, at, name, formats.header_right)
     knots = [(Decimal(0), accuracy_points(rubric, 0, 1)), *rubric.accuracy.knots]
     knots.append((Decimal(100), accuracy_points(rubric, 1, 1)))
     knots = list(dict.fromkeys(knots))
@@ -428,6 +438,7 @@ def _accuracy(
     _chart(curve, "Points by accuracy", ("accuracy", "0%"), ("points", "0"))
     curve.set_x_axis({"name": "accuracy", "num_format": "0%", "min": 0, "max": 1, "major_gridlines": {"visible": True}})
     sheet.insert_chart(20, 7, curve, {"object_position": 3})
+    sheet.print_area(0, 0, 40, 18)
     _page(sheet, "Accuracy", 0)
 
 
@@ -442,7 +453,6 @@ def _chart(chart: Any, title: str, x: tuple[str, str], y: tuple[str, str]) -> No
 def _status(book: Any, formats: _Formats, scores: _Scores, verdicts: Sequence[Verdict]) -> None:
     """How grading ended, and everybody with whom something is to be done."""
     sheet = book.add_worksheet("Status")
-    sheet.set_column(6, 6, 60)
     found = Counter(verdict.status for verdict in verdicts)
     head = [("status", "text", 16.0), ("students", "count", 20.0), ("what it means", "text", 16.0)]
     _table(sheet, formats, head, [])
