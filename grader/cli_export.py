@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
@@ -13,13 +13,29 @@ from grader.text import safe_line
 from grader.types import Fingerprint, Verdict
 
 if TYPE_CHECKING:
-    from grader.gradebook import Gradebook, Published, Run
     from grader.export.lms import Plan
+    from grader.gradebook import Gradebook, Published, Run
 
 SYSTEMS = ("blackboard", "canvas", "moodle", "brightspace", "gradescope")
 FILES = ("csv", "xlsx", "json")
 PROGRAMS = ("gradescope-autograder", "github-action")
 LEAVE_OUT = ("not-in-template", "not-in-results", "ambiguous", "locked", "unsafe-id")
+
+
+class _Asked(NamedTuple):
+    """What the command was told, for an LMS."""
+
+    to: str
+    template: Path
+    item: str | None
+    out: Path
+    changed: bool
+    comments: bool
+    feedback: Path | None
+    download: Path | None
+    existing: Literal["keep", "overwrite"] | None
+    maximum: Literal["as-is", "scale", "cap"] | None
+    leave_out: tuple[str, ...]
 
 
 @click.command()
@@ -80,6 +96,9 @@ def export(
     gradescope-autograder makes the zip by which Gradescope grades with the same checks, github-action a
     workflow that runs the self-test in students' repositories; both by the rubric of RESULTS, if given.
     """
+    of_lms = (template, item, comments, feedback, download, existing, maximum, leave_out)
+    if to not in SYSTEMS and any(of_lms):
+        raise UserError(f"--to {to}: takes no option of an LMS's: leave out all but --changed")
     if to in PROGRAMS:
         _program(to, results, out)
         return
@@ -94,8 +113,6 @@ def export(
             raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
         verdicts = current(book)
         if to in FILES:
-            if template or item or comments or feedback or maximum or existing or leave_out:
-                raise UserError(f"--to {to}: takes no option but --changed")
             _file(book, runs[-1], verdicts, to, out, changed)
             return
         if template is None:
@@ -104,75 +121,63 @@ def export(
             raise UserError(f"--to {to}: needs --template: {KNOWN[to].title}")
         if out.resolve() == template.resolve():
             raise UserError(f"{out}: is the template: write to another file, and keep what the LMS gave you")
-        from grader.export.lms import Choices
-
-        choices = Choices(existing, maximum, leave_out)
-        source = download or _source(runs[-1])
-        _lms(book, runs[-1], verdicts, to, (template, item, out), (comments, feedback, source), choices, changed)
-
-
-def _source(run: Run) -> Path | None:
-    return Path(run.source) if run.source and Path(run.source).exists() else None
+        source = Path(runs[-1].source)
+        download = download or (source if runs[-1].source and source.exists() else None)
+        options = (changed, comments, feedback, download, existing, maximum, leave_out)
+        _lms(book, runs[-1], verdicts, _Asked(to, template, item, out, *options))
 
 
-def _lms(
-    book: Gradebook,
-    run: Run,
-    verdicts: Sequence[Verdict],
-    to: str,
-    files: tuple[Path, str | None, Path],
-    told: tuple[bool, Path | None, Path | None],
-    choices: object,
-    changed: bool,
-) -> None:
+def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) -> None:
     from grader.export.feedback import feedback_line, feedback_zip, pages_or_texts, prefixes_for
     from grader.export.files import replace_file
     from grader.export.lms import SYSTEMS as KNOWN
     from grader.export.lms import Choices, make_plan, read_template
 
-    assert isinstance(choices, Choices)
-    (path, item, out), (comments, feedback, download), lms = files, told, KNOWN[to]
-    template = read_template(lms, path, item)
-    if comments and template.feedback is None:
+    lms = KNOWN[asked.to]
+    template = read_template(lms, asked.template, asked.item)
+    if asked.comments and template.feedback is None:
         column = lms.feedback_column
         raise UserError(
-            f"{path}: has no column {column}: download it with comments"
+            f"{asked.template}: has no column {column}: download it with comments"
             if column
             else f"--comments: {lms.name}'s file has no column for them: use --feedback"
         )
-    what = safe_line(f"{to}: {template.item.header}", 300)
+    what = safe_line(f"{asked.to}: {template.item.header}", 300)
     known = book.last_published(what)
-    only = {one.student_id for one in verdicts if _differs(one, known.get(one.student_id), comments)}
+    told = asked.comments or asked.feedback is not None
     plan = make_plan(
         lms,
         template,
         verdicts,
-        choices,
+        Choices(asked.existing, asked.maximum, asked.leave_out),
         emails={entry.student_id: entry.email for entry in run.roster.entries},
-        comments={one.student_id: feedback_line(one) for one in verdicts} if comments else None,
+        comments={one.student_id: feedback_line(one) for one in verdicts} if asked.comments else None,
         published={student: one.verdict for student, one in known.items()},
-        only=only if changed else None,
+        only={one.student_id for one in verdicts if _differs(one, known.get(one.student_id), told)}
+        if asked.changed
+        else None,
     )
-    _show(plan, path)
-    people = {given.verdict.student_id: given.person for given in plan.given}
-    if feedback:
-        prefixes = prefixes_for(to, people, download)
-        pages = pages_or_texts(book.path.parent, [given.verdict for given in plan.given])
-        content = feedback_zip(pages, prefixes)
-    replace_file(out, plan.content())
-    if feedback:
-        replace_file(feedback, content)
-        for student in people:
-            if student not in prefixes:
-                click.echo(safe_line(f"{student}: no feedback file: has nothing in the download", 200))
-        pages_count = sum(name.endswith(".html") for name, _ in pages.values())
-        kind = "pages" if pages_count == len(pages) else "plain texts" if not pages_count else "pages and texts"
-        click.echo(f"{feedback}: {len(prefixes)} {kind}")
-    _publish(book, what, [given.verdict for given in plan.given])
-    cells = sum((given.person.row, template.item.column) in plan.cells for given in plan.given)
+    _show(plan, asked.template)
+    given = [one.verdict for one in plan.given]
+    files = {asked.out: plan.content()}
+    lines = []
+    if asked.feedback:
+        people = {one.verdict.student_id: one.person for one in plan.given}
+        prefixes = prefixes_for(asked.to, people, asked.download)
+        pages = pages_or_texts(book.path.parent, given)
+        files[asked.feedback] = feedback_zip(pages, prefixes)
+        lines += [f"{one}: no feedback file: not in the download" for one in people if one not in prefixes]
+        count = sum(pages[one][0].endswith(".html") for one in prefixes)
+        lines.append(f"{asked.feedback}: {count} pages, {len(prefixes) - count} plain texts")
+    for path, content in files.items():
+        replace_file(path, content)
+    _publish(book, what, given)
+    for line in lines:
+        click.echo(safe_line(line, 400))
+    cells = sum((one.person.row, template.item.column) in plan.cells for one in plan.given)
     click.echo(
-        f"{out}: {cells} grades written, {len(plan.given) - cells} stood there already:"
-        f" upload it to the column {safe_line(template.item.title, 100)}"
+        f"{asked.out}: {cells} grades written, {len(given) - cells} stood there already, for the column"
+        f" {safe_line(template.item.title, 100)}"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,25 +89,25 @@ def read_sheet(path: Path, delimiters: str) -> Sheet:
         raise UserError(f"{path}: is neither UTF-8 nor UTF-16 with a byte order mark: {_AGAIN}") from error
     if "\0" in text:
         raise UserError(f"{path}: holds NULs, so it is no text: {_AGAIN}")
-    found: list[Sheet] = []
-    faults: list[UserError] = []
-    for delimiter in delimiters:
-        try:
-            rows, places = _parsed(path, text, delimiter)
-        except UserError as error:
-            faults.append(error)
-        else:
-            found.append(Sheet(path, mark, encoding, delimiter, text, tuple(rows), tuple(places)))
-    if not found:
-        raise faults[0]
-    best = max(found, key=lambda sheet: len(sheet.rows[0]) if sheet.rows else 0)
-    if not best.rows:
+    delimiter = max(delimiters, key=lambda sign: _width(path, text, sign))
+    rows, places = _parsed(path, text, delimiter)
+    if not rows:
         raise UserError(f"{path}: holds nothing: {_AGAIN}")
-    return best
+    return Sheet(path, mark, encoding, delimiter, text, tuple(rows), tuple(places))
+
+
+def _width(path: Path, text: str, delimiter: str) -> int:
+    """Of how many cells the first line is, with this delimiter; up to the first fault in it."""
+    start = len(text) - len(text.lstrip("\r\n"))
+    plain, at, count = _plain(delimiter), start, 1
+    with suppress(UserError):
+        while text.startswith(delimiter, at := _cell(path, text, at, delimiter, plain, 1).end):
+            at, count = at + 1, count + 1
+    return count
 
 
 def _parsed(path: Path, text: str, delimiter: str) -> tuple[list[tuple[Cell, ...]], list[int]]:
-    plain = re.compile(f"[^{re.escape(delimiter)}\r\n]*")
+    plain = _plain(delimiter)
     rows: list[tuple[Cell, ...]] = []
     places: list[int] = []
     cells: list[Cell] = []
@@ -132,6 +133,11 @@ def _parsed(path: Path, text: str, delimiter: str) -> tuple[list[tuple[Cell, ...
         at += 2 if text.startswith("\r\n", at) else 1
         line += 1
         begins = line
+
+
+def _plain(delimiter: str) -> re.Pattern[str]:
+    """A cell without quotation marks around it."""
+    return re.compile(f"[^{re.escape(delimiter)}\r\n]*")
 
 
 def _cell(path: Path, text: str, start: int, delimiter: str, plain: re.Pattern[str], line: int) -> Cell:

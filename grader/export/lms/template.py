@@ -15,6 +15,7 @@ from grader.text import safe_line
 
 from .sheet import Sheet, read_sheet
 
+_NUMBER = re.compile(r"[-+]?\d[\d.,]{0,30}", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\d,(?:\d{1,2}|\d{4,})(?!\d)")
 
 
@@ -146,11 +147,12 @@ def number(text: str) -> Decimal | None:
     text = text.strip().lstrip("#").replace("\u00a0", "").replace(" ", "")
     if _DECIMAL_COMMA.search(text) and "." not in text:
         text = text.replace(",", ".")
+    if not _NUMBER.fullmatch(text):
+        return None
     try:
-        found = Decimal(text.replace(",", ""))
+        return Decimal(text.replace(",", ""))
     except InvalidOperation:
         return None
-    return found if found.is_finite() and text[:1] not in "_" else None
 
 
 def has_decimal_comma(texts: Iterable[str]) -> bool:
