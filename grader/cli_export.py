@@ -206,8 +206,8 @@ def _file(
     from grader.integrity.copies import flag_copies
 
     flagged = flag_copies(verdicts)
-    known = book.last_published(to)
     if changed:
+        known = book.last_published(to)
         flagged = [one for one in flagged if _differs(one, known.get(one.student_id), True)]
     if to == "csv":
         content = as_csv(flagged, run.rubric)

@@ -259,7 +259,8 @@ def _lines(cell: Cell, width: float) -> int:
     """About so many lines a text takes in a column of this width."""
     if not isinstance(cell, str):
         return 1
-    return sum(1 + int(cell_len(line) / width) for line in cell.split("\n"))
+    lines = cell.split("\n")
+    return sum(1 + int((len(line) if line.isascii() else cell_len(line)) / width) for line in lines)
 
 
 def _checks(
