@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grader.cli_export import export
 from grader.errors import UserError
 from grader.text import safe_line, visible_json
 from grader.types import Decision, Verdict
@@ -102,11 +103,15 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
 def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[Verdict]:
     """Write the spreadsheets and the students' files; the verdicts with what only the class can tell."""
     from grader.export import write_scores
+    from grader.gradebook import Gradebook
     from grader.integrity.copies import flag_copies
 
     flagged = flag_copies(verdicts)
+    with Gradebook.open(out) as book:
+        decisions = [one for several in book.decisions().values() for one in several]
+        published = book.last_published()
     try:
-        write_scores(flagged, rubric, out)
+        write_scores(flagged, rubric, out, decisions, published)
     except OSError as error:
         raise UserError(
             f"{error.filename or out}: cannot be written ({error.strerror}): free space or close it, then "
@@ -429,5 +434,5 @@ def merge(results: Path, others: tuple[Path, ...]) -> None:
 
 COMMANDS = (
     *(show, history, adjust, excuse, waive_late, extend, exclude, choose_attempt, remove, undo, decide),
-    *(rescore, merge),
+    *(rescore, merge, export),
 )

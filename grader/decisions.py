@@ -87,8 +87,10 @@ def read_decisions(path: Path, verdicts: Sequence[Verdict], *, by: str, why: str
     `student_id`, points that are not the grader's and not decided already are new decisions, and `why` is
     for all of them. Raises `UserError` with the line of the first that cannot be read.
     """
-    (header, first), *rest = read_cells(path)
-    keys = [cell.strip().casefold() for cell in first]
+    lines = read_cells(path)
+    at = next((at for at, (_, cells) in enumerate(lines) if {"decision", "student_id"} & {*_keys(cells)}), 0)
+    (header, first), *rest = lines[at:]
+    keys = _keys(first)
     found = []
     for place, cells in rest:
         values = {key: cell.strip() for key, cell in zip(keys, cells, strict=False) if key}
@@ -101,6 +103,11 @@ def read_decisions(path: Path, verdicts: Sequence[Verdict], *, by: str, why: str
         else:
             raise UserError(f"{path}: {header}: needs the columns student, decision, row, value, why")
     return found
+
+
+def _keys(cells: Sequence[str]) -> list[str]:
+    """The names of columns: the workbook's are in words, `student id`, the CSV's are `student_id`."""
+    return ["_".join(cell.casefold().split()) for cell in cells]
 
 
 def _from_line(place: str, values: dict[str, str], by: str, why: str) -> Decision:

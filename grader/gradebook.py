@@ -103,6 +103,14 @@ class Seen(NamedTuple):
     last_run: int  # in which it was seen
 
 
+class Published(NamedTuple):
+    """A mark as it was given out."""
+
+    at: str
+    what: str
+    verdict: Verdict
+
+
 def last_run(folder: Path) -> Run | None:
     """The newest run of the gradebook in a results `folder`; None where there is none yet."""
     if not (folder / FILE_NAME).is_file():
@@ -402,6 +410,19 @@ class Gradebook:
                     "SELECT published_at, what, verdict FROM published ORDER BY number"
                 )
             ]
+
+    def last_published(self, what: str | None = None) -> dict[str, Published]:
+        """The mark that each student was given last, as anything or as `what`, by student id."""
+        only, values = ("", []) if what is None else (" WHERE what = ?", [_utf8(what)])
+        with _explained(self.path):
+            return {
+                student: Published(at, as_what, Verdict.model_validate_json(text))
+                for student, at, as_what, text in self._connection.execute(
+                    "SELECT student_id, published_at, what, verdict FROM published WHERE number IN"
+                    f" (SELECT max(number) FROM published{only} GROUP BY student_id)",
+                    values,
+                )
+            }
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

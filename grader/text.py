@@ -30,6 +30,8 @@ def safe_text(text: str, limit: int) -> str:
     invisible format characters are removed; lone surrogates become U+FFFD, so
     that the result can always be written as UTF-8. What is cut ends in "…".
     """
+    if len(text) <= limit and text.replace("\n", "").replace("\t", "").isprintable():
+        return text  # as most are; what prints has none of all that
     # Four times the limit is read at most, so that the work is bounded too.
     window = text[: 4 * limit + 4096]
     cleaned = _ESCAPES.sub("", _NEWLINES.sub("\n", window))

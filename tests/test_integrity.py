@@ -341,8 +341,8 @@ def test_flags_stand_in_the_sheet_and_not_in_what_students_get_back(
         text = (results / "students" / f"{student}.json").read_text("utf-8")
         assert not {"flags", "fingerprint"} & json.loads(text).keys()
         assert "handed in:" not in text and "changed a little" not in text
-    rows = openpyxl.load_workbook(results / "scores.xlsx")["scores"].iter_rows(values_only=True)
-    header, *rest = rows
+    rows = openpyxl.load_workbook(results / "scores.xlsx")["Scores"].iter_rows(values_only=True)
+    _, header, *rest = rows
     at = header.index("flags")
     assert {str(row[0]): row[at] or "" for row in rest} == {
         student: row["flags"] for student, row in sheet(results).items()
