@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.intake.blackboard import parse_metadata, records_of
+from grader.intake.lms.blackboard import parse_metadata, records_of
 from grader.intake.entries import Entry, is_junk
 from grader.intake.names import parse_member
 

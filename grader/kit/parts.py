@@ -15,8 +15,9 @@ START = "grader.selftest.run"  # what it imports, and what that imports, is pack
 READ = ("grader/rubric.toml", "grader/selftest/images.webp", "grader/selftest/labels.txt")
 OPEN = ("grader", "grader.intake", "grader.sandbox", "grader.selftest")  # no other package is for students
 PYTHON = "grader/selftest/python.txt"
-# The grader's own starts sandboxes.
+# The grader's own start sandboxes, and read a class's download.
 WRITTEN = {
+    "grader/intake/__init__.py": b"",
     "grader/sandbox/__init__.py": b"",
     "__main__.py": b'import sys\n\nsys.exit("start selftest.py, which lies beside this file")\n',
 }

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from grader.accuracy import measure_accuracy
 from grader.errors import UserError
-from grader.intake import read_folder, read_submissions
+from grader.intake.student import read_folder
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric
 from grader.sandbox import pace
@@ -301,7 +301,7 @@ class Run:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files.items():
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        (submission,) = read_submissions(target, self._work / "packed")
+        submission, _ = read_folder(target, self._work / "packed")
         return submission
 
     def _tell_packed(self, files: dict[str, bytes]) -> None:
