@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from grader.policy import Policy
     from grader.setup import Setup
 
+# As in `grader.intake.layout`, which is imported where it is used.
+LAYOUTS = (
+    *("blackboard", "moodle", "brightspace", "gradescope", "canvas", "classroom"),
+    *("flat", "folders", "sections", "single"),
+)
 EXIT_OK, EXIT_USAGE, EXIT_GRADER_ERROR, EXIT_INTERRUPTED = 0, 2, 3, 130
 
 
@@ -72,6 +77,18 @@ def main(traceback: bool) -> None:
     "--policy", "policy_file", type=click.Path(path_type=Path), help="Deadline, late work, attempts."
 )
 @click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    help="Whose is what the download does not tell: CSV lines of a name in it and a student's id. "
+    "A group's name has a line for each member.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help="Read SOURCE as this, where it is not recognised rightly.",
+)
 @click.option("--images", metavar="mini|full|FILE", help="Test images.  [default: full]")
 @click.option("--private", metavar="FILE", help="Images that no student has seen: these decide the points.")
 @click.option(
@@ -98,6 +115,8 @@ def grade(
     rubric_file: Path | None,
     policy_file: Path | None,
     roster_file: Path | None,
+    map_file: Path | None,
+    layout: str | None,
     images: str | None,
     private: str | None,
     weights: Literal["submitted", "train", "verify"] | None,
@@ -121,6 +140,7 @@ def grade(
     """
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
+    from grader.known import known_of
     from grader.marks import changes, current
     from grader.setup import Setup
 
@@ -133,7 +153,10 @@ def grade(
     rules = rules_for(last_run(out), rubric_file, policy_file, roster_file)
     with Workdir() as workdir:
         earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
-        intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
+        known = known_of(rules.roster, map_file)
+        intake = read_source(
+            source, workdir, leave_out=out, every_attempt=earlier, layout=layout or "", known=known
+        )
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         device = _device(device)
         jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))

@@ -381,7 +381,7 @@ def test_one_persons_versions_are_one_hand_in(take: Take, files: Files) -> None:
 
 
 def test_a_class_in_flat_files_is_no_student(take: Take) -> None:
-    intake = take({f"{name}_lab8.py": work(name) for name in ("ann", "bob", "cat")})
+    intake = take({f"lab8 {name}.py": work(name) for name in ("ann", "bob", "cat")})
     (only,) = intake.submissions
     assert status(only) is Status.QUARANTINED and only.problem and "3 people" in only.problem.reason
 
@@ -422,9 +422,7 @@ OTHERS: dict[str, Files] = {
 
 @pytest.mark.parametrize("where", ["here", "in a zip", "in a folder", "beside a roster"])
 @pytest.mark.parametrize("system", OTHERS)
-def test_another_systems_download_is_recognised_wherever_it_lies(
-    take: Take, system: str, where: str
-) -> None:
+def test_another_systems_download_is_recognised_wherever_it_lies(take: Take, system: str, where: str) -> None:
     files = OTHERS[system]
     if where == "in a folder":
         files = under("download", files)

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 from grader.intake.entries import Entry
 from grader.intake.hand_in import HandIn, give_ids, id_of
 from grader.intake.limits import DOWNLOADS, NAME_CHARACTERS
-from grader.intake.lms import SYSTEMS, System, recognised
+from grader.intake.lms import SYSTEMS, recognised
+from grader.intake.lms.system import System
 from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name
 from grader.intake.people import owner
 from grader.text import safe_line
@@ -74,7 +75,7 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener, word
         boxes = {box: inside for box, inside in boxes.items() if box not in claims}
         files = [entry for entry in _files(entries) if entry.path not in boxes and entry.path not in claims]
         claimed = [entry for entry in entries if entry.top in claims]
-        if parts := _parts(files, boxes, system and _Part("", claimed, system=system), opened):
+        if parts := _parts(files, boxes, _Part("", claimed, system=system) if system else None, opened):
             left = {box: inside for box, inside in boxes.items() if box not in {part.box for part in parts}}
             return _merged(parts, [*beside, *files], left, unclaimed, opened, source_name)
         if lone and _is_hand_in_folder(entries):
@@ -176,9 +177,9 @@ def _parts(
 ) -> list[_Part]:
     """The downloads, or the sections, that lie at this level; none where it is one student's or students'.
 
-    `here` are the files of a download that are not in a folder of their own. What is in a zip or a folder says
-    little where it may be a student's, who could forge a class in it: so either what the LMS called it speaks
-    for it too, or that all that lies here, or most, is of the kind.
+    `here` is a download whose files lie at this level themselves. What is in a zip or a folder says little
+    where it may be a student's, who could forge a class in it: so either what the LMS called it speaks for it
+    too, or that all that lies here, or most, is of the kind.
     """
     filled = {box: inside for box, inside in boxes.items() if _is_archive(box) or len(inside) > 1}
     filled |= {box: inside for box, inside in boxes.items() if inside[0].depth}

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from grader.intake.entries import Entry
 from grader.intake.names import (
     is_answers_name,
-    is_code_name,
     is_exact_lab_name,
     is_weights_name,
 )

@@ -257,7 +257,9 @@ def _one_student(
             hand_in.unclear = hand_in.unclear or strangers
     before = []
     if every_attempt:
-        before = [assemble(one, n, folder / f"attempt{n}", source, shape_of)[0] for n, one in enumerate(older, 1)]
+        before = [
+            assemble(one, n, folder / f"attempt{n}", source, shape_of)[0] for n, one in enumerate(older, 1)
+        ]
     if len(latest) == 1:
         return [*before, assemble(latest[0], attempt, folder, source, shape_of)[0]]
     found = [
@@ -281,5 +283,3 @@ def _strangers(group: Sequence[HandIn]) -> str:
         return ""
     shown = " and ".join(sorted(set(names.values()))[:2])
     return f"two downloads have this id for people of other names, {shown}: grade these downloads apart"
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -46,11 +46,11 @@ def attribute(hand_ins: Sequence[HandIn], known: Known) -> tuple[list[HandIn], l
     used: set[str] = set()
     found: list[HandIn] = []
     for hand_in in hand_ins:
-        name = next((name for name in _names(hand_in) if name in named), None)
-        if name is None:
+        name = next((name for name in _names(hand_in) if name in named), "")
+        used.add(name)
+        if not name:
             found += class_list.attribute(hand_in) if known.roster else [hand_in]
             continue
-        used.add(name)
         if len(carriers[name]) > 1:
             which = ", ".join(sorted(carriers[name])[:4])
             hand_in.unclear = f"--map names {safe_line(name, 60)}, which several carry here: {which}"
@@ -61,7 +61,7 @@ def attribute(hand_ins: Sequence[HandIn], known: Known) -> tuple[list[HandIn], l
     for hand_in in found:
         flawed = hand_in.denied or any(entry.flaw for entry in hand_in.entries[:1])
         if hand_in.unclear and "--map" not in hand_in.unclear and not flawed:
-            first = safe_line(next(iter(_names(hand_in))), 60)
+            first = safe_line(_names(hand_in)[0], 60)
             hand_in.unclear = f"{hand_in.unclear}; {_RESOLVE}: {first},ID"
     notes = [f"nobody can tell whose {unclear} of these are: they get no mark; {_RESOLVE}"] if unclear else []
     if idle := sorted(named.keys() - used):
@@ -75,7 +75,7 @@ def attribute(hand_ins: Sequence[HandIn], known: Known) -> tuple[list[HandIn], l
 def _names(hand_in: HandIn) -> list[str]:
     """What a map may call it, the most telling first."""
     names = [*hand_in.called, hand_in.place, hand_in.student_id]
-    return list(dict.fromkeys(plain for name in names if (plain := _plain(name)))) or [""]
+    return list(dict.fromkeys(plain for name in names if (plain := _plain(name))))
 
 
 def _plain(name: str) -> str:
@@ -105,13 +105,12 @@ class _ClassList:
     def __init__(self, roster: Sequence[Person]) -> None:
         self._ids = {person.student_id: person for person in roster}
         self._groups: dict[str, list[str]] = defaultdict(list)
+        self._names: dict[str, list[str]] = defaultdict(list)
+        self._emails: dict[str, list[str]] = defaultdict(list)
         for person in roster:
-            if person.group:
-                self._groups[_squeezed(person.group)].append(person.student_id)
-        self._names = Counter(_words(person.name) for person in roster)
-        self._emails = Counter(person.email.casefold() for person in roster)
-        self._by_name = {_words(person.name): person.student_id for person in roster}
-        self._by_email = {person.email.casefold(): person.student_id for person in roster}
+            self._groups[_squeezed(person.group)].append(person.student_id)
+            self._names[_words(person.name)].append(person.student_id)
+            self._emails[person.email.casefold()].append(person.student_id)
 
     def attribute(self, hand_in: HandIn) -> list[HandIn]:
         person = self._ids.get(hand_in.student_id)
@@ -128,38 +127,34 @@ class _ClassList:
             reason = f"the class list has the name {of} for this number, so it may be a group's"
             return [replace(hand_in, unclear=reason, student_id=f"{hand_in.student_id} ({hand_in.name})")]
         if hand_in.told_by == "name" and not hand_in.group:
-            return [self._by(hand_in, _words(hand_in.name), self._names, self._by_name, hand_in.name)]
+            return [_only(hand_in, self._names.get(_words(hand_in.name), []), hand_in.name)]
         if hand_in.told_by == "email" and hand_in.email and not person:
-            address = hand_in.email.casefold()
-            if address in self._emails or hand_in.student_id == hand_in.email:
-                return [self._by(hand_in, address, self._emails, self._by_email, hand_in.email)]
+            found = self._emails.get(hand_in.email.casefold(), [])
+            if found or hand_in.student_id == hand_in.email:
+                return [_only(hand_in, found, hand_in.email)]
         return [hand_in]
 
-    @staticmethod
-    def _by(
-        hand_in: HandIn, key: object, counts: Mapping[object, int], ids: Mapping[object, str], shown: str
-    ) -> HandIn:
-        """The hand-in of the one person of the class list who has this; unclear where that is not one."""
-        count = counts[key] if key in counts else 0
-        if count == 1:
-            # Two numbers under one name stay in doubt: one may be of somebody who is not on the list.
-            if hand_in.unclear and hand_in.student_id != hand_in.name:
-                return hand_in
-            return replace(hand_in, student_id=ids[key], unclear="")
-        who = f"{count} people" if count else "nobody"
-        return replace(hand_in, unclear=f"{who} of the class list goes by {safe_line(shown, 60)}")
+
+def _only(hand_in: HandIn, found: Sequence[str], shown: str) -> HandIn:
+    """The hand-in of the one student who was found; unclear where that is not one."""
+    if len(found) == 1:
+        # Two numbers under one name stay in doubt: one may be of somebody who is not on the list.
+        is_doubtful = hand_in.unclear and hand_in.student_id != hand_in.name
+        return hand_in if is_doubtful else replace(hand_in, student_id=found[0], unclear="")
+    who = f"{len(found)} people" if found else "nobody"
+    return replace(hand_in, unclear=f"{who} of the class list goes by {safe_line(shown, 60)}")
 
 
 def _agree(one: str, other: str) -> bool:
     """Whether two names may be one person's: they share a word, or one is not known."""
-    first, second = set(_words(one)), set(_words(other))
+    first, second = set(_words(one).split()), set(_words(other).split())
     return not first or not second or bool(first & second) or _squeezed(one) == _squeezed(other)
 
 
-def _words(name: str) -> tuple[str, ...]:
+def _words(name: str) -> str:
     """A name's words, whatever their order: "Lee, Ann" is "Ann Lee"."""
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return tuple(sorted(folded.replace(",", " ").split()))
+    return " ".join(sorted(folded.replace(",", " ").split()))
 
 
 def _squeezed(name: str) -> str:

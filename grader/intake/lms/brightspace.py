@@ -48,7 +48,9 @@ class Part(NamedTuple):
 def part_of(name: str) -> Part | None:
     """Take the name of a folder or a file at the top apart, or None where Brightspace did not write it."""
     numbers = _NUMBERS.match(name)
-    time = _TIME.search(name, numbers.end() - 3) if numbers else None  # the first: what follows is a student's
+    time = (
+        _TIME.search(name, numbers.end() - 3) if numbers else None
+    )  # the first: what follows is a student's
     if not numbers or not time:
         return None
     who = name[numbers.end() : time.start()].strip()

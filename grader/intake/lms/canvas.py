@@ -4,8 +4,8 @@
     <name>[_LATE]_<user>_text.html, …_link.html       what was typed instead
     [LATE_]anon_<letters>_<file>_<name of the file>   where grading is anonymous
 
-The name is the sortable one in lower case, without blanks and marks; for a group's work it is the group's, and
-the number one member's. Only the current attempt is there, and its time is not.
+The name is the sortable one in lower case, without blanks and marks; for a group's work it is the group's,
+and the number one member's. Only the current attempt is there, and its time is not.
 """
 
 from __future__ import annotations
@@ -131,9 +131,7 @@ class _Canvas:
                     name = plain_name(part.original, originals)
                     seen_twice = name in seen
                     seen.add(name)
-                    hand_in.entries.append(
-                        replace(entry, path=entry.path if seen_twice else name)
-                    )
+                    hand_in.entries.append(replace(entry, path=entry.path if seen_twice else name))
             elif part.original == "text.html":
                 hand_in.entries += typed_in(entry, "Canvas", hand_in.remarks)
             else:

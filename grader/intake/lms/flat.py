@@ -1,6 +1,6 @@
 """Files of many students in one folder, each with its student's id before the name that the lab asks for.
 
-    12210003_lab8.py  12210003_classifier.safetensors  12210003_answers.md
+12210003_lab8.py  12210003_classifier.safetensors  12210003_answers.md
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class _Flat:
                 strays.append(stray)
             elif is_code_name(entry.path):
                 strays.append(HandIn(id_of(entry.path), [entry], unclear="no student's id begins its name"))
-        return [HandIn(id_of(student), own, place=student) for student, own in sorted(people.items())] + strays
+        return [
+            HandIn(id_of(student), own, place=student) for student, own in sorted(people.items())
+        ] + strays
 
 
 def _starts(name: str, students: Collection[str]) -> list[str]:

@@ -1,9 +1,12 @@
 """When the last commit of a clone was made, read without git.
 
-A `.git` that came from elsewhere is hostile: its configuration and its hooks can make git start programs, fetch
-from hosts, and read files outside it. So git is not run on it. What is read here are a reference, one object and
-an index, within limits, no link followed; nothing is checked out, and a repository in another form (linked
-worktrees, alternates, reftables, a commit that is stored as a difference) tells no time.
+A `.git` that came from elsewhere is hostile: its configuration and its hooks can make git start programs,
+fetch from hosts, and read files outside it. So git is not run on it. What is read here are a reference, one
+object and an index, within limits, no link followed; nothing is checked out. A repository in another form
+(linked worktrees, alternates, reftables, a commit that is stored as a difference) tells no time.
+
+The commit that is checked out is graded, not the last one before a deadline: a commit's date is what its
+author says, so to choose by it would let anybody choose. Who wants another one checks it out before grading.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ def is_clone(folder: str) -> bool:
 
 
 def committed_at(folder: str) -> datetime | None:
-    """When the commit that is checked out was made, as its author's clock had it; None where that is not told."""
+    """When the commit that is checked out was made, by its author's clock; None where that is not told."""
     git = Path(folder) / ".git"
     try:
         name = _head(git)

@@ -50,7 +50,7 @@ def part_of(name: str) -> Part | None:
         return None
     number, kind = parts[1], parts[3]
     is_number = number.isascii() and number.isdecimal() and len(number) <= 20
-    if number and not is_number or not (kind.isascii() and kind.isalnum() and kind.islower()):
+    if (number and not is_number) or not (kind.isascii() and kind.isalnum() and kind.islower()):
         return None
     return Part(parts[0], number, kind, parts[4] if len(parts) > 4 else "")
 

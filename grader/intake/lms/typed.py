@@ -28,9 +28,7 @@ def typed(text: str, lms: str) -> list[Entry]:
     if not answer_heads(text):
         return []
     raw = text.encode("utf-8", "replace")
-    return [
-        Entry(f"answers typed into {lms}.txt", len(raw), len(raw), opener=lambda: io.BytesIO(raw))
-    ]
+    return [Entry(f"answers typed into {lms}.txt", len(raw), len(raw), opener=lambda: io.BytesIO(raw))]
 
 
 def typed_in(entry: Entry, lms: str, remarks: list[str]) -> list[Entry]:
