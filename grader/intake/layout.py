@@ -115,7 +115,7 @@ def _forced(word: str, entries: Sequence[Entry], source_name: str, opened: Opene
                 break
         else:
             system = next(system for system in SYSTEMS if system.word == word)
-            if claims := system.claims({entry.top for entry in entries}, entries):
+            if claims := system.claims({entry.top for entry in entries}, entries, sure=True):
                 part = _Part("", [entry for entry in entries if entry.top in claims], system=system)
                 left = {box: inside for box, inside in boxes.items() if box not in claims}
                 others = [entry for entry in files if entry.path not in claims]

@@ -126,7 +126,7 @@ def read_source(
 
 def _is_member(name: str) -> bool:
     """Whether an LMS named this, with a student in it."""
-    return any(system.claims({name}) for system in DOWNLOADS)
+    return any(system.claims({name}, sure=True) for system in DOWNLOADS)
 
 
 def _path_within(source: Path, folder: Path | None) -> str:

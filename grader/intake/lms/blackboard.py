@@ -113,7 +113,9 @@ class Record:
 class _Blackboard:
     word, kind, basis, fewest = "blackboard", "Blackboard's download", "the names of its files", 1
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         folders = {entry.top for entry in entries if entry.is_folder or entry.depth}
         members = {name: parse_member(name) for name in names if name not in folders}
         return {name: member.head for name, member in members.items() if member}

@@ -71,7 +71,9 @@ class _Brightspace:
     word, kind, fewest = "brightspace", "Brightspace's download", 1
     basis = "names with a person and a time"
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         parts = {name: part_of(name) for name in names}
         found = {name: part.who for name, part in parts.items() if part}
         return found | dict.fromkeys({"index.html"} & set(names), "") if found else {}

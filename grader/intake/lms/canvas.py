@@ -98,13 +98,17 @@ class _Canvas:
     word, kind, fewest = "canvas", "Canvas's download", 2
     basis = "files named after a person, the person's number and the file's"
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         """Only several people's are believed, and where work is among them: a run's pictures are named so."""
         folders = {entry.top for entry in entries if entry.is_folder or entry.depth}
         parts = {name: part for name in names if name not in folders and (part := part_of(name))}
         called = {part.name or part.user for part in parts.values()}
         is_work = any(is_code_name(name) or is_weights_name(name) for name in parts)
-        return {name: part.user for name, part in parts.items()} if is_work and len(called) > 1 else {}
+        return (
+            {name: part.user for name, part in parts.items()} if sure or (is_work and len(called) > 1) else {}
+        )
 
     def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
         people: dict[str, list[tuple[Part, Entry]]] = defaultdict(list)

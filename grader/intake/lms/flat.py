@@ -26,11 +26,13 @@ class _Flat:
     word, kind, fewest = "flat", "files named after students", 2
     basis = "an id, an underscore, and the name that the lab asks for"
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         folders = {entry.top for entry in entries if entry.is_folder or entry.depth}
         files = [name for name in names if name not in folders]
         students = {student for name in files if (student := _owner_of_code(name))}
-        if len(students) < 2 or any(is_exact_lab_name(name) for name in files):
+        if not students or (len(students) < 2 and not sure) or any(is_exact_lab_name(name) for name in files):
             return {}
         found = {}
         for name in files:

@@ -68,6 +68,7 @@ def _read(git: Path, *parts: str, limit: int) -> bytes:
         folder = folder / part
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise OSError("not a folder")
+    os.lstat(folder / parts[-1])  # raises FileNotFoundError
     with open_regular(str(folder / parts[-1])) as file:
         raw = file.read(limit + 1)
     if len(raw) > limit:

@@ -116,11 +116,13 @@ class _Gradescope:
     word, kind, fewest = "gradescope", "Gradescope's export", 1
     basis = f"{METADATA} and folders named after it"
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         found = {name: name for name in names if _FOLDER.fullmatch(name)}
         if METADATA in names:
             return found | {METADATA: ""} if found else {}
-        return found if len(found) > 1 and all(len(name) > 14 for name in found) else {}
+        return found if sure or (len(found) > 1 and all(len(name) > 14 for name in found)) else {}
 
     def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
         folders: dict[str, list[Entry]] = defaultdict(list)
@@ -144,8 +146,8 @@ def _hand_ins(folder: str, inside: list[Entry], record: object, missing: str) ->
     """One for each submitter."""
     whole = HandIn(folder, inside, called=(folder,))
     submitters = _get(record, "submitters")
-    people = submitters[:_MOST_SUBMITTERS] if isinstance(submitters, list) else []
-    if not people:
+    people = [one for one in submitters if isinstance(one, dict)] if isinstance(submitters, list) else []
+    if not people or len(people) > _MOST_SUBMITTERS:
         whole.unclear = missing if record is None else f"{METADATA} names no submitter of it"
         return [whole]
     whole.submitted_at = _moment(_get(record, "created_at"))

@@ -59,7 +59,9 @@ class _Moodle:
     word, kind, fewest = "moodle", "Moodle's download", 1
     basis = "names with a number and assignsubmission"
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         parts = {name: part_of(name) for name in names if _MARK in name}
         return {name: part.who for name, part in parts.items() if part}
 

@@ -28,11 +28,14 @@ class System(Protocol):
     def fewest(self) -> int:
         """The number of people whose names are needed to recognise it; more than 1 where names say little."""
 
-    def claims(self, names: Collection[str], entries: Sequence[Entry] = ()) -> dict[str, str]:
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
         """Of the names in one folder those that this LMS wrote, each with the person or group in it.
 
         A file of the LMS's own, such as its list of the submissions, is nobody's: "". `entries` is what lies
-        in the folder, where that is known. Names are hostile, and any number of any length takes linear time.
+        in the folder, where that is known; `sure`: a person has said that it is this LMS's. Names are
+        hostile, and any number of any length takes linear time.
         """
 
     def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
