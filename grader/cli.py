@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from grader.policy import Policy
     from grader.setup import Setup
 
+# As in `grader.intake.layout`, which is imported where it is used.
+LAYOUTS = (
+    *("blackboard", "moodle", "brightspace", "gradescope", "canvas", "classroom"),
+    *("flat", "folders", "sections", "single"),
+)
 EXIT_OK, EXIT_USAGE, EXIT_GRADER_ERROR, EXIT_INTERRUPTED = 0, 2, 3, 130
 
 
@@ -76,6 +81,18 @@ def main(traceback: bool) -> None:
 )
 @click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
 @lab_option
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    help="Whose is what the download does not tell: CSV lines of a name in it and a student's id. "
+    "A group's name has a line for each member.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help="Read SOURCE as this, where it is not recognised rightly.",
+)
 @click.option("--images", metavar="mini|full|FILE", help="Test images.  [default: full]")
 @click.option("--private", metavar="FILE", help="Images that no student has seen: these decide the points.")
 @click.option(
@@ -102,6 +119,8 @@ def grade(
     policy_file: Path | None,
     roster_file: Path | None,
     lab: str | None,
+    map_file: Path | None,
+    layout: str | None,
     images: str | None,
     private: str | None,
     weights: Literal["submitted", "train", "verify"] | None,
@@ -127,6 +146,7 @@ def grade(
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
     from grader.intake.names import expecting
+    from grader.known import known_of
     from grader.marks import changes, current
     from grader.setup import Setup
 
@@ -156,8 +176,11 @@ def grade(
         if only or last is None:  # then it is certain that something will be measured
             engine.start(setup_for(most), most)
         earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
+        known = known_of(rules.roster, map_file)
         with expecting(rules.lab):
-            intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
+            intake = read_source(
+                source, workdir, leave_out=out, every_attempt=earlier, layout=layout or "", known=known
+            )
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         jobs = min(most, len(chosen))
         setup = setup_for(jobs)

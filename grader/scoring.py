@@ -67,6 +67,8 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
         section=attempt.section,
         attempt=attempt.attempt,
         submitted_at=attempt.submitted_at,
+        late=attempt.late,
+        group=attempt.group,
         status=status,
         reason=reason,
         total=total,

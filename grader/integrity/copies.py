@@ -52,13 +52,13 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
     for at, verdict in enumerate(verdicts):
         files.setdefault(verdict.fingerprint.weights_sha256, set()).add(at)
     files.pop("", None)
-    flagged, of_texts = [], texts.flags_of(verdicts)
+    flagged, of_texts, mates = [], texts.flags_of(verdicts), texts.group_mates(verdicts)
     for me, verdict in enumerate(verdicts):
         flags = [flag for flag in verdict.flags if flag.kind not in ("copy", "copied_code", "copied_answers")]
-        same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me}
+        same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me} - mates[me]
         if same_file:
             flags.append(_flag("the very file of weights", same_file, verdicts))
-        others = {at: values for at, values in found[me].items() if at not in same_file}
+        others = {at: values for at, values in found[me].items() if at not in same_file | mates[me]}
         if others:
             flags.append(_flag(f"much the same network ({_figures(others)})", others.keys(), verdicts, SEED))
         flags += of_texts[me]

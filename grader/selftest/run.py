@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from grader.errors import UserError
-from grader.intake import read_folder, read_submissions
 from grader.intake.names import expecting
+from grader.intake.student import read_folder
 from grader.lab import Lab, load_lab
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric
@@ -263,7 +263,7 @@ class Run:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files.items():
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        (submission,) = read_submissions(target, work / "packed")
+        submission, _ = read_folder(target, work / "packed")
         return submission
 
     def _tell_packed(self, files: dict[str, bytes]) -> None:
