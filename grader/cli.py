@@ -123,7 +123,7 @@ def grade(
     from grader.engines.local import Engine
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
-    from grader.marks import changes, current
+    from grader.marks import changes, standing
     from grader.setup import Setup
 
     if warning := BACKENDS[sandbox].warning:
@@ -157,7 +157,7 @@ def grade(
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
-            before = current(book)
+            before = standing(book)
             todo = _begin(
                 book, str(source), rules._replace(told=told | setup.told()), setup, chosen, again=bool(only)
             )
@@ -169,10 +169,12 @@ def grade(
             try:
                 _grade(todo, setup, jobs, book, engine)
             finally:  # what is graded is written, also when somebody pressed Ctrl-C
-                verdicts = current(book)
+                after = standing(book)
+                verdicts = after.marks
                 if verdicts:
                     write_results(verdicts, rules.rubric, out, as_json)
-                show_changes(changes(before, verdicts))
+                if not after.gives_as(before):
+                    show_changes(changes(before.marks, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
 
