@@ -154,13 +154,12 @@ def grade(
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         jobs = min(most, len(chosen))
         setup = setup_for(jobs)
+        rules = rules._replace(told=told | setup.told())
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
             before = standing(book)
-            todo = _begin(
-                book, str(source), rules._replace(told=told | setup.told()), setup, chosen, again=bool(only)
-            )
+            todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
             if unchanged := len(chosen) - len(todo):
                 _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
             if setup.weights != "submitted" and todo:
