@@ -147,7 +147,7 @@ def grade(
     from grader.intake import read_source
     from grader.intake.names import expecting
     from grader.known import known_of
-    from grader.marks import changes, current
+    from grader.marks import changes, standing
     from grader.setup import Setup
 
     if warning := BACKENDS[sandbox].warning:
@@ -184,13 +184,12 @@ def grade(
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         jobs = min(most, len(chosen))
         setup = setup_for(jobs)
+        rules = rules._replace(told=told | setup.told())
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
-            before = current(book)
-            todo = _begin(
-                book, str(source), rules._replace(told=told | setup.told()), setup, chosen, again=bool(only)
-            )
+            before = standing(book)
+            todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
             if unchanged := len(chosen) - len(todo):
                 _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
             if setup.weights != "submitted" and todo:
@@ -199,10 +198,12 @@ def grade(
             try:
                 _grade(todo, setup, jobs, book, engine)
             finally:  # what is graded is written, also when somebody pressed Ctrl-C
-                verdicts = current(book)
+                after = standing(book)
+                verdicts = after.marks
                 if verdicts:
                     write_results(verdicts, rules.rubric, out, as_json)
-                show_changes(changes(before, verdicts))
+                if not after.gives_as(before):
+                    show_changes(changes(before.marks, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
 

@@ -258,11 +258,13 @@ class Gradebook:
 
     def record(self, seen: Seen, evidence: Evidence) -> None:
         """Keep what of `evidence` was not known of the attempt before, at once and for good."""
-        old = seen.evidence
+        old = {} if seen.evidence.failure else seen.evidence.parts
+        new = {name: part for name, part in evidence.parts.items() if old.get(name) != part}
+        if not new and not evidence.failure:
+            return
         with self._transaction():
-            for name, part in evidence.parts.items():
-                if old.failure or old.parts.get(name) != part:
-                    self._add(seen.submission, name, part.rests_on, _json(part))
+            for name, part in new.items():
+                self._add(seen.submission, name, part.rests_on, _json(part))
             if evidence.failure:
                 self._add(seen.submission, "failure", "", json.dumps(evidence.failure))
 

@@ -202,10 +202,37 @@ def class_marks(
     return found
 
 
+class Standing(NamedTuple):
+    """What everybody's mark rests on at some moment."""
+
+    run: Run | None
+    attempts: Mapping[str, Sequence[Seen]]
+    decisions: Mapping[str, Sequence[Decision]]
+
+    @property
+    def marks(self) -> list[Verdict]:
+        """Everybody's. Empty where there was no run."""
+        return class_marks(self.run, self.attempts, self.decisions) if self.run else []
+
+    def gives_as(self, other: Standing) -> bool:
+        """Whether all marks are the same as `other`'s, for what they rest on is."""
+        return self._basis == other._basis
+
+    @property
+    def _basis(self) -> object:
+        rules = self.run and (self.run.rubric, self.run.policy, self.run.roster)
+        evidence = {id_: [one.evidence for one in several] for id_, several in self.attempts.items()}
+        return rules, evidence, self.decisions
+
+
+def standing(book: Gradebook) -> Standing:
+    """As the book is now."""
+    return Standing(next(iter(book.runs()[-1:]), None), book.attempts(), book.decisions())
+
+
 def current(book: Gradebook) -> list[Verdict]:
     """Everybody's mark as the book stands now. Empty where there was no run."""
-    runs = book.runs()
-    return class_marks(runs[-1], book.attempts(), book.decisions()) if runs else []
+    return standing(book).marks
 
 
 class Change(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grader.engines.local import grade_all
+from grader.engines.local import Engine
 from grader.evidence import attempt_of
 from grader.sandbox import Sandbox, StudentFailure
 from grader.sandbox.bubblewrap import Bubblewrap
@@ -116,8 +116,9 @@ def evidence(
 
 def verdicts_of(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> Iterator[Verdict]:
     """The submissions graded by the local engine."""
-    for one in grade_all([(submission, None) for submission in submissions], setup, jobs=jobs):
-        yield score(setup.rubric, one)
+    with Engine() as engine:
+        for one in engine.measure([(submission, None) for submission in submissions], setup, jobs=jobs):
+            yield score(setup.rubric, one)
 
 
 def calls_of(patch: pytest.MonkeyPatch, owner: object, name: str) -> list[tuple[Any, ...]]:

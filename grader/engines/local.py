@@ -36,7 +36,7 @@ class Engine:
     """Processes that measure submissions, started as they are needed; use it as a context manager."""
 
     def __init__(self) -> None:
-        self._context: BaseContext | None = None
+        self._expected = 0  # jobs, when it was started
         self._pool: list[_Job] = []
 
     def __enter__(self) -> Engine:
@@ -49,10 +49,10 @@ class Engine:
     def start(self, setup: Setup, jobs: int) -> None:
         """Start what takes long to start, before it is known what there is to be measured."""
         BACKENDS[setup.sandbox].prepare()
-        self._context = _context(jobs)
+        self._expected, context = jobs, _context(jobs)
         if jobs == 1:
-            self._pool.append(_Job(self._context, setup))
-        elif self._context.get_start_method() == "forkserver":
+            self._pool.append(_Job(context, setup))
+        elif context.get_start_method() == "forkserver":
             forkserver.ensure_running()
 
     def measure(self, works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evidence]:
@@ -62,16 +62,14 @@ class Engine:
         ends as a failure of the grader's. Raises `UserError` where a job cannot set up its bench (no sandbox
         to be had, no data): then nobody could be graded.
         """
-        if self._context is None:
-            self.start(setup, jobs)
-        assert self._context is not None
         todo = deque((work, 1) for work in works)
         tries: dict[int, int] = {}
+        BACKENDS[setup.sandbox].prepare()
         for job in self._pool:
             _next(job, todo, tries)
         while todo or any(job.work for job in self._pool):
             while todo and len(self._pool) < jobs:
-                self._pool.append(_Job(self._context, setup))
+                self._pool.append(_Job(_context(self._expected or jobs), setup))
                 _next(self._pool[-1], todo, tries)
             for connection in wait([job.connection for job in self._pool if job.work]):
                 job = next(job for job in self._pool if job.connection is connection)
@@ -95,12 +93,6 @@ class Engine:
                     raise answer
                 _next(job, todo, tries)
                 yield answer
-
-
-def grade_all(works: Iterable[Work], setup: Setup, *, jobs: int) -> Iterator[Evidence]:
-    """`Engine.measure` with an engine of its own."""
-    with Engine() as engine:
-        yield from engine.measure(works, setup, jobs=jobs)
 
 
 class _Job:
