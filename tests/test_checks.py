@@ -767,7 +767,7 @@ def test_arithmetic_that_is_wrong_is_never_right_by_luck(monkeypatch: pytest.Mon
                 return self.count(*args)
             return self.size(*args, *(1, 0)[len(args) - 2 :])
 
-    items = {item.name: item.function for item in session_module._collected().items}
+    items = {item.name: item.function for item in session_module._collected(LAB).items}
     sizes: list[Callable[[int, int, int, int], int]] = [
         lambda i, k, s, p: (i - k) // s + 1,
         lambda i, k, s, p: (i + p - k) // s + 1,
@@ -920,4 +920,4 @@ def test_a_submission_leaves_no_student_behind(sandbox: Sandbox) -> None:
     student: Student
     with sandbox.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))) as student:
         run_checks(LAB, student, 1)
-    assert not hasattr(session_module._collected(), "_student")
+    assert not hasattr(session_module._collected(LAB), "_student")

@@ -449,7 +449,7 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
 # instructors or the two processes alone; of the texts, what is looked for, or a part of what is told.
 NOT_TOLD_BY = (
     *("budget.py", "rubric.py", "scoring.py", "toml_records.py"),
-    *("host.py", "torchvision_shim.py"),
+    *("host.py", "torchvision_shim.py", "grader/lab.py"),
 )
 NOT_TOLD = """\
 (no name)
@@ -493,7 +493,8 @@ lines 7 to 7 are a merge conflict
 logits that fit the labels given, by image
 not late
 nothing was learnt
-no lab8.py or lab8.ipynb was found7
+minutes for 10,000 test images on one core
+no 7.py or 7.ipynb was found7
 of another shape
 pickled in a way that
 selftest.py [task ...]
@@ -647,11 +648,11 @@ def test_what_is_hidden_cannot_be_packed_by_mistake(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("module", ["checks.lenet", "checks", "measure", "own_images"])
 def test_of_a_lab_only_what_it_calls_public_is_packed(module: str, tmp_path: Path) -> None:
-    shutil.copytree(LAB.folder, tmp_path / "lab", ignore=shutil.ignore_patterns("__pycache__"))
-    file = tmp_path / "lab" / "selftest" / "checks.py"
-    file.write_text(f"import grader.labs.lab.{module}\n{file.read_text('utf-8')}", encoding="utf-8")
-    moved = LAB.model_copy(update={"folder": tmp_path / "lab"})
-    with pytest.raises(UserError, match=rf"needs grader\.labs\.lab\.{module}: .* it calls public: selftest"):
+    shutil.copytree(LAB.folder, tmp_path / "lab8", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / "lab8" / "selftest" / "checks.py"
+    file.write_text(f"import grader.labs.lab8.{module}\n{file.read_text('utf-8')}", encoding="utf-8")
+    moved = LAB.model_copy(update={"folder": tmp_path / "lab8"})
+    with pytest.raises(UserError, match=rf"needs grader\.labs\.lab8\.{module}: .* it calls public: selftest"):
         parts.pack_parts("3.11", moved)
 
 

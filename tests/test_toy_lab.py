@@ -223,6 +223,22 @@ def test_a_folder_that_is_no_lab_is_refused(
         load_lab(tmp_path / name)
 
 
+def test_a_self_test_of_other_checks_is_refused(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    selftest = load_lab(course / "toy").part("selftest")
+    first, second = selftest.CHECKS
+    words = ("build", "assignment", "--lab", "toy")
+    monkeypatch.setattr(selftest, "CHECKS", [first._replace(id="tokens_word"), second])
+    told = run(course, monkeypatch, *words)
+    assert "selftest.py:16: no hidden check is called tokens_word: fix its spelling" in told
+    monkeypatch.setattr(selftest, "CHECKS", [second])
+    assert "checks.py:11: the self-test has no check for tokens_words" in run(course, monkeypatch, *words)
+
+
+def test_pictures_make_no_test_set_for_it(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = run(course, monkeypatch, "images", "make", ".", "--out", "own.npz", "--lab", "toy")
+    assert told == "error: toy has no own_images.py: its test sets are not made from pictures"
+
+
 def test_a_sandbox_is_told_the_contract_and_no_more(course: Path) -> None:
     lab = load_lab(course / "toy")
     assert lab.contract == Contract(module="toy", functions=("tokens", "language"))

@@ -99,6 +99,7 @@ def generate(
     lab = lab or load_lab()
     rubric_file = rubric_file or lab.rubric
     rubric = load_rubric(rubric_file, lab.check_places())
+    _same_selftest(lab)
     module = lab.contract.module
     code, english = solution_dir / f"{module}.py", solution_dir / "student_readme.md"
     chinese = solution_dir / "student_readme.zh.md"
@@ -161,6 +162,19 @@ def _chinese_answer_sheet(rubric: Rubric, file: Path) -> str:
             raise UserError(f"{where}: {question.id} has no text_zh: add the question in Chinese")
         parts += [f"## 问题 {number}", f"> {question.text_zh}", "请在此处写下你的答案。"]
     return "\n\n".join(parts) + "\n"
+
+
+def _same_selftest(lab: Lab) -> None:
+    """Raise `UserError` where the self-test has other checks than the hidden ones."""
+    places = lab.check_places()
+    public = {check.id: check.run.__code__ for check in lab.part("selftest").CHECKS}
+    for id, code in public.items():
+        if id not in places:
+            where = f"{code.co_filename}:{code.co_firstlineno}"
+            raise UserError(f"{where}: no hidden check is called {id}: fix its spelling, or remove it")
+    for id, place in places.items():
+        if id not in public:
+            raise UserError(f"{place}: the self-test has no check for {id}: add one to its CHECKS")
 
 
 def _same_questions(file: Path, rubric_file: Path) -> None:

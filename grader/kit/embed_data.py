@@ -1,5 +1,5 @@
 """Packs the small part of both data sets into grader/data/, and of CIFAR-10's test images another small
-part into the students' self-test: `python -m grader.kit.embed_data`.
+part into lab8's self-test: `python -m grader.kit.embed_data`.
 
 Takes the complete data from the cache (`grader data fetch`), so it is run by hand
 and seldom. Lossless WebP is the smallest of the simple forms: 5.5 MB in all, against
@@ -15,10 +15,11 @@ import numpy as np
 from PIL import Image
 
 from grader.datasets import CLASSES, DATA_SETS, EMBEDDED, Split, load, sha256
+from grader.lab import LABS
 from grader.sheets import Bytes, to_sheet
 
 PER_CLASS: dict[Split, int] = {"train": 200, "test": 100}
-SELFTEST = EMBEDDED.parent / "selftest"
+SELFTEST = LABS / "lab8" / "selftest"
 SELFTEST_PER_CLASS = 40  # the next ones after those of grader/data/
 
 

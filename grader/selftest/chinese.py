@@ -105,7 +105,7 @@ _PATTERNS = {
     "*: expected *, got *": "*：应为 *，得到 *",
     "the shape of *": "* 的形状",
     "there is *: is it meant?": "有一个 *：是想写它吗？",
-    "train_classifier has a `yield`, so calling it trains nothing: use return": "train_classifier 中有 yield，调用它并不会训练：请用 return",
+    "* has a `yield`, so calling it trains nothing: use return": "* 中有 yield，调用它并不会训练：请用 return",
     "* gave numbers that are not finite": "* 给出了非有限的数",
     "* gave a tensor without numbers": "* 给出了空张量",
     "* is zero throughout": "* 全为零",
@@ -274,7 +274,7 @@ _PATTERNS = {
     "not a safetensors file (*)": "不是 safetensors 文件（*）",
     "not a file that torch.save wrote": "不是 torch.save 写出的文件",
     "it does not fit into the scratch space (*)": "工作目录放不下它（*）",
-    "the weights do not fit classifier(): *": "权重与 classifier() 不吻合：*",
+    "the weights do not fit *(): *": "权重与 *() 不吻合：*",
     # the code
     "* in * is of type *, not a function": "* 在 * 中是 * 类型，不是函数",
     "*: * at the top level that changes * was not run": "*：顶层有*没有运行，它会改变 *",

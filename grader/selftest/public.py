@@ -23,7 +23,7 @@ from grader.types import CheckOutcome, Outcome
 STUB = re.compile(r"NotImplementedError(?:: Task \w+: write \w+)?(?: \(|$)")  # the template's, or a bare one
 ANSWERS, WEIGHTS = "answers", "weights"  # tasks that there may be in any lab
 
-Run = Callable[[Student], str | None]  # raises CheckFailed; may return a hint on what is right
+Run = Callable[[Student], str | None]  # a function: raises CheckFailed; may return a hint on what is right
 
 
 class Check(NamedTuple):

@@ -31,6 +31,7 @@ from hostile_uploads import UPLOADS
 from grader.checks._session import _collected
 from grader.cli import main
 from grader.evidence import seed_of
+from grader.lab import load_lab
 from grader.sandbox import StudentFailure
 from grader.types import Outcome
 
@@ -215,7 +216,7 @@ def answers_in_the_files_name(folder: Path, lane: Any) -> None:
         told.append("-".join(np.base_repr(n, 36) for n in np.atleast_1d(value)))
         return value
 
-    for item in _collected().items:
+    for item in _collected(load_lab()).items:
         if item.name.startswith("conv_"):
             item.function(SimpleNamespace(call=call), random.Random(f"{seed} {item.name}"))
     code.rename(folder / f"lab8_{'_'.join(told)}.py")

@@ -12,5 +12,4 @@ LAB = Lab(
     contract=Contract(module="toy", functions=("tokens", "language")),
     checks=("checks.py",),
     measured="macro-F1",
-    classes=("en", "de", "fr"),
 )
