@@ -197,9 +197,7 @@ def _show(plan: Plan, path: Path) -> None:
     )
 
 
-def _file(
-    book: Gradebook, run: Run, verdicts: Sequence[Verdict], to: str, out: Path, changed: bool
-) -> None:
+def _file(book: Gradebook, run: Run, verdicts: Sequence[Verdict], to: str, out: Path, changed: bool) -> None:
     from grader.export.files import replace_file
     from grader.export.scores import as_csv, as_json
     from grader.export.workbook import workbook

@@ -35,7 +35,6 @@ _RUN = """\
 # that a fault of the grader's is never a zero.
 set -euo pipefail
 root="${AUTOGRADER_ROOT:-/autograder}"
-rm -f "$root/results/results.json"
 cd "$root/source/kit"  # Python looks for modules where it is started
 PYTHONPATH="$PWD" exec "$root/venv/bin/python" -m grader.export.gradescope "$root"
 """
@@ -67,7 +66,7 @@ jobs:
 
 
 def gradescope_zip(rubric: Rubric) -> bytes:
-    """What Gradescope's "Configure Autograder" takes: two scripts, the kit, the rubric, the embedded images."""
+    """What Gradescope's "Configure Autograder" takes: two scripts, the kit with its images, the rubric."""
     home = Path(grader.__file__).parent
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:

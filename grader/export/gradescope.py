@@ -25,13 +25,15 @@ SHOWN = ("accuracy", "classifier_", "question_")
 _OUTPUT_CHARACTERS = 4000
 NO_SANDBOX = (
     "graded without a sandbox, for this container allows none: the submission's code ran with all rights in"
-    " it, and could read the hidden checks. Grade the download again with `grader grade` before the marks count"
+    " it, and could read the hidden checks. Grade the download with `grader grade` before the marks count"
 )
 
 
 def main(root: Path) -> int:
     """Grade what is in `submission`; the exit status. Where no mark may be given nothing is written."""
+    file = root / "results" / "results.json"
     try:
+        file.unlink(missing_ok=True)  # a mark of an earlier submission
         rubric = read_stored(Rubric, (root / "source" / RUBRIC).read_text("utf-8"))
         with Workdir() as folder:
             found = read_submissions(root / "submission", folder)
@@ -47,13 +49,11 @@ def main(root: Path) -> int:
         return 3
     if sandbox == "none":
         print(NO_SANDBOX)
-    replace_file(root / "results" / "results.json", f"{visible_json(results(verdict, sandbox))}\n".encode())
+    replace_file(file, f"{visible_json(results(verdict, sandbox))}\n".encode())
     return 0
 
 
-def _measured(
-    submission: Submission, rubric: Rubric
-) -> tuple[Evidence, Literal["bubblewrap", "none"]]:
+def _measured(submission: Submission, rubric: Rubric) -> tuple[Evidence, Literal["bubblewrap", "none"]]:
     """What was found, in a sandbox where there can be one, and in which."""
     setup = Setup(rubric=rubric, images="mini", threads=max(1, os.cpu_count() or 1))
     try:
@@ -72,7 +72,8 @@ def results(verdict: Verdict, sandbox: str) -> dict[str, Any]:
     checks = {check.id: check for check in verdict.checks}
     tests = [_test(row, checks.get(row.id)) for row in verdict.rows]
     if sandbox == "none":
-        tests.append({"name": "sandbox: none", "status": "failed", "output": NO_SANDBOX, "visibility": "hidden"})
+        told = {"name": "sandbox: none", "status": "failed", "output": NO_SANDBOX}
+        tests.append(told | {"visibility": "hidden"})
     content: dict[str, Any] = {
         "output": safe_text("\n".join([verdict.reason, *verdict.remarks]).strip(), _OUTPUT_CHARACTERS),
         "output_format": "text",

@@ -20,6 +20,7 @@ from grader.rubric import Rubric
 from grader.text import visible_json
 from grader.types import Decision, Verdict
 
+
 def write_scores(
     verdicts: Sequence[Verdict],
     rubric: Rubric,

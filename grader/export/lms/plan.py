@@ -126,7 +126,9 @@ def make_plan(
                 notes.append(f"{who}: keeps {safe_line(before, 40)} instead of {after}")
                 continue
             if choices.existing is None:
-                told = f"has {safe_line(before, 40)} there, and {after} here: say --existing keep or overwrite"
+                told = (
+                    f"has {safe_line(before, 40)} there, and {after} here: say --existing keep or overwrite"
+                )
                 problems.append(Problem("existing", who, told))
         if not same:
             cells[person.row, template.item.column] = after
