@@ -197,9 +197,7 @@ def _show(plan: Plan, path: Path) -> None:
     )
 
 
-def _file(
-    book: Gradebook, run: Run, verdicts: Sequence[Verdict], to: str, out: Path, changed: bool
-) -> None:
+def _file(book: Gradebook, run: Run, verdicts: Sequence[Verdict], to: str, out: Path, changed: bool) -> None:
     from grader.export.files import replace_file
     from grader.export.scores import as_csv, as_json
     from grader.export.workbook import workbook
@@ -240,4 +238,18 @@ def _publish(book: Gradebook, what: str, verdicts: Sequence[Verdict]) -> None:
 
 
 def _program(to: str, results: Path | None, out: Path) -> None:
-    raise NotImplementedError
+    """The grader for another system to run, by the rubric of the last run in `results`, or the usual one."""
+    from grader.export.autograder import gradescope_zip, workflow
+    from grader.export.files import replace_file
+    from grader.gradebook import last_run
+    from grader.rubric import load_rubric
+
+    if to == "github-action":
+        replace_file(out, workflow())
+        click.echo(f"{out}: put it into .github/workflows/ of the repository that holds the assignment")
+        return
+    run = last_run(results) if results else None
+    if results and not run:
+        raise UserError(f"{results}: nothing was graded into it yet: leave it out for the usual rubric")
+    replace_file(out, gradescope_zip(run.rubric if run else load_rubric()))
+    click.echo(f"{out}: upload it under Configure Autograder; it measures on the images that the kit embeds")

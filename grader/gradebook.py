@@ -217,8 +217,8 @@ class Gradebook:
                 began_at=_now(),
                 source=_utf8(source),
                 settings=json.dumps(settings),
-                rubric=_stored(rubric),
-                policy=_stored(policy),
+                rubric=stored(rubric),
+                policy=stored(policy),
             )
             for entry in roster.entries:
                 self._know(entry.student_id, entry.name)
@@ -334,8 +334,8 @@ class Gradebook:
                     began_at,
                     source,
                     json.loads(settings),
-                    _read(Rubric, rubric),
-                    _read(Policy, policy),
+                    read_stored(Rubric, rubric),
+                    read_stored(Policy, policy),
                     Roster(entries=tuple(rosters.get(number, ()))),
                 )
                 for number, began_at, source, settings, rubric, policy in self._connection.execute(
@@ -432,7 +432,7 @@ class Gradebook:
             yield
 
 
-def _stored(record: Rubric | Policy) -> str:
+def stored(record: Rubric | Policy) -> str:
     """As JSON, in which numbers are numbers, so that `_read` gets exact ones back."""
 
     def as_json(value: object) -> object:
@@ -441,7 +441,7 @@ def _stored(record: Rubric | Policy) -> str:
     return json.dumps(record.model_dump(exclude_unset=True), default=as_json, ensure_ascii=False)
 
 
-def _read(kind: type[_Kept], text: str) -> _Kept:
+def read_stored(kind: type[_Kept], text: str) -> _Kept:
     return kind.model_validate(json.loads(text, parse_float=Decimal))
 
 
@@ -542,8 +542,8 @@ def _take_over(
             began_at=at,
             source=str(path),
             settings=json.dumps(settings),
-            rubric=_stored(load_rubric()),
-            policy=_stored(Policy()),
+            rubric=stored(load_rubric()),
+            policy=stored(Policy()),
         )
         book._add(book._see(attempt), "given", "", _json(verdict))
 

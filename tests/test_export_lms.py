@@ -48,13 +48,13 @@ BLACKBOARD_TABS = codecs.BOM_UTF16_LE + (
     '"吴"\t"帆"\t"wufan"\t""\t""\t"HTML"\r\n'
 ).encode("utf-16-le")
 CANVAS = (
-    "Student,ID,SIS User ID,SIS Login ID,Section,Lab 8 (4411),Quiz (7),Final Score\r\n"
-    "    Points Possible,,,,,104,10,(read only)\r\n"
-    '"Zhang, San",5512,s001,zhangsan,CS1-A,,9,\r\n'
-    "Li Si,5513,s002,lisi,CS1-A,-,,\r\n"
-    '"Wu, Fan",5514,s003,wufan,"CS1;B",50,8,\r\n'
-    '"Student, Test",9999,,1c9f,CS1-A,,,\r\n'
-).encode()
+    b"Student,ID,SIS User ID,SIS Login ID,Section,Lab 8 (4411),Quiz (7),Final Score\r\n"
+    b"    Points Possible,,,,,104,10,(read only)\r\n"
+    b'"Zhang, San",5512,s001,zhangsan,CS1-A,,9,\r\n'
+    b"Li Si,5513,s002,lisi,CS1-A,-,,\r\n"
+    b'"Wu, Fan",5514,s003,wufan,"CS1;B",50,8,\r\n'
+    b'"Student, Test",9999,,1c9f,CS1-A,,,\r\n'
+)
 MOODLE = (
     codecs.BOM_UTF8
     + (
@@ -67,9 +67,9 @@ MOODLE = (
     ).encode()
 )
 BRIGHTSPACE = (
-    "OrgDefinedId,Username,Lab 8 Points Grade <Numeric MaxPoints:104 Weight:10>,End-of-Line Indicator\r\n"
-    "#00123,#zhangsan,,#\r\n#00124,#lisi,,#\r\n#00125,#wufan,50,#\r\n"
-).encode()
+    b"OrgDefinedId,Username,Lab 8 Points Grade <Numeric MaxPoints:104 Weight:10>,End-of-Line Indicator\r\n"
+    b"#00123,#zhangsan,,#\r\n#00124,#lisi,,#\r\n#00125,#wufan,50,#\r\n"
+)
 GRADESCOPE = (
     "Name,SID,Email,Total Score,Max Points,Status,Submission ID\n"
     "张三,zhangsan,z@x.edu,,104.0,Graded,1\nLi Si,lisi,l@x.edu,,104.0,Missing,\n"
@@ -179,7 +179,9 @@ def sheets(draw: st.DrawFn) -> tuple[bytes, list[list[str]], str]:
     delimiter = draw(st.sampled_from(",;\t"))
     width = draw(st.integers(2, 5))
     text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
-    awkward = st.sampled_from(["", " ", '"', '""', "\r\n", "=1+1", "a;b", "a,b", "\t", "张三", "\u2028", "\ufeff"])
+    awkward = st.sampled_from(
+        ["", " ", '"', '""', "\r\n", "=1+1", "a;b", "a,b", "\t", "张三", "\u2028", "\ufeff"]
+    )
     rows = draw(st.lists(st.lists(text | awkward, min_size=width, max_size=width), min_size=1, max_size=5))
     rows[0] = [f"h{at}" for at in range(width)]
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
@@ -316,7 +318,11 @@ def test_who_could_be_two_is_nobody(tmp_path: Path) -> None:
 
 
 def test_a_column_has_to_be_named_where_there_are_several(tmp_path: Path) -> None:
-    for item, told in ((None, "2 columns take marks"), ("lab 9", "no column of this name"), ("(", "2 columns")):
+    for item, told in (
+        (None, "2 columns take marks"),
+        ("lab 9", "no column of this name"),
+        ("(", "2 columns"),
+    ):
         with pytest.raises(UserError, match=told):
             plan(tmp_path, "canvas", CANVAS, mark("5512"), item=item)
     with pytest.raises(UserError, match="takes no marks there"):
@@ -456,7 +462,11 @@ def test_feedback_files_have_the_names_that_each_lms_takes(book: Path, tmp_path:
     _, told = export(book, "canvas", "--feedback", zipped, status=2)
     assert "--download" in told
     with zipfile.ZipFile(download, "w") as archive:
-        for name in ("zhangsan_5512_880123_lab8.py", "zhangsan_5512_880124_2_3.md", "li_LATE_5513_880125_a.py"):
+        for name in (
+            "zhangsan_5512_880123_lab8.py",
+            "zhangsan_5512_880124_2_3.md",
+            "li_LATE_5513_880125_a.py",
+        ):
             archive.writestr(name, "x")
     export(book, "canvas", "--feedback", zipped, "--download", download)
     assert sorted(members(zipped)) == ["lisi_5513_880125_feedback.txt", "zhangsan_5512_880123_feedback.html"]

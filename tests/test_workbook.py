@@ -31,9 +31,21 @@ from grader.types import AnswerOutcome, CheckOutcome, Flag, Outcome, Status, Ver
 # What makes a spreadsheet take a cell for a formula: the published lists, and what stands before it unseen.
 TRIGGERS = [
     *["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1+1", "\0=1+1", " =1+1", "\u200b=1+1"],
-    *["＝1+1", "＋1+1", "－1+1", "＠SUM(1)", "﹦1+1", "\u2212(1)", "{=1+1}", "'=1+1", '"=1+1"', ";=1+1", ",=1+1"],
+    *[
+        "＝1+1",
+        "＋1+1",
+        "－1+1",
+        "＠SUM(1)",
+        "﹦1+1",
+        "\u2212(1)",
+        "{=1+1}",
+        "'=1+1",
+        '"=1+1"',
+        ";=1+1",
+        ",=1+1",
+    ],
     *["=cmd|' /C calc'!A0", '=HYPERLINK("http://x.invalid","x")', '=IMPORTXML("http://x.invalid","//a")'],
-    *["DDE(\"cmd\";\"/C calc\";\"x\")", "@SUM(1+1)*cmd|' /C calc'!A0", "=1+1;=2+2", "张三;=1+1"],
+    *['DDE("cmd";"/C calc";"x")', "@SUM(1+1)*cmd|' /C calc'!A0", "=1+1;=2+2", "张三;=1+1"],
 ]
 soffice = shutil.which("soffice")
 needs_soffice = pytest.mark.skipif(soffice is None, reason="LibreOffice is not installed")
@@ -42,10 +54,9 @@ needs_soffice = pytest.mark.skipif(soffice is None, reason="LibreOffice is not i
 def hostile(text: str, student: str = "") -> Verdict:
     """A verdict with `text` wherever a student or a TA can put one."""
     verdict = graded(student or text, text, failed={"conv_size_floor": text})
-    checks = tuple(
-        check.model_copy(update={"actual": text, "expected": text}) if check.outcome is Outcome.FAILED else check
-        for check in verdict.checks
-    )
+    wrong = {"actual": text, "expected": text}
+    failed = Outcome.FAILED
+    checks = tuple(one.model_copy(update=wrong) if one.outcome is failed else one for one in verdict.checks)
     answers = (AnswerOutcome(number=1, present=False, amount=3, reason=text, text=text),)
     told: dict[str, Any] = {
         "section": text,
@@ -88,7 +99,9 @@ def converted(path: Path, kind: str) -> Path:
 
 def formulas_in(flat: Path) -> list[str]:
     """The formulas of a flat OpenDocument sheet: what LibreOffice takes for live."""
-    cells = ElementTree.parse(flat).getroot().iter("{urn:oasis:names:tc:opendocument:xmlns:table:1.0}table-cell")
+    cells = (
+        ElementTree.parse(flat).getroot().iter("{urn:oasis:names:tc:opendocument:xmlns:table:1.0}table-cell")
+    )
     name = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}formula"
     return [cell.attrib[name] for cell in cells if name in cell.attrib]
 
@@ -104,7 +117,8 @@ def test_sheets_and_print_set_up() -> None:
     assert sheet.print_title_rows == "$1:$2" and sheet.print_title_cols == "$A:$B"
     header = [cell.value for cell in sheet[2]]
     most = {name: sheet.cell(1, at).value for at, name in enumerate(header, 1)}
-    assert (most["total"], most["conv size formula"], most["accuracy points"], most["question 4"]) == (104, 2, 70, 1)
+    asked = ("total", "conv size formula", "accuracy points", "question 4")
+    assert [most[name] for name in asked] == [104, 2, 70, 1]
     assert all(cell.alignment.wrap_text for cell in sheet[2])
     assert all(one.auto_filter.ref for one in book if one.title != "Accuracy")
     assert [len(one._charts) for one in book] == [0, 0, 0, 2, 0, 0, 0]
@@ -125,7 +139,8 @@ def test_the_class_is_counted_by_formulas_that_follow_the_scores() -> None:
     assert re.fullmatch(r'=COUNTIF\(Scores!\$[A-Z]+\$3:\$[A-Z]+\$6,">=2.00"\)', formula)
     accuracy = opened(content, data_only=True)["Accuracy"]
     assert sum(row[2] for row in accuracy.iter_rows(2, 21, values_only=True)) == 4
-    status = {row[0]: row[1] for row in opened(content, data_only=True)["Status"].iter_rows(2, 9, values_only=True)}
+    sheet = opened(content, data_only=True)["Status"]
+    status = {row[0]: row[1] for row in sheet.iter_rows(2, 9, values_only=True)}
     assert status["graded"] == 4 and status["absent"] == 0
 
 
@@ -211,7 +226,7 @@ def test_libreoffice_prints_it_with_names_and_header_on_every_page(tmp_path: Pat
     path.write_bytes(workbook(verdicts, DEFAULT))
     pages = [page.extract_text() for page in PdfReader(converted(path, "pdf")).pages]
     scores = [text for text in pages if "student id" in text]
-    assert len(scores) >= 4 and all("maximum" in text and "pb0" in text or "pb998" in text for text in scores)
+    assert len(scores) >= 4 and all("maximum" in text and "pb" in text for text in scores)
     assert any("Students by accuracy" in text for text in pages)
     assert not any("Err:" in text or "#REF" in text or "#NAME" in text for text in pages)
     assert sum("question" in text for text in pages) >= 1 and "1 / " in pages[0]

@@ -87,7 +87,9 @@ def feedback_zip(files: Mapping[str, tuple[str, bytes]], prefixes: Mapping[str, 
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for student, (name, raw) in files.items():
             if student in prefixes:
-                archive.writestr(zipfile.ZipInfo(prefixes[student] + name, _WRITTEN), raw, zipfile.ZIP_DEFLATED)
+                archive.writestr(
+                    zipfile.ZipInfo(prefixes[student] + name, _WRITTEN), raw, zipfile.ZIP_DEFLATED
+                )
     return content.getvalue()
 
 
@@ -149,7 +151,9 @@ def names_in(download: Path) -> list[str]:
     """The names of the files in the submissions' download, a zip or a folder; nothing is unpacked."""
     try:
         if download.is_dir():
-            return [str(path.relative_to(download)) for path in download.rglob("*") if path.is_file()][:_NAMES]
+            return [str(path.relative_to(download)) for path in download.rglob("*") if path.is_file()][
+                :_NAMES
+            ]
         with zipfile.ZipFile(download) as archive:
             return archive.namelist()[:_NAMES]
     except (OSError, zipfile.BadZipFile) as error:

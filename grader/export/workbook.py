@@ -1,7 +1,7 @@
 """`scores.xlsx`, the workbook that a TA keeps: one for `grader grade` and for `grader export --to xlsx`.
 
-The first sheet is the one that `grader decide` reads back; it holds no formula. The formulas on the others count
-in it, so they follow whoever edits it. All texts are written as texts, never as formulas or links.
+The first sheet is the one that `grader decide` reads back; it holds no formula. The formulas on the others
+count in it, so they follow whoever edits it. All texts are written as texts, never as formulas or links.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import xlsxwriter
@@ -91,8 +92,9 @@ class _Formats:
         self.text = book.add_format({"num_format": "@"} | top)
         # The quote prefix keeps a text a text when somebody edits the cell.
         self.quoted = book.add_format({"num_format": "@", "quote_prefix": True} | top)
-        self.wrapped = book.add_format({"num_format": "@", "text_wrap": True} | top)
-        self.wrapped_quoted = book.add_format({"num_format": "@", "text_wrap": True, "quote_prefix": True} | top)
+        wrap = top | {"num_format": "@", "text_wrap": True}
+        self.wrapped = book.add_format(wrap)
+        self.wrapped_quoted = book.add_format(wrap | {"quote_prefix": True})
         header = {"bold": True, "bottom": 1, "valign": "bottom", "text_wrap": True, "bg_color": _GREY}
         self.header = book.add_format(header | {"align": "left", "indent": 1})
         self.header_right = book.add_format(header | {"align": "right"})
@@ -103,7 +105,9 @@ class _Formats:
         self.amber = book.add_format({"bg_color": _AMBER})
 
 
-def _write(sheet: Any, row: int, at: int, kind: str, cell: Cell, formats: _Formats, wrap: bool = False) -> None:
+def _write(
+    sheet: Any, row: int, at: int, kind: str, cell: Cell, formats: _Formats, wrap: bool = False
+) -> None:
     """A cell of a `kind` of column. What cannot be a number or a date in a spreadsheet stays a text."""
     if cell is None or cell == "":
         return
@@ -113,9 +117,7 @@ def _write(sheet: Any, row: int, at: int, kind: str, cell: Cell, formats: _Forma
             return
         cell = cell.isoformat(sep=" ", timespec="seconds")  # Excel knows no zones, and nothing before 1900
     if isinstance(cell, str):
-        plain, quoted = (
-            (formats.wrapped, formats.wrapped_quoted) if wrap else (formats.text, formats.quoted)
-        )
+        plain, quoted = (formats.wrapped, formats.wrapped_quoted) if wrap else (formats.text, formats.quoted)
         sheet.write_string(row, at, cell, quoted if acts_as_formula(cell) else plain)
     else:
         number = round(float(cell), 4 if kind == "share" else 2)
@@ -286,7 +288,7 @@ def _checks(
     ids = [*rubric.checks, "accuracy", *(question.id for question in rubric.questions)]
     rows: list[list[Cell]] = []
     for id in ids:
-        told = [safe_line(id, 60), safe_line(titles.get(id, ""), 300), most[_column_of(id)]]
+        told: list[Cell] = [safe_line(id, 60), safe_line(titles.get(id, ""), 300), most[_column_of(id)]]
         rows.append([*told, None, None, None, None, *_commonest(verdicts, id)])
     last = _table(sheet, formats, head, rows)
     for number, id in enumerate(ids, 1):
@@ -388,9 +390,9 @@ def _accuracy(
     ]
     head = [("from", "share", 10.0), ("below", "share", 10.0), ("students", "count", 10.0)]
     edges = [at / _BINS for at in range(_BINS + 1)]
-    _table(sheet, formats, head, [[low, high, None] for low, high in zip(edges, edges[1:], strict=False)])
+    _table(sheet, formats, head, [[low, high, None] for low, high in pairwise(edges)])
     where = scores.range("accuracy")
-    for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False), 1):
+    for number, (low, high) in enumerate(pairwise(edges), 1):
         is_last = number == _BINS
         sign = "<=" if is_last else "<"
         formula = f'=COUNTIFS({where},">="&A{number + 1},{where},"{sign}"&B{number + 1})'
@@ -437,7 +439,8 @@ def _accuracy(
         }
     )
     _chart(curve, "Points by accuracy", ("accuracy", "0%"), ("points", "0"))
-    curve.set_x_axis({"name": "accuracy", "num_format": "0%", "min": 0, "max": 1, "major_gridlines": {"visible": True}})
+    share = {"name": "accuracy", "num_format": "0%", "min": 0, "max": 1}
+    curve.set_x_axis(share | {"major_gridlines": {"visible": True}})
     sheet.insert_chart(20, 7, curve, {"object_position": 3})
     sheet.print_area(0, 0, 40, 18)
     _page(sheet, "Accuracy", 0)
@@ -459,7 +462,7 @@ def _status(book: Any, formats: _Formats, scores: _Scores, verdicts: Sequence[Ve
     _table(sheet, formats, head, [])
     for number, status in enumerate(Status, 1):
         sheet.write_string(number, 0, status.value, formats.text)
-        formula = f'=COUNTIF({scores.range("status")},A{number + 1})'
+        formula = f"=COUNTIF({scores.range('status')},A{number + 1})"
         sheet.write_formula(number, 1, formula, formats.by_kind["count"], found[status])
         sheet.write_string(number, 2, _MEANINGS[status], formats.text)
     first = len(Status) + 2
@@ -496,9 +499,7 @@ def _status(book: Any, formats: _Formats, scores: _Scores, verdicts: Sequence[Ve
     _page(sheet, "Status", 0)
 
 
-def _decisions(
-    book: Any, formats: _Formats, decisions: Sequence[Decision], names: Mapping[str, str]
-) -> None:
+def _decisions(book: Any, formats: _Formats, decisions: Sequence[Decision], names: Mapping[str, str]) -> None:
     """What people decided, the newest last, undone ones included."""
     sheet = book.add_worksheet("Decisions")
     by_student: dict[str, list[Decision]] = {}
@@ -547,7 +548,8 @@ def _changes(
     told = "Nothing has been exported yet."
     if published:
         newest = max(published.values(), key=lambda one: one.at)
-        told = f"Since the last export of each mark; the newest: {newest.what}, {newest.at[:16].replace('T', ' ')} UTC"
+        at = newest.at[:16].replace("T", " ")
+        told = f"Since the last export of each mark; the newest: {newest.what}, {at} UTC"
     before = [one.verdict for one in published.values()]
     rows: list[list[Cell]] = [list(change) for change in changes(before, verdicts)]
     if published:

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/export.py
 
-It makes up a gradebook in which 1,000 students are measured, with answers of 600 characters and prints of their
-networks, and a template of each LMS, and times each export in one process, imports apart.
+It makes up a gradebook in which 1,000 students are measured, with answers of 600 characters and prints of
+their networks, and a template of each LMS, and takes the CPU time of each export in one process, imports
+apart.
 """
 
 from __future__ import annotations

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Collection
 
 from grader.errors import UserError
 
 from .sheet import Sheet
-from .template import Header, Item, Person, Template, choose, has_decimal_comma, ids_of, number, whole_rows
+from .template import (
+    Header,
+    Item,
+    Over,
+    Person,
+    Template,
+    choose,
+    has_decimal_comma,
+    ids_of,
+    number,
+    whole_rows,
+)
 
 _ITEM = re.compile(
     r"(?P<title>.*) \[[^\[\]:]+[:：] ?(?P<calculated>up to |最多 ?)?(?P<points>[\d.,]+)(?: [^\]]+)?\]"
@@ -21,9 +32,9 @@ class Blackboard:
     name = "Blackboard"
     title = "what Grade Center › Work Offline › Download gives (Ultra: Gradebook › Download)"
     delimiters = "\t,"
-    excused = None
-    over: Literal["taken"] = "taken"
-    nothing = frozenset(
+    excused: str | None = None
+    over: Over = "taken"
+    nothing: Collection[str] = frozenset(
         {"needs grading", "needs marking", "needs reconciliation", "in progress", "-", "--"}
         | {"需要评分", "待评分", "需要打分", "进行中"}
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Collection
 
 from grader.errors import UserError
 
 from .sheet import Sheet
-from .template import Header, Item, Person, Template, choose, has_decimal_comma, number, whole_rows
+from .template import Header, Item, Over, Person, Template, choose, has_decimal_comma, number, whole_rows
 
 _ITEM = re.compile(r"(?P<title>.*) Points Grade(?P<more> <[^<>]*>)?", re.DOTALL)
 _MOST = re.compile(r"MaxPoints:\s*(?P<points>[\d.,]+)")
@@ -19,9 +19,9 @@ class Brightspace:
     name = "Brightspace"
     title = "what Grades › Enter Grades › Export gives, with Both as key field and Points grade"
     delimiters = ",\t;"
-    excused = None
-    over: Literal["capped"] = "capped"
-    nothing = frozenset({"-", "#"})
+    excused: str | None = None
+    over: Over = "capped"
+    nothing: Collection[str] = frozenset({"-", "#"})
     feedback_column = ""
 
     def read(self, sheet: Sheet, item: str | None) -> Template:

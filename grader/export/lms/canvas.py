@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Collection
 
 from grader.errors import UserError
 
 from .sheet import Sheet
-from .template import Header, Item, Person, Template, choose, has_decimal_comma, ids_of, number, whole_rows
+from .template import (
+    Header,
+    Item,
+    Over,
+    Person,
+    Template,
+    choose,
+    has_decimal_comma,
+    ids_of,
+    number,
+    whole_rows,
+)
 
 _ITEM = re.compile(r"(?P<title>.*)\s\((?P<id>\d+)\)", re.DOTALL)
 _HEAD_ROWS = 3  # the header, "Manual Posting", the points possible
@@ -18,9 +29,9 @@ class Canvas:
     name = "Canvas"
     title = "what Gradebook › Export › Export Entire Gradebook gives"
     delimiters = ",;"
-    excused = "EX"
-    over: Literal["taken"] = "taken"
-    nothing = frozenset({"-", "n/a"})
+    excused: str | None = "EX"
+    over: Over = "taken"
+    nothing: Collection[str] = frozenset({"-", "n/a"})
     feedback_column = ""
 
     def read(self, sheet: Sheet, item: str | None) -> Template:

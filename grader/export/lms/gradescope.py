@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
 
 from grader.errors import UserError
 
 from .sheet import Sheet
-from .template import Header, Item, Person, Template, has_decimal_comma, ids_of, number, whole_rows
+from .template import Header, Item, Over, Person, Template, has_decimal_comma, ids_of, number, whole_rows
 
 
 class Gradescope:
     name = "Gradescope"
     title = "what Review Grades › Download Grades › Download CSV gives"
     delimiters = ","
-    excused = None
-    over: Literal["taken"] = "taken"
-    nothing = frozenset({"-"})
+    excused: str | None = None
+    over: Over = "taken"
+    nothing: Collection[str] = frozenset({"-"})
     feedback_column = ""
 
     def read(self, sheet: Sheet, item: str | None) -> Template:

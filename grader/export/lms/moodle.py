@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Collection
 
 from grader.errors import UserError
 
 from .sheet import Sheet
-from .template import Header, Item, Person, Template, has_decimal_comma, ids_of, number, whole_rows
+from .template import Header, Item, Over, Person, Template, has_decimal_comma, ids_of, number, whole_rows
 
 _NUMBER = re.compile(r"[^\W\d_]\D{0,40}(?P<id>\d+)")  # "Participant 40213", "参与者40213"
 _NO = {"no", "否", "不", "nein", "non", "nee"}
@@ -18,9 +18,9 @@ class Moodle:
     name = "Moodle"
     title = "what the assignment's Download grading worksheet gives"
     delimiters = ",;\t"
-    excused = None
-    over: Literal["refused"] = "refused"
-    nothing = frozenset({"-"})
+    excused: str | None = None
+    over: Over = "refused"
+    nothing: Collection[str] = frozenset({"-"})
     feedback_column = "Feedback comments"
 
     def read(self, sheet: Sheet, item: str | None) -> Template:

@@ -17,15 +17,6 @@ from grader.types import Verdict
 
 from .template import Lms, Person, Template, folded, number
 
-# What may be left out when somebody says so, each with what it means.
-LEAVE_OUT = {
-    "not-in-template": "students with a mark who are not in the LMS's file",
-    "not-in-results": "lines of the LMS's file whose student has no result",
-    "ambiguous": "students who could be several lines, or lines that could be several students",
-    "locked": "students whose grade the LMS does not let change",
-    "unsafe-id": "lines whose id a spreadsheet would run as a formula",
-}
-
 
 class Choices(NamedTuple):
     """What the person at the keyboard has decided."""
@@ -38,7 +29,7 @@ class Choices(NamedTuple):
 class Problem(NamedTuple):
     """Something that only a person may decide."""
 
-    kind: str
+    kind: str  # `existing`, `maximum`, `over-maximum`, or one that can be left out: see `cli_export`
     who: str
     told: str
 
@@ -126,7 +117,9 @@ def make_plan(
                 notes.append(f"{who}: keeps {safe_line(before, 40)} instead of {after}")
                 continue
             if choices.existing is None:
-                told = f"has {safe_line(before, 40)} there, and {after} here: say --existing keep or overwrite"
+                told = (
+                    f"has {safe_line(before, 40)} there, and {after} here: say --existing keep or overwrite"
+                )
                 problems.append(Problem("existing", who, told))
         if not same:
             cells[person.row, template.item.column] = after

@@ -52,7 +52,7 @@ class Sheet:
         return cells[column].value.strip() if column is not None and column < len(cells) else ""
 
     def changed(self, values: Mapping[tuple[int, int], str]) -> bytes:
-        """The file's bytes with other values in some cells, by row and column; all other bytes as they are."""
+        """The file's bytes with other values in some cells, by row and column; all others as they are."""
         pieces, at = [], 0
         for (row, column), value in sorted(values.items()):
             cell = self.rows[row][column]

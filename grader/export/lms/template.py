@@ -15,6 +15,8 @@ from grader.text import safe_line
 
 from .sheet import Sheet, read_sheet
 
+Over = Literal["taken", "refused", "capped"]
+
 _NUMBER = re.compile(r"[-+]?\d[\d.,]{0,30}", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\d,(?:\d{1,2}|\d{4,})(?!\d)")
 
@@ -64,7 +66,7 @@ class Lms(Protocol):
     title: str  # what the file is called there, and where it is downloaded
     delimiters: str
     excused: str | None  # what stands for an excused student, if anything can
-    over: Literal["taken", "refused", "capped"]  # what it does with more than the maximum
+    over: Over  # what it does with more than the maximum
     nothing: Collection[str]  # in small letters: what stands where there is no mark yet
     feedback_column: str  # what it calls it, or empty where its file has none
 
@@ -169,4 +171,3 @@ def ids_of(sheet: Sheet, row: int, columns: Iterable[int | None]) -> tuple[str, 
 def read_template(lms: Lms, path: Path, item: str | None) -> Template:
     """Read the LMS's download. Raises `UserError`."""
     return lms.read(read_sheet(path, lms.delimiters), item)
-
