@@ -20,7 +20,7 @@ _BLACKBOARD = re.compile(
 
 
 def _name(path: str) -> str:
-    return PurePosixPath(path).name
+    return path.rpartition("/")[2]
 
 
 def is_code_name(path: str) -> bool:

@@ -350,16 +350,17 @@ _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 
 
 def find_weights(
-    files: Sequence[Entry], folder: Path, allowance: Allowance
+    files: Sequence[Entry], folder: Path, allowance: Allowance, stem: str = "weights"
 ) -> tuple[Weights | None, list[str], Entry | None]:
     """Copy the classifier's checkpoint into `folder`, which exists: the copy, remarks, and which file it was.
 
-    A checkpoint is told by its content; of several, names decide, then size.
+    `stem` is what the copy is called, but for its extension. A checkpoint is told by its content; of several,
+    names decide, then size.
     """
     named = sorted((entry for entry in files if is_weights_name(entry.path)), key=_weights_rank)
     remarks: list[str] = []
     for entry in named[:_TRIES]:
-        weights = _take_weights(entry, folder, allowance, remarks)
+        weights = _take_weights(entry, folder / stem, allowance, remarks)
         if weights:
             others = [other.label for other in named if other is not entry]
             if others:
@@ -373,7 +374,9 @@ def find_weights(
             start = entry.head(16)
         except UnreadableError:
             continue
-        if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, allowance, [])):
+        if _format_by_head(start, entry.size) and (
+            weights := _take_weights(entry, folder / stem, allowance, [])
+        ):
             remarks.append(f"{entry.label} was taken as the weights")
             return weights, remarks, entry
     others = [e.label for e in files if e.suffix in _OTHER_WEIGHTS and "classifier" in e.stem.lower()]
@@ -391,9 +394,9 @@ def _weights_rank(entry: Entry) -> tuple[object, ...]:
     return (named, -entry.size if named == 2 else 0, kind, entry.depth, entry.path)
 
 
-def _take_weights(entry: Entry, folder: Path, allowance: Allowance, remarks: list[str]) -> Weights | None:
+def _take_weights(entry: Entry, target: Path, allowance: Allowance, remarks: list[str]) -> Weights | None:
     """Copy a file and look at its content; a remark says why it is no checkpoint."""
-    part = folder / "weights.part"
+    part = target.with_name(f"{target.name}.part")
     try:
         start = entry.head(16)
         kind = _format_by_head(start, WEIGHT_BYTES)
@@ -410,7 +413,7 @@ def _take_weights(entry: Entry, folder: Path, allowance: Allowance, remarks: lis
             if entry.suffix == ".bin":  # data sets carry this extension too
                 return None
             raise UnreadableError("is neither a safetensors nor a torch file")
-        path = folder / ("weights.safetensors" if kind == "safetensors" else "weights.pt")
+        path = target.with_name(f"{target.name}.{'safetensors' if kind == 'safetensors' else 'pt'}")
         part.replace(path)
         filename = safe_line(entry.name, 200)
         return Weights(
