@@ -578,7 +578,7 @@ def open_zip(file: IO[bytes], allowance: Allowance) -> zipfile.ZipFile:
 
 
 def zip_entries(archive: zipfile.ZipFile) -> list[Entry]:
-    """A zip's members without junk and environments, sorted by path; of several of one name the last counts."""
+    """A zip's members, sorted by path, without junk and environments; of one name the last counts."""
     found: dict[str, Entry] = {}
     spellings = _Spellings()
     members = [(decode_member_name(info), info) for info in archive.infolist()]
