@@ -672,14 +672,24 @@ def test_the_layout_is_said(take: Take, files: Mapping[str, str | bytes], words:
     assert take(files).lines[0].startswith(words)
 
 
-def test_a_virtual_environment_is_left_out_whatever_it_is_called(take: Take) -> None:
+@pytest.mark.parametrize("packed", ["", "each", "all"])
+def test_a_virtual_environment_is_left_out_whatever_it_is_called(take: Take, packed: str) -> None:
     library = {f"lib/python3.11/site-packages/p/{n}.py": "" for n in range(STUDENT_FILES + 1)}
     environment = {"pyvenv.cfg": "home = /usr/bin\n", "bin/python": "", **library}
     files: dict[str, str | bytes] = dict(folders("ann", "bob"))
     files |= {f"ann/my env/{name}": content for name, content in environment.items()}
     files |= {f"bob/{name}": content for name, content in environment.items()}  # around the work
-    found = take(files).submissions
+    if packed == "each":
+        parts = {who: {n[4:]: c for n, c in files.items() if n.startswith(who)} for who in ("ann", "bob")}
+        files = {f"{who}.zip": zipped(part) for who, part in parts.items()}
+    found = take({"class.zip": zipped(files)} if packed == "all" else files).submissions
     assert [(one.student_id, one.problem, bool(one.code)) for one in found] == [
         ("ann", None, True),
         ("bob", None, True),
     ]
+
+
+def test_an_environment_hides_no_hostile_name(take: Take) -> None:
+    hostile = zipped({"pyvenv.cfg": "", "lib/../../x": "", "lab8.py": WORK})
+    (only,) = take({"ann.zip": hostile}).submissions
+    assert status(only) is Status.QUARANTINED and "leads out" in remarks(only) + str(only.problem)

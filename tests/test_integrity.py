@@ -634,6 +634,29 @@ def logits_of(seed: int) -> Tensor:
     return torch.randn(PROBES, CLASSES, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def test_a_groups_own_work_is_no_copy() -> None:
+    """Their common work; the same file from another group, or other work under the group's name, is one."""
+
+    def flags(*works: tuple[str, str]) -> list[int]:
+        verdicts = [
+            Verdict(
+                student_id=f"s{n}",
+                status=Status.GRADED,
+                total=None,
+                out_of=Decimal(104),
+                group=group,
+                digest=digest,
+                fingerprint=Fingerprint(weights_sha256="same"),
+            )
+            for n, (group, digest) in enumerate(works)
+        ]
+        return [len(verdict.flags) for verdict in flag_copies(verdicts)]
+
+    assert flags(("g", "d"), ("g", "d")) == [0, 0]
+    assert flags(("g", "d"), ("g", "d"), ("", "d")) == [1, 1, 1]
+    assert flags(("g", "d"), ("g", "e")) == flags(("", "d"), ("", "d")) == [1, 1]
+
+
 def test_different_networks_are_not_taken_for_copies(honest: Answer, test_set: tuple[Tensor, Tensor]) -> None:
     state = torch.load(WEIGHTS / "tutorial_net.pt", weights_only=True)
     sys.path.insert(0, str(WEIGHTS.parent))

@@ -92,17 +92,22 @@ class Entry:
     denied: bool = False  # the flaw is the grader's: it may not read what is there
     place: str = ""  # of a folder on this system: where it lies
 
+    # As pathlib has them, but that is slow where a class's files are asked again and again.
+
     @property
     def name(self) -> str:
-        return PurePosixPath(self.path).name
+        return self.path.rpartition("/")[2]
 
     @property
     def stem(self) -> str:
-        return PurePosixPath(self.path).stem
+        name = self.name
+        return name[: len(name) - len(self.suffix)]
 
     @property
     def suffix(self) -> str:
-        return PurePosixPath(self.path).suffix.lower()
+        name = self.name
+        at = name.rfind(".")
+        return name[at:].lower() if 0 < at < len(name) - 1 else ""
 
     @property
     def depth(self) -> int:
@@ -124,7 +129,19 @@ class Entry:
 
     def below(self, folder: str) -> Entry:
         """The same entry seen from inside `folder`."""
-        return replace(self, path=self.path[len(folder) + 1 :])
+        path = self.path[len(folder) + 1 :]
+        return Entry(
+            path,
+            self.size,
+            self.packed,
+            self.is_folder,
+            self.opener,
+            self.flaw,
+            self.hostile,
+            self.repeated,
+            self.denied,
+            self.place,
+        )
 
     def read(self, limit: int) -> bytes:
         """All bytes; raises `UnreadableError` if there are more than `limit` or they cannot be had."""
@@ -561,7 +578,7 @@ def open_zip(file: IO[bytes], allowance: Allowance) -> zipfile.ZipFile:
 
 
 def zip_entries(archive: zipfile.ZipFile) -> list[Entry]:
-    """A zip's members, junk left out, sorted by path; of several with one name the last counts."""
+    """A zip's members, sorted by path, without junk and environments; of one name the last counts."""
     found: dict[str, Entry] = {}
     spellings = _Spellings()
     members = [(decode_member_name(info), info) for info in archive.infolist()]
@@ -573,7 +590,19 @@ def zip_entries(archive: zipfile.ZipFile) -> list[Entry]:
             continue
         repeated = earlier is not None and not earlier.is_folder
         found[entry.path] = replace(entry, repeated=True) if repeated else entry
-    return sorted(found.values(), key=lambda entry: entry.path)
+    return sorted(_without_environments(found), key=lambda entry: entry.path)
+
+
+def _without_environments(entries: dict[str, Entry]) -> Iterator[Entry]:
+    """What is in no virtual environment, as in folders; hostile names stay, which set a hand-in apart."""
+    homes = {path.rpartition("/")[0] for path in entries if path.rpartition("/")[2] == "pyvenv.cfg"}
+    for path, entry in entries.items():
+        parts = path.split("/") if homes else []
+        inside = any(
+            part.lower() in _ENVIRONMENT and "/".join(parts[:at]) in homes for at, part in enumerate(parts)
+        )
+        if entry.hostile or not inside:
+            yield entry
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, spelt: str, spellings: _Spellings) -> Entry:

@@ -209,10 +209,10 @@ class _Zips:
 # --- a student -------------------------------------------------------------------------------------
 
 
-def _survive(group: Sequence[HandIn], folder: Path, source: Path, every_attempt: bool) -> list[Submission]:
+def _survive(group: Sequence[HandIn], stem: Path, source: Path, every_attempt: bool) -> list[Submission]:
     """What came of a student's hand-ins; an error of ours costs this student's mark and stops nobody's."""
     try:
-        return _one_student(group, folder, source, every_attempt)
+        return _one_student(group, stem, source, every_attempt)
     except Exception as error:
         if isinstance(error, UserError) and group[0].is_whole_source:
             raise
@@ -232,9 +232,7 @@ def _survive(group: Sequence[HandIn], folder: Path, source: Path, every_attempt:
         return [with_problem(submission, Status.GRADER_ERROR, reason)]
 
 
-def _one_student(
-    group: Sequence[HandIn], folder: Path, source: Path, every_attempt: bool
-) -> list[Submission]:
+def _one_student(group: Sequence[HandIn], stem: Path, source: Path, every_attempt: bool) -> list[Submission]:
     """The latest of all that carry a student's id, or every attempt, the latest last."""
     times = sorted({hand_in.time for hand_in in group})
     is_timed = all(times)
@@ -255,15 +253,17 @@ def _one_student(
             hand_in.unclear = hand_in.unclear or "the download holds two assignments of this student"
         if strangers := _strangers(group):
             hand_in.unclear = hand_in.unclear or strangers
-    before = []
+    before: list[Submission] = []
     if every_attempt:
         before = [
-            assemble(one, n, folder / f"attempt{n}", source, shape_of)[0] for n, one in enumerate(older, 1)
+            assemble(one, n, stem.with_name(f"{stem.name}-attempt{n}"), source, shape_of)[0]
+            for n, one in enumerate(older, 1)
         ]
     if len(latest) == 1:
-        return [*before, assemble(latest[0], attempt, folder, source, shape_of)[0]]
+        return [*before, assemble(latest[0], attempt, stem, source, shape_of)[0]]
     found = [
-        assemble(hand_in, attempt, folder / str(n), source, shape_of)[0] for n, hand_in in enumerate(latest)
+        assemble(hand_in, attempt, stem.with_name(f"{stem.name}-{n}"), source, shape_of)[0]
+        for n, hand_in in enumerate(latest)
     ]
     first = found[0]
     if first.digest and all(other.digest == first.digest for other in found):

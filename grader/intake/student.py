@@ -40,18 +40,20 @@ def read_folder(
         entries, name = open_source(folder, Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES), stack)
         entries = [entry for entry in entries if not skip(entry.path)]
         try:
-            submission, taken = assemble(HandIn(name, entries, is_whole_source=True), 1, workdir, folder)
+            submission, taken = assemble(
+                HandIn(name, entries, is_whole_source=True), 1, workdir / "submission", folder
+            )
             return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
         except SourceReadError as error:
             raise UserError(f"{error}; check its permissions") from None
 
 
 def assemble(
-    hand_in: HandIn, attempt: int, folder: Path, source: Path, shape_of: ShapeOf | None = None
+    hand_in: HandIn, attempt: int, stem: Path, source: Path, shape_of: ShapeOf | None = None
 ) -> tuple[Submission, tuple[Entry, ...]]:
     """Open one hand-in, find what is graded, in which files, and say what is not.
 
-    A checkpoint is laid into `folder`.
+    A checkpoint is laid into a file called `stem` and an extension; its folder exists.
     """
     submission = Submission(
         student_id=hand_in.student_id,
@@ -67,9 +69,8 @@ def assemble(
         raise SourceReadError(hand_in.denied)
     if hand_in.unclear:
         return with_problem(submission, Status.QUARANTINED, hand_in.unclear), ()
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        contents = unpack(hand_in.entries, folder, stack)
+        contents = unpack(hand_in.entries, stem.parent, stack)
         if contents.hostile:
             if contents.is_bomb and hand_in.is_whole_source and source.is_file():
                 raise UserError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
@@ -77,7 +78,9 @@ def assemble(
         code = find_code(contents.files)
         if reason := several_people(contents.files, code.whole, shape_of):
             return with_problem(submission, Status.QUARANTINED, reason), ()
-        weights, about_weights, weights_file = find_weights(contents.files, folder, contents.allowance)
+        weights, about_weights, weights_file = find_weights(
+            contents.files, stem.parent, contents.allowance, stem.name
+        )
         answers, about_answers, answer_files = find_answers(contents.files, code.markdown)
         taken = tuple(dict.fromkeys([*code.entries, *filter(None, [weights_file]), *answer_files]))
     notes = [*contents.remarks, *code.remarks, *about_weights, *about_answers]
