@@ -117,7 +117,11 @@ def answered(submission: Submission, rubric: Rubric, basis: Basis) -> AnswerEvid
             )
     printed = texts.printed_answers(submission.answer_texts, wordings)
     return AnswerEvidence(
-        outcomes=outcomes, print=printed.text, remarks=printed.remarks, rests_on=basis.answers
+        outcomes=outcomes,
+        print=printed.text,
+        remarks=printed.remarks,
+        files=submission.answer_files,
+        rests_on=basis.answers,
     )
 
 

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from grader import datasets, training
-from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_accuracy
+from grader.accuracy import (
+    accuracy_seconds,
+    between_seconds,
+    confident_mistakes,
+    measure,
+    measure_accuracy,
+)
 from grader.checks import not_run, run_checks
 from grader.errors import UserError
 from grader.evidence import answered, attempt_of, failed, rests_on, seed_of, still_holds
@@ -37,6 +43,7 @@ from grader.types import (
 )
 from grader.workdir import Workdir
 
+PUBLIC = ("mini", "full")  # images that everybody may see; an instructor's own file may be kept from students
 _STATUS_OF = {"timeout": Status.TIMEOUT, "out_of_memory": Status.OUT_OF_MEMORY}  # all else: crashed
 
 
@@ -121,6 +128,7 @@ def grade_one(submission: Submission, bench: Bench, known: Evidence | None = Non
     if submission.code and not kept.checks:
         printed = texts.printed_code(submission.code.texts)
         told = {"print": printed.text, "remarks": (*checks.remarks, *printed.remarks)}
+        told |= {"files": (submission.code.filename, *(helper.path for helper in submission.code.helpers))}
         checks = checks.model_copy(update=told)
     broken = any(check.outcome is Outcome.ERROR for check in checks.outcomes)  # to be run again
     sandbox = {"sandbox": bench.setup.sandbox}
@@ -151,6 +159,7 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
             problem=_problem(student.exhausted) if student.exhausted else None,
             remarks=tuple(student.remarks),
             log=student.log,
+            seconds=round(student.seconds_used, 3),
         )
 
 
@@ -209,15 +218,21 @@ def _measure(submission: Submission, bench: Bench) -> AccuracyEvidence:
         if student.sandbox_failure:
             raise student.sandbox_failure
         log, exhausted = student.log, student.exhausted
+        seconds = round(student.seconds_used, 3)
         found = examine(submission, public, network, bench.labels, drawn, student=student)
+        if network and bench.setup.images in PUBLIC:
+            public = public.model_copy(update={"mistakes": confident_mistakes(network.logits, bench.labels)})
+        weights = submission.weights
         return AccuracyEvidence(
-            accuracy=accuracy,
+            accuracy=accuracy if bench.private else public,
             public=public if bench.private else None,
             problem=_problem(exhausted) if exhausted else None,
             flags=found.flags,
             fingerprint=found.fingerprint,
             remarks=(*student.remarks, *found.remarks),
             log=log,
+            files=(weights.filename,) if weights and weights.source == "submitted" else (),
+            seconds=seconds,
         )
 
 

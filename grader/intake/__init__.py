@@ -390,6 +390,7 @@ def _assemble(
             "code": code.code,
             "weights": weights,
             "answer_texts": answers,
+            "answer_files": _answer_files(answers, answer_files, code.code),
             "claims": code.claims,
             "remarks": _bounded([*submission.remarks, *notes]),
             "digest": _digest(code.code, weights, answers, [*reasons.values(), *code.claims]),
@@ -399,6 +400,13 @@ def _assemble(
     if code.code is None and not answers:
         return _with_problem(submission, Status.NOT_GRADABLE, submission.no_code), ()
     return submission, taken
+
+
+def _answer_files(answers: Sequence[str], files: Sequence[Entry], code: Code | None) -> tuple[str, ...]:
+    """What the answers are from: files of their own, or else the notebook."""
+    if not files and answers and code:
+        return (code.filename,)
+    return tuple(entry.label for entry in files)
 
 
 def _with_problem(submission: Submission, status: Status, reason: str) -> Submission:
