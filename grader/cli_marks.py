@@ -144,7 +144,7 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
         verdicts = flag_copies(current(book))
         runs = book.runs()
     if student is not None:
-        verdicts = [_one(verdicts, student)]
+        verdicts = [one_of(verdicts, student)]
     if as_json:
         content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
         click.echo(visible_json(content))
@@ -213,7 +213,7 @@ def _made(student: str, kind: Any, by: str | None, why: str, **more: Any) -> Dec
     )
 
 
-def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:
+def one_of(verdicts: Sequence[Verdict], student: str) -> Verdict:
     for verdict in verdicts:
         if verdict.student_id == student:
             return verdict

@@ -86,7 +86,8 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
         own, reason, lines = max(
             found, key=lambda answer: (not answer[1], _weight(answer[0]))
         )  # the first of equals
-        text = safe_text("\n".join(lines).strip(), TEXT_CHARACTERS)
+        own_lines = [line for line in lines if _without(_units(line), asked) or not _units(line)]
+        text = safe_text("\n".join(own_lines).strip(), TEXT_CHARACTERS)
         amount = _amount(own)
         outcomes.append(
             AnswerOutcome(number=number, present=not reason, amount=amount, reason=reason, text=text)

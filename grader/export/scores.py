@@ -44,14 +44,14 @@ def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> N
     verdicts = sorted(verdicts, key=lambda verdict: verdict.student_id)
     head = columns(rubric)
     rows = [cells(verdict, rubric) for verdict in verdicts]
-    files = {f"students/{stem}.json": _json(verdict) for stem, verdict in _by_stem(verdicts).items()}
+    files = {f"students/{stem}.json": _json(verdict) for stem, verdict in by_stem(verdicts).items()}
     files["scores.csv"] = _csv(head, rows)
     files["scores.xlsx"] = _xlsx(head, rows)
     for name, content in files.items():
         replace_file(folder / name, content)
 
 
-def _by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
+def by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
     """File names that differ even where a file system takes `A` for `a`."""
     found: dict[str, Verdict] = {}
     taken: set[str] = set()
