@@ -88,18 +88,20 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
         ("the same as text", "scores.csv"),
         ("one file a student", "students"),
         ("gradebook", "gradebook.sqlite"),
+        ("class page", "class.html"),
     ):
         click.echo(f"{label + ':':<20}{out / name}")
 
 
 def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[Verdict]:
-    """Write the spreadsheets and the students' files; the verdicts with what only the class can tell."""
+    """Write the spreadsheets, the students' files and the class page; with flags that only the class can tell."""
     from grader.export import write_scores
     from grader.integrity.copies import flag_copies
+    from grader.report import write_class_page
 
     flagged = flag_copies(verdicts)
     try:
-        write_scores(flagged, rubric, out)
+        write_class_page(flagged, rubric, out, write_scores(flagged, rubric, out))
     except OSError as error:
         raise UserError(
             f"{error.filename or out}: cannot be written ({error.strerror}): free space or close it, then "

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from grader.cli_marks import one_of, results_argument
+from grader.cli_marks import one_of, results_argument, write_files
 from grader.errors import UserError
 from grader.text import safe_line
 
@@ -62,6 +62,7 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
             if chromium:
                 print_page(chromium, page, folder / f"{stem}.pdf")
         _note(book, [verdict for _, verdict in chosen])
+    write_files(verdicts, course.rubric, results)  # the class page gets links to these
     count = f"{len(chosen)} page{'s' if len(chosen) > 1 else ''}"
     click.echo(f"{count} of feedback: {folder}")
 
@@ -72,4 +73,45 @@ def _note(book: Gradebook, verdicts: Sequence[Verdict]) -> None:
     book.publish(FEEDBACK, [v for v in verdicts if told.get(v.student_id) != (v.total, v.rows)])
 
 
-COMMANDS = (feedback,)
+@click.command()
+@results_argument
+@click.option("--nicknames", type=click.Path(path_type=Path), help="A CSV: student,nickname. Others stay unnamed.")
+@click.option("--images", type=click.Path(path_type=Path), metavar="FILE", help="The held-out images that decide.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="The language.")
+def leaderboard(
+    results: Path, nicknames: Path | None, images: Path | None, lang: Literal["en", "zh"]
+) -> None:
+    """Write RESULTS/leaderboard.html: nicknames or none, accuracies with their intervals, shared places.
+
+    The order is by the public test images. With --images it is by images that no student has seen: the same
+    FILE that the last run graded with, as --private.
+    """
+    from grader.export.files import replace_file
+    from grader.gradebook import Gradebook
+    from grader.marks import current
+    from grader.report import leaderboard_page, read_nicknames
+    from grader.setup import file_digest
+
+    with Gradebook.open(results) as book:
+        verdicts, runs = current(book), book.runs()
+    if not verdicts:
+        raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
+    if images:
+        if runs[-1].settings.get("private_digest") != file_digest("--images", str(images)):
+            raise UserError(
+                f"--images {images}: the last run did not measure on it: "
+                f"first run `grader grade DOWNLOAD --out {results} --private {images}`"
+            )
+        older = [v.student_id for v in verdicts if v.accuracy and v.accuracy.low is not None and not v.public]
+        if older:
+            raise UserError(
+                f"{len(older)} students were not measured on {images}, {safe_line(older[0], 60)} for one: "
+                "run `grader grade` on a download with everybody"
+            )
+    names = read_nicknames(nicknames, [v.student_id for v in verdicts]) if nicknames else {}
+    page = leaderboard_page(verdicts, runs[-1].rubric, names, lang, held_out=images is not None)
+    replace_file(results / "leaderboard.html", page.encode())
+    click.echo(f"leaderboard: {results / 'leaderboard.html'}")
+
+
+COMMANDS = (feedback, leaderboard)

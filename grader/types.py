@@ -200,6 +200,7 @@ class Flag(Record):
         "code_size",
     ]
     message: str
+    others: tuple[str, ...] = ()  # students whose work is alike; some of them, where they are many
 
 
 class Fingerprint(Record):

@@ -8,6 +8,7 @@ numbers and dates, and Chinese names that Excel shows as they are.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Sequence
 from datetime import datetime
@@ -35,8 +36,8 @@ _WIDEST = {"student_id": 30, "name": 30, "section": 20, "status": 14}
 _WIDE = 80  # all other texts, at most
 
 
-def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> None:
-    """Write `scores.csv`, `scores.xlsx` and `students/<id>.json` into a results `folder`.
+def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> str:
+    """Write `scores.csv`, `scores.xlsx` and `students/<id>.json` into a results `folder`; their digest.
 
     Everything is rendered before the first file is replaced, and each file is
     replaced at once. Raises `UserError` where a file cannot be written.
@@ -47,8 +48,11 @@ def write_scores(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path) -> N
     files = {f"students/{stem}.json": _json(verdict) for stem, verdict in by_stem(verdicts).items()}
     files["scores.csv"] = _csv(head, rows)
     files["scores.xlsx"] = _xlsx(head, rows)
+    digest = hashlib.sha256()
     for name, content in files.items():
         replace_file(folder / name, content)
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:

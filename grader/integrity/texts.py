@@ -31,7 +31,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -297,10 +297,17 @@ def flags_of(verdicts: Sequence[Verdict]) -> list[list[Flag]]:
     text = alike([verdict.fingerprint.text for verdict in verdicts], ANSWERS)
     for flags, in_code, in_text in zip(found, code, text, strict=True):
         if in_code:
-            flags.append(Flag(kind="copied_code", message=_message("code", in_code, ids)))
+            flags.append(_flag("copied_code", "code", in_code, ids))
         if in_text:
-            flags.append(Flag(kind="copied_answers", message=_message("answers", in_text, ids)))
+            flags.append(_flag("copied_answers", "answers", in_text, ids))
     return found
+
+
+def _flag(
+    kind: Literal["copied_code", "copied_answers"], what: str, others: Mapping[int, float], ids: Sequence[str]
+) -> Flag:
+    nearest = sorted(others, key=lambda at: -others[at])[:NAMED]
+    return Flag(kind=kind, message=_message(what, others, ids), others=tuple(ids[at] for at in nearest))
 
 
 def _message(what: str, others: Mapping[int, float], ids: Sequence[str]) -> str:

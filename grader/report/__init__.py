@@ -9,6 +9,6 @@ colours do not follow the reader's dark or light theme; a template takes 0.2 ms 
 
 from grader.report.class_page import write_class_page
 from grader.report.feedback import Course, course_of, feedback_page
-from grader.report.leaderboard import leaderboard_page
+from grader.report.leaderboard import leaderboard_page, read_nicknames
 
-__all__ = ["Course", "course_of", "feedback_page", "leaderboard_page", "write_class_page"]
+__all__ = ["Course", "course_of", "feedback_page", "leaderboard_page", "read_nicknames", "write_class_page"]

@@ -67,6 +67,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "codes": _codes,
         "points": points,
+        "cents": lambda number: points(None) if number is None else f"{number:.2f}",
         "percent": percent,
         "at": lambda number: f"{number:.1f}".rstrip("0").rstrip("."),  # a place in a drawing
     }

@@ -178,6 +178,14 @@ CHINESE = {
     "Go to:": "跳到：",
     # leaderboard
     "Leaderboard": "排行榜",
+    "The final order, on images that were never published.": "最终排名，用从未公开的图像测得。",
+    "On the public test images.": "用公开的测试图像测得。",
+    "The bars are 95 % intervals. A place is shared by all between whom chance may have decided: before you are only those whose interval lies wholly above yours.": "横条是 95 % 置信区间。可能只由运气分出先后的人名次相同：只有区间完全高于你的人排在你前面。",
+    "place": "名次",
+    "nickname": "昵称",
+    "95 % interval": "95 % 置信区间",
+    "on public images": "公开图像上",
+    "Nobody's accuracy was measured yet.": "还没有测量任何人的准确率。",
 }  # fmt: skip
 
 
