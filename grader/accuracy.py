@@ -151,7 +151,10 @@ def confident_mistakes(logits: Tensor, labels: Tensor) -> tuple[Mistake, ...]:
     surest = probabilities[wrong].sort(descending=True, stable=True).indices[:MOST_MISTAKES]
     return tuple(
         Mistake(
-            index=int(at), label=int(labels[at]), answered=int(answers[at]), probability=float(probabilities[at])
+            index=int(at),
+            label=int(labels[at]),
+            answered=int(answers[at]),
+            probability=float(probabilities[at]),
         )
         for at in wrong[surest]
     )

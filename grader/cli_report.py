@@ -24,7 +24,9 @@ FEEDBACK = "feedback"  # the folder of the pages, and as what they are known to 
 @click.command()
 @results_argument
 @click.argument("students", nargs=-1, metavar="[STUDENT]...")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="The language.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="The language."
+)
 @click.option("--pdf", is_flag=True, help="Print each page to a PDF as well. It needs Chromium.")
 def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"], pdf: bool) -> None:
     """Write each student's page, or those of some: RESULTS/feedback/ID.html.
@@ -69,15 +71,25 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
 
 def _note(book: Gradebook, verdicts: Sequence[Verdict]) -> None:
     """Keep in the book which marks were given out, as far as they are other ones than before."""
-    told = {verdict.student_id: (verdict.total, verdict.rows) for _, what, verdict in book.published() if what == FEEDBACK}
+    told = {
+        verdict.student_id: (verdict.total, verdict.rows)
+        for _, what, verdict in book.published()
+        if what == FEEDBACK
+    }
     book.publish(FEEDBACK, [v for v in verdicts if told.get(v.student_id) != (v.total, v.rows)])
 
 
 @click.command()
 @results_argument
-@click.option("--nicknames", type=click.Path(path_type=Path), help="A CSV: student,nickname. Others stay unnamed.")
-@click.option("--images", type=click.Path(path_type=Path), metavar="FILE", help="The held-out images that decide.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="The language.")
+@click.option(
+    "--nicknames", type=click.Path(path_type=Path), help="A CSV: student,nickname. Others stay unnamed."
+)
+@click.option(
+    "--images", type=click.Path(path_type=Path), metavar="FILE", help="The held-out images that decide."
+)
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="The language."
+)
 def leaderboard(
     results: Path, nicknames: Path | None, images: Path | None, lang: Literal["en", "zh"]
 ) -> None:

@@ -83,7 +83,7 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
         public=measured.public if measured else None,
         training=measured.training if measured else None,
         files=tuple((name, part.files) for name, part in evidence.parts.items() if part.files),  # type: ignore[misc]
-        seconds=sum(known) if (known := [p.seconds for p in parts if p.seconds is not None]) else None,
+        seconds=sum(times) if (times := [p.seconds for p in parts if p.seconds is not None]) else None,
         flags=measured.flags if measured else (),
         fingerprint=_fingerprint(evidence),
     )

@@ -26,7 +26,7 @@ class Bar(NamedTuple):
     y: float
     width: float
     height: float
-    count: int
+    values: int  # that lie in it
     label: str  # of what it counts
 
 
@@ -77,7 +77,9 @@ class LineChart(NamedTuple):
 def curve_chart(curve: Curve, accuracy: Accuracy | None) -> CurveChart:
     """The curve from accuracy to points, and the student's place on it."""
     most = float(curve.points) or 1.0
-    frame = Frame(_percent_ticks(), [Tick(_y(p, most), plain(curve.points * k / 4)) for k, p in _quarters(most)])
+    frame = Frame(
+        _percent_ticks(), [Tick(_y(p, most), plain(curve.points * k / 4)) for k, p in _quarters(most)]
+    )
     here = None
     if accuracy and accuracy.accuracy is not None:
         x = _x(100 * accuracy.accuracy, 100)
@@ -111,9 +113,11 @@ def histogram(values: Sequence[float], top: float, step: float, curve: Curve | N
 
 def training_charts(history: Mapping[str, Sequence[float]]) -> list[LineChart]:
     """A chart for each series that has at least two numbers."""
-    charts = []
+    charts: list[LineChart] = []
     for name, values in history.items():
-        series = [(at, value) for at, value in enumerate(values) if math.isfinite(value) and abs(value) < 1e12]
+        series = [
+            (at, value) for at, value in enumerate(values) if math.isfinite(value) and abs(value) < 1e12
+        ]
         if len(series) < 2 or len(charts) == MOST_LINES:
             continue
         first, last = series[0][1], series[-1][1]

@@ -77,10 +77,14 @@ def write_class_page(verdicts: Sequence[Verdict], rubric: Rubric, folder: Path, 
         replace_file(path, class_page(verdicts, rubric, pages, stamp).encode())
 
 
-def class_page(verdicts: Sequence[Verdict], rubric: Rubric, pages: Collection[str] = (), stamp: str = "") -> str:
+def class_page(
+    verdicts: Sequence[Verdict], rubric: Rubric, pages: Collection[str] = (), stamp: str = ""
+) -> str:
     """The page in HTML; `pages` are the names of the files in `feedback/`."""
     totals = [float(v.total) for v in verdicts if v.total is not None]
-    accuracies = [100 * v.accuracy.accuracy for v in verdicts if v.accuracy and v.accuracy.accuracy is not None]
+    accuracies = [
+        100 * v.accuracy.accuracy for v in verdicts if v.accuracy and v.accuracy.accuracy is not None
+    ]
     top = float(rubric.out_of)
     flagged = [v for v in verdicts if v.flags]
     failed = [v for v in verdicts if v.status not in (Status.GRADED, Status.ABSENT)]
@@ -178,14 +182,24 @@ def _check_lines(verdicts: Sequence[Verdict], rubric: Rubric) -> list[CheckLine]
             if row.outcome is Outcome.FAILED:
                 check = checks.get(row.id)
                 both = check and check.expected and check.actual
-                told = f"{without_inputs(check.actual)} (expected {check.expected})" if check and both else row.reason
+                told = (
+                    f"{without_inputs(check.actual)} (expected {check.expected})"
+                    if check and both
+                    else row.reason
+                )
                 values[row.id].append(without_inputs(told))
     found = []
     for id in of_row:
         passed, failed = outcomes[id][Outcome.PASSED], outcomes[id][Outcome.FAILED]
         all_ = sum(outcomes[id].values())
         line = CheckLine(
-            id, titles.get(id, id), passed, failed, all_ - passed - failed, passed / (all_ or 1), _common(values[id])
+            id,
+            titles.get(id, id),
+            passed,
+            failed,
+            all_ - passed - failed,
+            passed / (all_ or 1),
+            _common(values[id]),
         )
         found.append(line)
     return sorted(found, key=lambda line: line.share)

@@ -58,7 +58,7 @@ class Next(NamedTuple):
 
 
 class Cell(NamedTuple):
-    count: int
+    images: int
     shade: int  # 0 to SHADES
     is_right: bool
 
@@ -173,7 +173,9 @@ def _head(say: Words, verdict: Verdict, others: Sequence[str]) -> str:
     reason = _about(say, verdict.reason, others)
     if verdict.status is Status.NOT_GRADABLE:
         return say("What you handed in cannot be graded: {reason}", reason=reason)
-    return reason if verdict.status is Status.GRADED else say("Your code was stopped: {reason}", reason=reason)
+    return (
+        reason if verdict.status is Status.GRADED else say("Your code was stopped: {reason}", reason=reason)
+    )
 
 
 def _lost(
@@ -203,13 +205,12 @@ def _needed(row: Row) -> str:
     return row.reason.removeprefix("needs ")
 
 
-def _facts(
-    say: Words, row: Row, check: CheckOutcome | None, others: Sequence[str]
-) -> list[tuple[str, str]]:
+def _facts(say: Words, row: Row, check: CheckOutcome | None, others: Sequence[str]) -> list[tuple[str, str]]:
     """Label and text of what is known of a row that lost points."""
     found: list[tuple[str, str]] = []
     if row.decided is not None:
-        found.append((say("decided: {points} points", points=plain(row.decided)), _told(row.why, others)))
+        given = say("{points} of {out_of} points", points=plain(row.decided), out_of=plain(row.out_of))
+        found.append((say("decided by a person"), f"{given}: {_told(row.why, others)}"))
     if row.id == "accuracy":
         return found
     if check and check.expected and check.actual:  # the reason says the same, with the check's own numbers
@@ -259,7 +260,10 @@ def _groups(say: Words, rubric: Rubric, rows: Sequence[Row]) -> list[tuple[str, 
 def _matrix(accuracy: Accuracy) -> list[list[Cell]]:
     """The confusion matrix; a cell's shade is its share of the images of the class."""
     return [
-        [Cell(count, round(SHADES * (count / (sum(row) or 1)) ** 0.5), at == to) for to, count in enumerate(row)]
+        [
+            Cell(count, round(SHADES * (count / (sum(row) or 1)) ** 0.5), at == to)
+            for to, count in enumerate(row)
+        ]
         for at, row in enumerate(accuracy.confusion)
     ]
 
@@ -275,7 +279,13 @@ def _pairs(say: Words, accuracy: Accuracy) -> str:
     found.sort(key=lambda pair: -pair[0])
     names = [say.label(name) for name in CLASSES]
     return say("; ").join(
-        say("{label} taken for {answered} ({count} of {of})", label=names[at], answered=names[to], count=count, of=of)
+        say(
+            "{label} taken for {answered} ({count} of {of})",
+            label=names[at],
+            answered=names[to],
+            count=count,
+            of=of,
+        )
         for count, at, to, of in found[:NAMED_PAIRS]
     )
 
@@ -333,7 +343,11 @@ def _what(say: Words, one: Decision, titles: Mapping[str, str]) -> str:
         return say("extended: {until}", until=one.until)
     if one.kind == "choose_attempt":
         return say("this attempt counts: {attempt}", attempt=one.digest[:12])
-    return say({"excuse": "excused", "exclude": "excluded", "waive_late": "not counted as late"}.get(one.kind, "excused"))
+    return say(
+        {"excuse": "excused", "exclude": "excluded", "waive_late": "not counted as late"}.get(
+            one.kind, "excused"
+        )
+    )
 
 
 def _tail(log: str) -> list[str]:

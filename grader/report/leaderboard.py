@@ -60,7 +60,12 @@ def standings(
     for verdict in verdicts:
         public = verdict.public or (None if held_out else verdict.accuracy)
         accuracy = verdict.accuracy if held_out and verdict.public else public
-        if verdict.standing == "counts" and verdict.total is not None and accuracy and accuracy.low is not None:
+        if (
+            verdict.standing == "counts"
+            and verdict.total is not None
+            and accuracy
+            and accuracy.low is not None
+        ):
             found.append((accuracy, nicknames.get(verdict.student_id, ""), public if held_out else None))
     found.sort(key=lambda one: (-(one[0].accuracy or 0), not one[1], one[1]))
     lines = []
@@ -80,7 +85,9 @@ def read_nicknames(path: Path, students: Sequence[str]) -> dict[str, str]:
         with path.open("rb") as file:
             text = decode_text(file.read(MOST_BYTES))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}): give a CSV of student,nickname") from None
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}): give a CSV of student,nickname"
+        ) from None
     rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff"))))
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     places = [next((at for at, cell in enumerate(head) if cell in names), None) for names in (_ID, _NICKNAME)]
@@ -93,7 +100,9 @@ def read_nicknames(path: Path, students: Sequence[str]) -> dict[str, str]:
         if not id:
             continue
         if id not in known or id in found:
-            raise UserError(f"{where}: {safe_line(id, 60)} is {'there twice' if id in found else 'no student here'}")
+            raise UserError(
+                f"{where}: {safe_line(id, 60)} is {'there twice' if id in found else 'no student here'}"
+            )
         if nickname and nickname.casefold() in taken:
             raise UserError(f"{where}: the nickname {nickname} is taken in line {taken[nickname.casefold()]}")
         found[id] = nickname

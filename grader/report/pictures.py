@@ -18,7 +18,7 @@ __all__ = ["CLASSES", "picture"]
 
 @cache
 def picture(index: int, images: int) -> str:
-    """An image of the public test set that has so many `images`, as a data URL; empty where it is not here."""
+    """An image of the public test set of so many `images`, as a data URL; empty where it is not here."""
     known = _public(images)
     if known is None or not 0 <= index < len(known):
         return ""

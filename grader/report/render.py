@@ -32,7 +32,8 @@ def render(template: str, lang: Language, *, script: str = "", **values: Any) ->
     """
     style = resource("style.css")
     code = resource(script) if script else ""
-    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}"
+    policy += "; base-uri 'none'; form-action 'none'"
     if code:
         policy += f"; script-src {_digest(code)}"
     return _environment().get_template(template).render(
