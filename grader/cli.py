@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from grader import __version__
-from grader import cli_report
+from grader import __version__, cli_report
 from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
 from grader.errors import UserError
 from grader.text import safe_line, safe_text, visible_json

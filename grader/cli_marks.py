@@ -94,7 +94,7 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
 
 
 def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[Verdict]:
-    """Write the spreadsheets, the students' files and the class page; with flags that only the class can tell."""
+    """Write all files of the results; the verdicts with what only the class can tell."""
     from grader.export import write_scores
     from grader.integrity.copies import flag_copies
     from grader.report import write_class_page

@@ -389,9 +389,7 @@ class Verdict(Record):
     log: str = ""  # the tail of what the student's code printed, made safe
     sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for none
     files: tuple[tuple[Literal["checks", "accuracy", "answers"], tuple[str, ...]], ...] = ()  # see `Part`
-    seconds: float | None = Field(
-        default=None, exclude=True
-    )  # of the submission's own time; differs each run
+    seconds: float | None = Field(default=None, exclude=True)  # of its own time, which differs each run
     digest: str = ""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from grader.rubric import Curve, plain
@@ -74,8 +75,8 @@ class LineChart(NamedTuple):
     last: float
 
 
-def curve_chart(curve: Curve, accuracy: Accuracy | None) -> CurveChart:
-    """The curve from accuracy to points, and the student's place on it."""
+def curve_chart(curve: Curve, accuracy: Accuracy | None, earned: Decimal) -> CurveChart:
+    """The curve from accuracy to points, and the place on it of an accuracy that earned so many."""
     most = float(curve.points) or 1.0
     frame = Frame(
         _percent_ticks(), [Tick(_y(p, most), plain(curve.points * k / 4)) for k, p in _quarters(most)]
@@ -85,7 +86,7 @@ def curve_chart(curve: Curve, accuracy: Accuracy | None) -> CurveChart:
         x = _x(100 * accuracy.accuracy, 100)
         low, high = accuracy.low, accuracy.high
         ends = [x if end is None else _x(100 * end, 100) for end in (low, high)]
-        y = _y(_points_at(curve, 100 * accuracy.accuracy), most)
+        y = _y(float(earned), most)
         here = Here(x, y, ends[0], ends[1], at_end=accuracy.accuracy > 0.55)
     return CurveChart(frame, _curve_line(curve), here)
 
@@ -163,16 +164,5 @@ def _curve_line(curve: Curve) -> str:
     return _joined((_x(percent, 100), _y(points, most)) for percent, points in ends)
 
 
-def _points_at(curve: Curve, percent: float) -> float:
-    """Near enough to draw; marks are computed in `grader.scoring`."""
-    knots = [(float(x), float(y)) for x, y in curve.knots]
-    if percent <= knots[0][0]:
-        return knots[0][1]
-    for (x0, y0), (x1, y1) in zip(knots, knots[1:], strict=False):
-        if percent <= x1:
-            return y0 + (y1 - y0) * (percent - x0) / (x1 - x0)
-    return knots[-1][1]
-
-
-def _joined(places: object) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)  # type: ignore[attr-defined]
+def _joined(places: Iterable[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)

@@ -83,6 +83,7 @@ def feedback_page(
     titles = {row.id: _title(say, rubric, row) for row in rows}
     lost = _lost(say, verdict, rows, titles, others)
     measured = verdict.accuracy if rows else None
+    earned = next((row.points for row in rows if row.id == "accuracy"), Decimal(0))
     public = verdict.public if verdict.public else measured
     return render(
         "feedback.html",
@@ -97,8 +98,8 @@ def feedback_page(
         accuracy=measured,
         why_unmeasured=_about(say, measured.reason, others) if measured else "",
         next=next_points(rubric, measured) if measured else None,
-        earned=next((row.points for row in rows if row.id == "accuracy"), Decimal(0)),
-        curve=curve_chart(rubric.accuracy, measured),
+        earned=earned,
+        curve=curve_chart(rubric.accuracy, measured, earned),
         matrix=_matrix(measured) if measured else [],
         pairs=_pairs(say, measured) if measured else "",
         mistakes=_mistakes(public) if public else [],

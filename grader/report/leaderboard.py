@@ -1,4 +1,4 @@
-"""A leaderboard for courses that want one: nicknames that students chose, or none, and no other trace of them.
+"""A leaderboard for courses that want one: nicknames that students chose, or none, and nobody's name.
 
 Places are shared as far as chance reaches: whoever has nobody above them whose interval lies wholly above
 theirs is first, and so on. One image more moves nobody.
@@ -88,7 +88,10 @@ def read_nicknames(path: Path, students: Sequence[str]) -> dict[str, str]:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}): give a CSV of student,nickname"
         ) from None
-    rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff"))))
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise UserError(f"{path}: cannot be read ({error}): give a CSV of student,nickname") from None
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     places = [next((at for at, cell in enumerate(head) if cell in names), None) for names in (_ID, _NICKNAME)]
     if places[0] is None or places[1] is None:
