@@ -15,7 +15,7 @@ from urllib.parse import quote
 from grader.export.files import replace_file
 from grader.export.scores import by_stem
 from grader.report.charts import histogram
-from grader.report.feedback import without_inputs
+from grader.report.feedback import value_of, without_inputs
 from grader.report.render import of_templates, render
 from grader.rubric import Rubric
 from grader.text import safe_text
@@ -183,7 +183,7 @@ def _check_lines(verdicts: Sequence[Verdict], rubric: Rubric) -> list[CheckLine]
                 check = checks.get(row.id)
                 both = check and check.expected and check.actual
                 told = (
-                    f"{without_inputs(check.actual)} (expected {check.expected})"
+                    f"{value_of(check.actual)} (expected {check.expected})"
                     if check and both
                     else row.reason
                 )

@@ -25,8 +25,9 @@ TEXT_CHARACTERS = 600  # of a reason, an expected or an actual value
 MOST_REMARKS, MOST_ATTEMPTS, MOST_FILES = 12, 20, 12
 NAMED_PAIRS = 3  # of classes that are confused
 SHADES = 8  # of the confusion matrix
-# What `grader.expect` says of a call: its arguments are the hidden check's own.
-_CALL = re.compile(r"[A-Za-z_]\w*\(.*\) gave ", re.DOTALL)
+# What `grader.expect` says before a value: a call, whose arguments are the hidden check's own, or in words.
+_CALL = re.compile(r"[A-Za-z_]\w*\(.*\)(?: gave |: )", re.DOTALL)
+_OF = re.compile(r"the [^:]{0,80}? gave ")
 
 _WITHOUT_MARK = (Status.GRADER_ERROR, Status.QUARANTINED)
 
@@ -118,8 +119,13 @@ def feedback_page(
 
 
 def without_inputs(text: str) -> str:
-    """An expected or actual value without the call that it came of: that has the hidden check's numbers."""
-    return _CALL.sub("", text, count=1)
+    """A message about a hidden check without the call that it is about: that has the check's own numbers."""
+    return text[call.end() :] if (call := _CALL.match(text)) else text
+
+
+def value_of(actual: str) -> str:
+    """An actual value without what it is the value of: the row's line says that."""
+    return text[of.end() :] if (of := _OF.match(text := without_inputs(actual))) else text
 
 
 def next_points(rubric: Rubric, accuracy: Accuracy) -> Next | None:
@@ -216,7 +222,7 @@ def _facts(say: Words, row: Row, check: CheckOutcome | None, others: Sequence[st
         return found
     if check and check.expected and check.actual:  # the reason says the same, with the check's own numbers
         found.append((say("expected"), _about(say, check.expected, others)))
-        found.append((say("got"), _about(say, without_inputs(check.actual), others)))
+        found.append((say("got"), _about(say, value_of(check.actual), others)))
     elif row.reason:
         found.append((say("why"), _about(say, without_inputs(row.reason), others)))
     if check and check.hint:
