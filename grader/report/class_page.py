@@ -183,9 +183,7 @@ def _check_lines(verdicts: Sequence[Verdict], rubric: Rubric) -> list[CheckLine]
                 check = checks.get(row.id)
                 both = check and check.expected and check.actual
                 told = (
-                    f"{value_of(check.actual)} (expected {check.expected})"
-                    if check and both
-                    else row.reason
+                    f"{value_of(check.actual)} (expected {check.expected})" if check and both else row.reason
                 )
                 values[row.id].append(without_inputs(told))
     found = []

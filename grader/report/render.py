@@ -16,9 +16,10 @@ from markupsafe import Markup, escape
 
 from grader.report.words import Language, Words
 from grader.rubric import plain
-from grader.text import safe_text
+from grader.text import safe_line, safe_text
 
 MOST_MARKS = 4  # combining marks on one letter: more are no language's, and cover the lines above and below
+NAME_CHARACTERS = 60
 LONGEST = 20_000  # characters of one text; all that is longer was cut before
 _CODE = re.compile(r"`([^`]+)`")
 _PACKAGE = "grader.report"
@@ -67,6 +68,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "codes": _codes,
+        "short": lambda text: safe_line(text, NAME_CHARACTERS),
         "points": points,
         "cents": lambda number: points(None) if number is None else f"{number:.2f}",
         "percent": percent,
