@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from marked import RUBRIC, a_class, evidence, keep, measured, verdict
+from marked import MONDAY, RUBRIC, a_class, evidence, keep, measured, verdict
 
 from grader.gradebook import Gradebook
 from grader.kit.handouts.pdf import find_chromium
@@ -56,10 +57,8 @@ class Shown:
 
     def __init__(self, page: Any, file: Path) -> None:
         self.page, self.file, self.did = page, file, list[str]()
-        page.on(
-            "request", lambda request: self.did.append(request.url) if self._is_alien(request.url) else None
-        )
-        page.on("dialog", lambda dialog: (self.did.append(dialog.message), dialog.dismiss()))
+        page.on("request", self._note)
+        page.on("dialog", self._dismiss)
         page.on("pageerror", lambda error: self.did.append(str(error)))
         page.on("console", lambda message: self.did.append(message.text))
         page.goto(file.as_uri())
@@ -70,8 +69,14 @@ class Shown:
         self.page.goto(self.file.as_uri())
         return self
 
-    def _is_alien(self, url: str) -> bool:
-        return url != self.file.as_uri() and not url.startswith("data:image/png;base64,")
+    def _note(self, request: Any) -> None:
+        """Keep the address of whatever is no part of the page."""
+        if request.url != self.file.as_uri() and not request.url.startswith("data:image/png;base64,"):
+            self.did.append(request.url)
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.did.append(dialog.message)
+        dialog.dismiss()
 
     def elements(self) -> int:
         found: int = self.page.evaluate("document.querySelectorAll('*:not(code)').length")
@@ -152,13 +157,11 @@ def full(text: str = "harmless", id: str = "pb1") -> Verdict:
 
 
 def decisions(text: str) -> list[Decision]:
-    from datetime import datetime
-
-    common = {"made_at": datetime(2026, 11, 20), "by": text, "why": text, "student_id": "pb1"}
+    bare = Decision(made_at=MONDAY, by=text, why=text, student_id="pb1", kind="excuse")
     return [
-        Decision(number=1, kind="extend", until=text, **common),
-        Decision(number=2, kind="adjust", row=text, points=1, **common),
-        Decision(number=3, kind="choose_attempt", digest=text, **common),
+        bare.model_copy(update={"number": 1, "kind": "extend", "until": text}),
+        bare.model_copy(update={"number": 2, "kind": "adjust", "row": text, "points": Decimal(1)}),
+        bare.model_copy(update={"number": 3, "kind": "choose_attempt", "digest": text}),
     ]
 
 
