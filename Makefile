@@ -8,6 +8,7 @@ PYTEST = mkdir -p build && .venv/bin/python -m pytest --numprocesses=auto --cov
 demo: .venv/ready
 	rm -rf build/demo
 	.venv/bin/grader grade $(CLASS) --out build/demo --images mini
+	.venv/bin/grader feedback build/demo
 
 test: .venv/ready
 	$(PYTEST) -m "not slow and not alone" --hypothesis-profile=few

@@ -13,7 +13,7 @@ from grader.limits import Limits
 from grader.sandbox import pace
 from grader.sandbox.student import Model, Student, StudentFailure
 from grader.text import safe_line
-from grader.types import Accuracy
+from grader.types import Accuracy, Mistake
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 Z = 1.959963984540054  # two-sided 95 % of the normal distribution
@@ -25,6 +25,7 @@ Z = 1.959963984540054  # two-sided 95 % of the normal distribution
 BATCH = {"cpu": 100, "cuda": 1000}
 SMALLEST_BATCH = 4  # where memory is short
 FORESEEN = 3  # batches, after which the fastest of them shows when the time will not do by far
+MOST_MISTAKES = 12  # that are told one by one
 SLACK = 1.5  # so many times their share of the time may the images in between take
 
 
@@ -130,8 +131,33 @@ def measure(
             low=low,
             high=high,
             source=student.weights_source,
+            confusion=_confusion(network.logits, labels),
         )
         return accuracy, network
+
+
+def _confusion(logits: Tensor, labels: Tensor) -> tuple[tuple[int, ...], ...]:
+    """How many images of each class, by row, got each answer, by column."""
+    classes = logits.shape[1]
+    pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
+    return tuple(map(tuple, pairs.view(classes, classes).tolist()))
+
+
+def confident_mistakes(logits: Tensor, labels: Tensor) -> tuple[Mistake, ...]:
+    """The wrong answers that were given with the highest probability, the surest first."""
+    # Infinities would make NaN of all probabilities.
+    probabilities, answers = logits.clamp(-1e30, 1e30).softmax(1).max(1)
+    wrong = (answers != labels).nonzero().flatten()
+    surest = probabilities[wrong].sort(descending=True, stable=True).indices[:MOST_MISTAKES]
+    return tuple(
+        Mistake(
+            index=int(at),
+            label=int(labels[at]),
+            answered=int(answers[at]),
+            probability=float(probabilities[at]),
+        )
+        for at in wrong[surest]
+    )
 
 
 class NoResultError(Exception):

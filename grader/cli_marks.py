@@ -96,22 +96,25 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
         ("the same as text", "scores.csv"),
         ("one file a student", "students"),
         ("gradebook", "gradebook.sqlite"),
+        ("class page", "class.html"),
     ):
         click.echo(f"{label + ':':<20}{out / name}")
 
 
 def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[Verdict]:
-    """Write the spreadsheets and the students' files; the verdicts with what only the class can tell."""
+    """Write all files of the results; the verdicts with what only the class can tell."""
     from grader.export import write_scores
     from grader.gradebook import Gradebook
     from grader.integrity.copies import flag_copies
+    from grader.report import write_class_page
 
     flagged = flag_copies(verdicts)
     with Gradebook.open(out) as book:
         decisions = [one for several in book.decisions().values() for one in several]
         published = book.last_published()
     try:
-        write_scores(flagged, rubric, out, decisions, published)
+        digest = write_scores(flagged, rubric, out, decisions, published)
+        write_class_page(flagged, rubric, out, digest)
     except OSError as error:
         raise UserError(
             f"{error.filename or out}: cannot be written ({error.strerror}): free space or close it, then "
@@ -161,7 +164,7 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
         verdicts = flag_copies(current(book))
         runs = book.runs()
     if student is not None:
-        verdicts = [_one(verdicts, student)]
+        verdicts = [one_of(verdicts, student)]
     if as_json:
         content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
         click.echo(visible_json(content))
@@ -223,7 +226,7 @@ def _made(student: str, kind: str, by: str | None, why: str, **more: Any) -> Dec
     return decision(student, kind, by=by or getpass.getuser(), why=why, **more)
 
 
-def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:
+def one_of(verdicts: Sequence[Verdict], student: str) -> Verdict:
     for verdict in verdicts:
         if verdict.student_id == student:
             return verdict

@@ -126,7 +126,11 @@ def answered(submission: Submission, setup: Setup, basis: Basis) -> AnswerEviden
             )
     printed = texts.printed_answers(submission.answer_texts, rubric.wordings, setup.lab.handed_out)
     return AnswerEvidence(
-        outcomes=outcomes, print=printed.text, remarks=printed.remarks, rests_on=basis.answers
+        outcomes=outcomes,
+        print=printed.text,
+        remarks=printed.remarks,
+        files=submission.answer_files,
+        rests_on=basis.answers,
     )
 
 

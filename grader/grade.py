@@ -86,6 +86,7 @@ def grade_one(submission: Submission, bench: Bench, known: Evidence | None = Non
     if submission.code and not kept.checks:
         printed = texts.printed_code(submission.code.texts, bench.setup.lab.handed_out)
         told = {"print": printed.text, "remarks": (*checks.remarks, *printed.remarks)}
+        told |= {"files": (submission.code.filename, *(helper.path for helper in submission.code.helpers))}
         checks = checks.model_copy(update=told)
     broken = any(check.outcome is Outcome.ERROR for check in checks.outcomes)  # to be run again
     sandbox = {"sandbox": bench.setup.sandbox}
@@ -117,6 +118,7 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
             problem=problem_of(student.exhausted) if student.exhausted else None,
             remarks=tuple(student.remarks),
             log=student.log,
+            seconds=round(student.seconds_used, 3),
         )
 
 

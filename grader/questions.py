@@ -86,10 +86,14 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
         own, reason, lines = max(
             found, key=lambda answer: (not answer[1], _weight(answer[0]))
         )  # the first of equals
-        text = safe_text("\n".join(lines).strip(), TEXT_CHARACTERS)
-        amount = _amount(own)
         outcomes.append(
-            AnswerOutcome(number=number, present=not reason, amount=amount, reason=reason, text=text)
+            AnswerOutcome(
+                number=number,
+                present=not reason,
+                amount=_amount(own),
+                reason=reason,
+                text=_readable(lines, asked),
+            )
         )
         said = dict.fromkeys(_runs(own), number) | said
     return tuple(outcomes)
@@ -117,6 +121,12 @@ def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -
 
 def _written(lines: Sequence[str]) -> list[str]:
     return [line for line in lines if not _is_placeholder(line)]
+
+
+def _readable(lines: Sequence[str], asked: Container[Run]) -> str:
+    """The answer for people: without lines that only repeat the question, and what is left of its heading."""
+    own = [line for line in lines if _without(units := _units(line), asked) or not units]
+    return safe_text("\n".join(own).lstrip(" \t\n:.,)]*_#").rstrip(), TEXT_CHARACTERS)
 
 
 def _objection(own: list[str], said: dict[Run, int]) -> str:

@@ -85,6 +85,8 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
         digest=attempt.digest,
         public=measured.public if measured else None,
         training=measured.training if measured else None,
+        files=tuple((name, part.files) for name, part in evidence.parts.items() if part.files),  # type: ignore[misc]
+        seconds=sum(times) if (times := [p.seconds for p in parts if p.seconds is not None]) else None,
         flags=measured.flags if measured else (),
         fingerprint=_fingerprint(evidence),
     )

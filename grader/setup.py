@@ -39,8 +39,8 @@ class Setup(Record):
     def image_digests(self) -> tuple[str, str]:
         """Of the public images and of the private ones. Raises `UserError` where a file cannot be read."""
         return (
-            self.images if self.images in ("mini", "full") else _digest("--images", self.images),
-            _digest("--private", self.private) if self.private else "",
+            self.images if self.images in ("mini", "full") else option_digest("--images", self.images),
+            option_digest("--private", self.private) if self.private else "",
         )
 
     def told(self) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Setup(Record):
         }
 
 
-def _digest(option: str, file: str) -> str:
+def option_digest(option: str, file: str) -> str:
     """A file of the instructor's by its content, which may change."""
     try:
         return file_digest(Path(file))

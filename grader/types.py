@@ -119,6 +119,7 @@ class Submission(Record):
     code: Code | None = None
     weights: Weights | None = None
     answer_texts: tuple[str, ...] = ()  # answers.md, or a notebook's Markdown cells in order
+    answer_files: tuple[str, ...] = ()  # where they are from
     no_code: str = ""  # why what was handed in as code, weights or answers cannot be used
     no_weights: str = ""
     no_answers: str = ""
@@ -140,6 +141,15 @@ class CheckOutcome(Record):
     reason: str = ""  # why it failed or was not run, in one line
 
 
+class Mistake(Record):
+    """A labelled image that the network answered with another class."""
+
+    index: int  # of the image, in the order of the set
+    label: int
+    answered: int
+    probability: float  # of the class that was answered: the softmax of the logits
+
+
 class Accuracy(Record):
     """What the rubric's curve is for: correct answers on labelled images, with the 95 % Wilson interval.
 
@@ -154,6 +164,8 @@ class Accuracy(Record):
     high: float | None = None
     source: Literal["submitted", "trained", ""] = ""
     reason: str = ""
+    confusion: tuple[tuple[int, ...], ...] = ()  # images by their class, then by the class answered
+    mistakes: tuple[Mistake, ...] = ()  # the most confident ones; of public images alone
 
     @property
     def share(self) -> Fraction | None:
@@ -203,6 +215,7 @@ class Flag(Record):
         "late",
     ]
     message: str
+    others: tuple[str, ...] = ()  # students whose work is alike; some of them, where they are many
 
 
 class Fingerprint(Record):
@@ -240,6 +253,8 @@ class Part(Record):
     remarks: tuple[str, ...] = ()
     log: str = ""  # the tail of what the student's code printed, made safe
     sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for none
+    files: tuple[str, ...] = ()  # on which it was measured, as they were called when they were handed in
+    seconds: float | None = None  # of the submission's own time
 
     @property
     def found(self) -> object:
@@ -393,6 +408,8 @@ class Verdict(Record):
     fingerprint: Fingerprint = Fingerprint()
     log: str = ""  # the tail of what the student's code printed, made safe
     sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for none
+    files: tuple[tuple[Literal["checks", "accuracy", "answers"], tuple[str, ...]], ...] = ()  # see `Part`
+    seconds: float | None = Field(default=None, exclude=True)  # of its own time, which differs each run
     digest: str = ""
 
 

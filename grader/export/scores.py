@@ -7,6 +7,7 @@ points with two decimals, shares with four. The XLSX is for people; see `workboo
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,8 +28,8 @@ def write_scores(
     folder: Path,
     decisions: Sequence[Decision] = (),
     published: Mapping[str, Published] | None = None,
-) -> None:
-    """Write `scores.csv`, `scores.xlsx` and `students/<id>.json` into a results `folder`.
+) -> str:
+    """Write `scores.csv`, `scores.xlsx` and `students/<id>.json` into a results `folder`; their digest.
 
     Everything is rendered before the first file is replaced, and each file is
     replaced at once. Raises `UserError` where a file cannot be written.
@@ -37,8 +38,11 @@ def write_scores(
     files = {f"students/{stem}.json": _json(verdict) for stem, verdict in stems(verdicts).items()}
     files["scores.csv"] = as_csv(verdicts, rubric)
     files["scores.xlsx"] = workbook(verdicts, rubric, decisions, published)
+    digest = hashlib.sha256()
     for name, content in files.items():
         replace_file(folder / name, content)
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _json(verdict: Verdict) -> bytes:

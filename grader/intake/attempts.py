@@ -41,6 +41,8 @@ def _completed(one: Submission, earlier: Sequence[Submission]) -> Submission:
         if source is not None:
             reason = {"code": "no_code", "weights": "no_weights", "answer_texts": "no_answers"}[field]
             taken |= {field: getattr(source, field), reason: ""}
+            if field == "answer_texts":
+                taken["answer_files"] = source.answer_files
             remarks.append(f"{what} of attempt {source.attempt} counts, for this one has none")
             digest.update(f"{field}{source.digest}".encode())
     if not taken:

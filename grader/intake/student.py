@@ -96,6 +96,7 @@ def assemble(
             "code": code.code,
             "weights": weights,
             "answer_texts": answers,
+            "answer_files": _answer_files(answers, answer_files, code.code),
             "claims": code.claims,
             "remarks": bounded([*submission.remarks, *notes]),
             "digest": _digest(code.code, weights, answers, [*reasons.values(), *code.claims]),
@@ -105,6 +106,13 @@ def assemble(
     if code.code is None and not answers:
         return with_problem(submission, Status.NOT_GRADABLE, submission.no_code), ()
     return submission, taken
+
+
+def _answer_files(answers: Sequence[str], files: Sequence[Entry], code: Code | None) -> tuple[str, ...]:
+    """What the answers are from: files of their own, or else the notebook."""
+    if not files and answers and code:
+        return (code.filename,)
+    return tuple(entry.label for entry in files)
 
 
 def with_problem(submission: Submission, status: Status, reason: str) -> Submission:

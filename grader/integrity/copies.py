@@ -78,7 +78,11 @@ def _flag(what: str, twins: Set[int], verdicts: Sequence[Verdict], note: str = "
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     people = f"{len(names)} other student{'s' if len(names) > 1 else ''}"
     listed = ", ".join(names[:NAMED]) + more
-    return Flag(kind="copy", message=f"{what} as {people} handed in: {listed}{note}")
+    return Flag(
+        kind="copy",
+        message=f"{what} as {people} handed in: {listed}{note}",
+        others=tuple(verdicts[at].student_id for at in sorted(twins)[:NAMED]),
+    )
 
 
 def alike(

@@ -31,7 +31,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -299,9 +299,9 @@ def flags_of(verdicts: Sequence[Verdict]) -> list[list[Flag]]:
     text = alike([verdict.fingerprint.text for verdict in verdicts], ANSWERS)
     for flags, in_code, in_text, mates in zip(found, code, text, group_mates(verdicts), strict=True):
         if others := {at: share for at, share in in_code.items() if at not in mates}:
-            flags.append(Flag(kind="copied_code", message=_message("code", others, ids)))
+            flags.append(_flag("copied_code", "code", others, ids))
         if others := {at: share for at, share in in_text.items() if at not in mates}:
-            flags.append(Flag(kind="copied_answers", message=_message("answers", others, ids)))
+            flags.append(_flag("copied_answers", "answers", others, ids))
     return found
 
 
@@ -314,6 +314,13 @@ def group_mates(verdicts: Sequence[Verdict]) -> list[set[int]]:
         groups[verdict.group, verdict.digest] - {at} if verdict.group and verdict.digest else set()
         for at, verdict in enumerate(verdicts)
     ]
+
+
+def _flag(
+    kind: Literal["copied_code", "copied_answers"], what: str, others: Mapping[int, float], ids: Sequence[str]
+) -> Flag:
+    nearest = sorted(others, key=lambda at: -others[at])[:NAMED]
+    return Flag(kind=kind, message=_message(what, others, ids), others=tuple(ids[at] for at in nearest))
 
 
 def _message(what: str, others: Mapping[int, float], ids: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ def print_pdf(chromium: str, make_page: Callable[[Mapping[str, int]], str], file
 
     numbers: dict[str, int] = {}
     for _ in range(2):
-        _print(chromium, make_page(numbers), file)
+        print_page(chromium, make_page(numbers), file)
         with pypdf.PdfReader(file) as reader:
             pages = len(reader.pages)
             numbers = {
@@ -49,7 +49,8 @@ def print_pdf(chromium: str, make_page: Callable[[Mapping[str, int]], str], file
     return pages
 
 
-def _print(chromium: str, page: str, file: Path) -> None:
+def print_page(chromium: str, page: str, file: Path) -> None:
+    """Print a page in HTML to `file`. Raises UserError where Chromium cannot."""
     with tempfile.TemporaryDirectory(prefix="handouts-pdf-") as name:
         work = Path(name)
         (work / "page.html").write_text(page, encoding="utf-8")
@@ -63,5 +64,5 @@ def _print(chromium: str, page: str, file: Path) -> None:
             raise UserError(f"{chromium} printed nothing in {_PRINT_SECONDS} s: try again") from None
         if done.returncode or not (work / "page.pdf").is_file():
             last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            raise UserError(f"{chromium} cannot print the handouts: {last[:200]}")
+            raise UserError(f"{chromium} cannot print {file.name}: {last[:200]}")
         shutil.copy(work / "page.pdf", file)

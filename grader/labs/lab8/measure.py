@@ -9,7 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from grader import datasets, training
-from grader.accuracy import accuracy_seconds, between_seconds, measure, measure_accuracy
+from grader.accuracy import (
+    accuracy_seconds,
+    between_seconds,
+    confident_mistakes,
+    measure,
+    measure_accuracy,
+)
 from grader.evidence import problem_of
 from grader.integrity.code import carries
 from grader.integrity.examine import control_images, examine
@@ -20,6 +26,8 @@ from grader.sandbox import Sandbox
 from grader.setup import Setup
 from grader.types import AccuracyEvidence, Flag, Submission, Training
 from grader.workdir import Workdir
+
+PUBLIC = ("mini", "full")  # images that everybody may see; an instructor's own file may be kept from students
 
 
 class Measurement:
@@ -104,18 +112,24 @@ class Measurement:
                 accuracy = measure_accuracy(student, *self._private, seconds=self._private_seconds)
             if student.sandbox_failure:
                 raise student.sandbox_failure
-            log, exhausted = student.log, student.exhausted
+            log, exhausted, used = student.log, student.exhausted, round(student.seconds_used, 3)
             found = examine(
                 submission, public, network, self._labels, drawn, chance=LAB.chance, student=student
             )
+            if network and self._setup.images in PUBLIC:
+                mistakes = confident_mistakes(network.logits, self._labels)
+                public = public.model_copy(update={"mistakes": mistakes})
+            weights = submission.weights
             return AccuracyEvidence(
-                accuracy=accuracy,
+                accuracy=accuracy if self._private else public,
                 public=public if self._private else None,
                 problem=problem_of(exhausted) if exhausted else None,
                 flags=found.flags,
                 fingerprint=found.fingerprint,
                 remarks=(*student.remarks, *found.remarks),
                 log=log,
+                files=(weights.filename,) if weights and weights.source == "submitted" else (),
+                seconds=used,
             )
 
 
