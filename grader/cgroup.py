@@ -67,6 +67,11 @@ def sessions_share() -> bool:
     return False
 
 
+def cores() -> int:
+    """Of this machine, those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _mounted(mounts: Path) -> Path | None:
     """Where the unified hierarchy is mounted."""
     with contextlib.suppress(OSError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,18 +16,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from grader import __version__
+from grader.cgroup import cores
 from grader.cli_marks import COMMANDS, Rules, lab_option, rules_for, show_changes, write_results
 from grader.errors import UserError
+from grader.sandbox.backends import BACKENDS, DEFAULT, ISOLATING
 from grader.text import safe_line, safe_text, visible_json
 from grader.types import Evidence, Status, Submission, Verdict
 from grader.workdir import Workdir
 
 if TYPE_CHECKING:
+    from grader.engines.local import Engine
     from grader.gradebook import Gradebook, Seen
     from grader.lab import Lab
     from grader.policy import Policy
     from grader.setup import Setup
 
+# As in `grader.intake.layout`, which is imported where it is used.
+LAYOUTS = (
+    *("blackboard", "moodle", "brightspace", "gradescope", "canvas", "classroom"),
+    *("flat", "folders", "sections", "single"),
+)
 EXIT_OK, EXIT_USAGE, EXIT_GRADER_ERROR, EXIT_INTERRUPTED = 0, 2, 3, 130
 
 
@@ -74,6 +81,18 @@ def main(traceback: bool) -> None:
 )
 @click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
 @lab_option
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    help="Whose is what the download does not tell: CSV lines of a name in it and a student's id. "
+    "A group's name has a line for each member.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help="Read SOURCE as this, where it is not recognised rightly.",
+)
 @click.option("--images", metavar="mini|full|FILE", help="Test images.  [default: full]")
 @click.option("--private", metavar="FILE", help="Images that no student has seen: these decide the points.")
 @click.option(
@@ -87,11 +106,10 @@ def main(traceback: bool) -> None:
 @click.option("--only", multiple=True, metavar="STUDENT", help="Grade this student again; may be repeated.")
 @click.option(
     "--sandbox",
-    type=click.Choice(["bubblewrap", "container", "none"]),
-    default="bubblewrap",
+    type=click.Choice(list(BACKENDS)),
+    default=DEFAULT,
     show_default=True,
-    help="The sandbox for student code: Linux's bubblewrap, or a container of docker's or podman's. "
-    "`none` trusts every student with this machine.",
+    help=f"The sandbox for student code: {'; '.join(kind.summary for kind in BACKENDS.values())}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON instead of a table.")
 def grade(
@@ -101,13 +119,15 @@ def grade(
     policy_file: Path | None,
     roster_file: Path | None,
     lab: str | None,
+    map_file: Path | None,
+    layout: str | None,
     images: str | None,
     private: str | None,
     weights: Literal["submitted", "train", "verify"] | None,
     device: str,
     jobs: int | None,
     only: tuple[str, ...],
-    sandbox: Literal["bubblewrap", "container", "none"],
+    sandbox: str,
     as_json: bool,
 ) -> None:
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
@@ -118,60 +138,72 @@ def grade(
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an internal error; run the command again.
 
-    One submission keeps a slot for 49 minutes of its own time at most, 139 with
+    One submission keeps a sandbox for 49 minutes of its own time at most, 139 with
     --weights train and 164 with verify, if the rubric's limits are the usual ones,
     and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """
+    from grader.engines.local import Engine
     from grader.gradebook import Gradebook, last_run
     from grader.intake import read_source
     from grader.intake.names import expecting
-    from grader.marks import changes, current
+    from grader.known import known_of
+    from grader.marks import changes, standing
     from grader.setup import Setup
 
-    if sandbox == "none":
-        _say(
-            "warning: --sandbox none: student code runs with all your rights on this machine and can read "
-            "the hidden checks; the gradebook records it",
-            style="bold yellow",
-        )
-    rules = rules_for(last_run(out), rubric_file, policy_file, roster_file, lab)
-    with Workdir() as workdir:
-        earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
-        with expecting(rules.lab):
-            intake = read_source(source, workdir, leave_out=out, every_attempt=earlier)
-        chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
-        device = _device(device)
-        _must_fit(rules.lab, images, private, weights or rules.told.get("weights"))
-        jobs = min(jobs or (1 if device == "cuda" else _cores()), len(chosen))
-        last = rules.told
-        setup = Setup(
+    if warning := BACKENDS[sandbox].warning:
+        _say(f"warning: {warning}", style="bold yellow")
+    last = last_run(out)
+    rules = rules_for(last, rubric_file, policy_file, roster_file, lab)
+    _must_fit(rules.lab, images, private, weights or rules.told.get("weights"))
+    device = _device(device)
+    # One student's attempts, if there are several, are measured one after the other.
+    most = 1 if len(set(only)) == 1 else jobs or (1 if device == "cuda" else cores())
+    told = rules.told
+
+    def setup_for(count: int) -> Setup:
+        return Setup(
             rubric=rules.rubric,
             lab=rules.lab,
-            images=images or last.get("images") or "full",
-            private=last.get("private", "") if private is None else private,
-            weights=weights or last.get("weights") or "submitted",  # type: ignore[arg-type]
+            images=images or told.get("images") or "full",
+            private=told.get("private", "") if private is None else private,
+            weights=weights or told.get("weights") or "submitted",  # type: ignore[arg-type]
             sandbox=sandbox,
             device=device,
-            threads=max(1, _cores() // jobs),
+            threads=max(1, cores() // count),
         )
-        told = rules.told | setup.told()
+
+    with Engine() as engine, Workdir() as workdir:
+        if only or last is None:  # then it is certain that something will be measured
+            engine.start(setup_for(most), most)
+        earlier = rules.policy.attempt != "latest" or rules.policy.carry_over
+        known = known_of(rules.roster, map_file)
+        with expecting(rules.lab):
+            intake = read_source(
+                source, workdir, leave_out=out, every_attempt=earlier, layout=layout or "", known=known
+            )
+        chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
+        jobs = min(most, len(chosen))
+        setup = setup_for(jobs)
+        rules = rules._replace(told=told | setup.told())
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
-            before = current(book)
-            todo = _begin(book, str(source), rules._replace(told=told), setup, chosen, again=bool(only))
+            before = standing(book)
+            todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
             if unchanged := len(chosen) - len(todo):
                 _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
             if setup.weights != "submitted" and todo:
                 longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
                 _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
             try:
-                _grade(todo, setup, jobs, book)
+                _grade(todo, setup, jobs, book, engine)
             finally:  # what is graded is written, also when somebody pressed Ctrl-C
-                verdicts = current(book)
+                after = standing(book)
+                verdicts = after.marks
                 if verdicts:
                     write_results(verdicts, rules.rubric, out, as_json)
-                show_changes(changes(before, verdicts))
+                if not after.gives_as(before):
+                    show_changes(changes(before.marks, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
 
@@ -249,10 +281,6 @@ def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Subm
     return [submission for submission in submissions if not only or submission.student_id in only]
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _device(asked: str) -> Literal["cpu", "cuda"]:
     """`cuda` where there is a GPU to be used. Found out without a CUDA context in this process."""
     from grader.doctor import has_gpu_driver, sees_gpu
@@ -269,9 +297,8 @@ def _device(asked: str) -> Literal["cpu", "cuda"]:
     return "cpu"
 
 
-def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook) -> None:
+def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook, engine: Engine) -> None:
     """Grade and record, with a bar for people and a line a submission for logs."""
-    from grader.engines.local import grade_all
     from grader.scoring import score
 
     console = Console(stderr=True)
@@ -285,7 +312,7 @@ def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook) -> N
     todo = [(work.submission, work.known) for work in works]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("grading", total=len(works))
-        for count, evidence in enumerate(grade_all(todo, setup, jobs=jobs), 1):
+        for count, evidence in enumerate(engine.measure(todo, setup, jobs=jobs), 1):
             book.record(seen[evidence.attempt], evidence)
             progress.update(task, advance=1)
             if not console.is_terminal:
@@ -432,7 +459,7 @@ def build_handouts(
     from grader.kit import handouts
 
     source, out = Path("handouts"), Path("build") / "handouts"
-    handouts.build(source, out, _say, only=chapters, size=images, cell_seconds=cell_seconds, jobs=_cores())
+    handouts.build(source, out, _say, only=chapters, size=images, cell_seconds=cell_seconds, jobs=cores())
 
 
 def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None:
@@ -464,7 +491,7 @@ def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None
         _say("assignment/ is up to date with solution/")
         return
     rubric = load_rubric(rubric_file or lab.rubric, lab.check_places())
-    with Bench(Setup(rubric=rubric, lab=lab, images="mini", threads=_cores())) as bench:
+    with Bench(Setup(rubric=rubric, lab=lab, images="mini", threads=cores())) as bench:
         changed = kit.build(solution, assignment, grade, lab=lab, rubric_file=rubric_file)
     replace_file(lab.handed_out, handed_out.listed(assignment, handouts))
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")
@@ -473,18 +500,19 @@ def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None
 @main.command()
 @click.option(
     "--sandbox",
-    type=click.Choice(["bubblewrap", "container"]),
-    default="bubblewrap",
+    type=click.Choice(ISOLATING),
+    default=DEFAULT,
     show_default=True,
     help="The sandbox to try.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(sandbox: Literal["bubblewrap", "container"], as_json: bool) -> None:
+def doctor(sandbox: str, as_json: bool) -> None:
     """Show what this machine offers for grading, and try from inside whether the sandbox holds.
 
     Exit status 0: students' code can be graded in a sandbox. 2: it cannot.
     """
-    from grader.doctor import Finding, look, try_sandbox
+    from grader.doctor import look, try_sandbox
+    from grader.sandbox.backend import Finding
 
     console, findings = Console(), list[Finding]()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import getpass
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grader.cli_export import export
 from grader.errors import UserError
 from grader.text import safe_line, visible_json
 from grader.types import Decision, Verdict
@@ -103,11 +103,15 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
 def write_files(verdicts: Sequence[Verdict], rubric: Rubric, out: Path) -> list[Verdict]:
     """Write the spreadsheets and the students' files; the verdicts with what only the class can tell."""
     from grader.export import write_scores
+    from grader.gradebook import Gradebook
     from grader.integrity.copies import flag_copies
 
     flagged = flag_copies(verdicts)
+    with Gradebook.open(out) as book:
+        decisions = [one for several in book.decisions().values() for one in several]
+        published = book.last_published()
     try:
-        write_scores(flagged, rubric, out)
+        write_scores(flagged, rubric, out, decisions, published)
     except OSError as error:
         raise UserError(
             f"{error.filename or out}: cannot be written ({error.strerror}): free space or close it, then "
@@ -213,17 +217,10 @@ def history(results: Path, student: str) -> None:
         click.echo(safe_line(f"{at[:19].replace('T', ' ')}  {total:<20}  {what}", 400))
 
 
-def _made(student: str, kind: Any, by: str | None, why: str, **more: Any) -> Decision:
-    if not why.strip():
-        raise UserError("--why: is empty: say why, for the record")
-    return Decision(
-        made_at=datetime.now(timezone.utc),
-        by=safe_line(by or getpass.getuser(), 100),
-        why=safe_line(why, 500),
-        student_id=student,
-        kind=kind,
-        **more,
-    )
+def _made(student: str, kind: str, by: str | None, why: str, **more: Any) -> Decision:
+    from grader.decisions import decision
+
+    return decision(student, kind, by=by or getpass.getuser(), why=why, **more)
 
 
 def _one(verdicts: Sequence[Verdict], student: str) -> Verdict:
@@ -437,5 +434,5 @@ def merge(results: Path, others: tuple[Path, ...]) -> None:
 
 COMMANDS = (
     *(show, history, adjust, excuse, waive_late, extend, exclude, choose_attempt, remove, undo, decide),
-    *(rescore, merge),
+    *(rescore, merge, export),
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from grader.errors import UserError
 from grader.export.cells import guarded
@@ -50,6 +51,20 @@ def _check_points(one: Decision, verdict: Verdict) -> None:
         raise UserError(f"{one.student_id}: {one.row}: {one.points} is outside 0 to {most[one.row]}")
 
 
+def decision(student: str, kind: str, *, by: str, why: str, **more: Any) -> Decision:
+    """What `by` decides now. Raises `UserError` where there is no reason given."""
+    if not why.strip():
+        raise UserError("--why: is empty: say why, for the record")
+    return Decision(
+        made_at=datetime.now(timezone.utc),
+        by=safe_line(by, 100),
+        why=safe_line(why, 500),
+        student_id=student,
+        kind=kind,  # type: ignore[arg-type]
+        **more,
+    )
+
+
 def find_attempt(book: Gradebook, student: str, attempt: str) -> str:
     """The digest of the attempt that is called by its number or by the beginning of its digest."""
     attempts = [one.evidence.attempt for one in book.attempts(student=student).get(student, ())]
@@ -72,24 +87,30 @@ def read_decisions(path: Path, verdicts: Sequence[Verdict], *, by: str, why: str
     `student_id`, points that are not the grader's and not decided already are new decisions, and `why` is
     for all of them. Raises `UserError` with the line of the first that cannot be read.
     """
-    (header, first), *rest = read_cells(path)
-    keys = [cell.strip().casefold() for cell in first]
-    now = datetime.now(timezone.utc)
+    lines = read_cells(path)
+    at = next((at for at, (_, cells) in enumerate(lines) if {"decision", "student_id"} & {*_keys(cells)}), 0)
+    (header, first), *rest = lines[at:]
+    keys = _keys(first)
     found = []
     for place, cells in rest:
         values = {key: cell.strip() for key, cell in zip(keys, cells, strict=False) if key}
         if not any(values.values()):
             continue
         if "decision" in keys:
-            found.append(_from_line(f"{path}: {place}", values, by, why, now))
+            found.append(_from_line(f"{path}: {place}", values, by, why))
         elif "student_id" in keys:
-            found += _from_marks(f"{path}: {place}", values, verdicts, by, why, now)
+            found += _from_marks(f"{path}: {place}", values, verdicts, by, why)
         else:
             raise UserError(f"{path}: {header}: needs the columns student, decision, row, value, why")
     return found
 
 
-def _from_line(place: str, values: dict[str, str], by: str, why: str, now: datetime) -> Decision:
+def _keys(cells: Sequence[str]) -> list[str]:
+    """The names of columns: the workbook's are in words, `student id`, the CSV's are `student_id`."""
+    return ["_".join(cell.casefold().split()) for cell in cells]
+
+
+def _from_line(place: str, values: dict[str, str], by: str, why: str) -> Decision:
     kind = values.get("decision", "").casefold().replace("-", "_").replace(" ", "_")
     value, row = values.get("value", ""), values.get("row", "")
     if kind not in KINDS:
@@ -97,12 +118,11 @@ def _from_line(place: str, values: dict[str, str], by: str, why: str, now: datet
     reason = values.get("why") or why
     if not reason:
         raise UserError(f"{place}: why is missing: fill it in, or give --why for all")
-    return Decision(
-        made_at=now,
-        by=safe_line(by, 100),
-        why=safe_line(reason, 500),
-        student_id=values.get("student") or values.get("student_id", ""),
-        kind=kind,  # type: ignore[arg-type]
+    return decision(
+        values.get("student") or values.get("student_id", ""),
+        kind,
+        by=by,
+        why=reason,
         row=row if kind == "adjust" else "",
         points=_points(place, value) if kind == "adjust" or (kind == "exclude" and value) else None,
         until=value if kind == "extend" else "",
@@ -110,7 +130,7 @@ def _from_line(place: str, values: dict[str, str], by: str, why: str, now: datet
 
 
 def _from_marks(
-    place: str, values: dict[str, str], verdicts: Sequence[Verdict], by: str, why: str, now: datetime
+    place: str, values: dict[str, str], verdicts: Sequence[Verdict], by: str, why: str
 ) -> list[Decision]:
     """What was changed in a line of the spreadsheet of marks."""
     said = values["student_id"]
@@ -123,20 +143,12 @@ def _from_marks(
         stated[TOTAL] = verdict.total
     found = []
     for column, points in stated.items():
-        if values.get(column) and _points(place, values[column]) != points:
-            if not why:
-                raise UserError(f"{place}: {column} was changed: say why with --why")
-            found.append(
-                Decision(
-                    made_at=now,
-                    by=safe_line(by, 100),
-                    why=safe_line(why, 500),
-                    student_id=verdict.student_id,
-                    kind="adjust",
-                    row="accuracy" if column == "accuracy_points" else column,
-                    points=_points(place, values[column]),
-                )
-            )
+        if not values.get(column) or (new := _points(place, values[column])) == points:
+            continue
+        if not why:
+            raise UserError(f"{place}: {column} was changed: say why with --why")
+        row = "accuracy" if column == "accuracy_points" else column
+        found.append(decision(verdict.student_id, "adjust", by=by, why=why, row=row, points=new))
     return found
 
 

@@ -9,32 +9,21 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from grader import cgroup
+from grader.cgroup import cores
 from grader.errors import UserError
-from grader.types import Record
+from grader.sandbox.backend import Finding
+from grader.sandbox.backends import BACKENDS, DEFAULT, ISOLATING
 
-State = Literal["ok", "missing", "note"]  # a note costs something, but the sandbox works without it
-Sandbox = Literal["bubblewrap", "container"]
 MIB = 2**20
 
 
-class Finding(Record):
-    """One thing that was looked at: how it is, and what to do where it is not as it should be."""
-
-    layer: str
-    state: State
-    found: str
-    fix: str = ""
-
-
-def look(sandbox: Sandbox) -> Iterator[Finding]:
+def look(sandbox: str) -> Iterator[Finding]:
     """What this machine offers for grading in this sandbox; starts nothing but small programs."""
     for layer in LAYERS:
         try:
@@ -44,13 +33,13 @@ def look(sandbox: Sandbox) -> Iterator[Finding]:
             yield Finding(layer=name, state="note", found=f"could not be looked at: {error}")
 
 
-def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
+def try_sandbox(sandbox: str, device: Literal["cpu", "cuda"]) -> Iterator[Finding]:
     """The probes from inside a real sandbox, one finding each."""
-    from grader.sandbox import Slot, probes
+    from grader.sandbox import Sandbox, probes
 
     try:
-        with Slot(mode=sandbox, limits=probes.LIMITS, device=device) as slot:
-            fault = probes.honest(slot)
+        with Sandbox(backend=sandbox, limits=probes.LIMITS, device=device) as started:
+            fault = probes.honest(started)
             fix = "tell the kit's authors what `grader doctor --json` prints"
             if fault:
                 yield Finding(layer="honest code runs", state="missing", found=fault, fix=fix)
@@ -60,7 +49,7 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
             )
             if device == "cuda":
                 yield Finding(layer="the GPU", state="ok", found="torch finds it inside the sandbox")
-            for probe in probes.run(slot):
+            for probe in probes.run(started):
                 yield Finding(
                     layer=probe.title,
                     state="ok" if probe.contained else "missing",
@@ -71,14 +60,14 @@ def try_sandbox(sandbox: Sandbox, device: Literal["cpu", "cuda"]) -> Iterator[Fi
         yield Finding(layer="the sandbox", state="missing", found=str(error))
 
 
-def _system(sandbox: Sandbox) -> Iterator[Finding]:
+def _system(sandbox: str) -> Iterator[Finding]:
     found = f"{platform.system()} {platform.release()}, {platform.machine()}"
-    right = sys.platform == "linux" or sandbox == "container"
+    right = BACKENDS[sandbox].runs_here()
     fix = "" if right else "try `grader doctor --sandbox container`, or on Windows grade inside WSL2"
     yield Finding(layer="system", state="ok" if right else "missing", found=found, fix=fix)
 
 
-def _python(sandbox: Sandbox) -> Iterator[Finding]:
+def _python(sandbox: str) -> Iterator[Finding]:
     yield Finding(layer="Python", state="ok", found=f"{platform.python_version()}, {sys.executable}")
     for package in ("torch", "torchvision"):
         try:
@@ -88,55 +77,11 @@ def _python(sandbox: Sandbox) -> Iterator[Finding]:
             yield Finding(layer=package, state="missing", found="not installed", fix=fix)
 
 
-def _bubblewrap(sandbox: Sandbox) -> Iterator[Finding]:
-    if sandbox != "bubblewrap" or sys.platform != "linux":
-        return
-    from grader.sandbox import bubblewrap
-
-    try:
-        program = bubblewrap.find_bubblewrap()
-    except UserError as error:
-        yield Finding(layer="bubblewrap", state="missing", found="none that is new enough", fix=str(error))
-        return
-    version = _ask(str(program), "--version")[1].removeprefix("bubblewrap ")
-    yield Finding(layer="bubblewrap", state="ok", found=f"{version}, {program}")
-    if os.geteuid() == 0:
-        found = "not needed by root; students' code runs as a user id that owns nothing"
-        yield Finding(layer="user namespaces", state="ok", found=found)
-    else:
-        status, said = _ask(str(program), "--unshare-user", "--ro-bind", "/", "/", "true")
-        state: State = "ok" if status == 0 else "missing"
-        fix = "" if status == 0 else str(bubblewrap.explain(said))
-        found = "this user may make them" if status == 0 else said
-        yield Finding(layer="user namespaces", state=state, found=found, fix=fix)
-    try:
-        size = len(bubblewrap.seccomp_program()) // 8
-        kernel = "Seccomp:" in Path("/proc/self/status").read_text()
-        yield Finding(
-            layer="seccomp filter",
-            state="ok" if kernel else "missing",
-            found=f"{size} instructions for {platform.machine()}" if kernel else "this kernel has none",
-            fix="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
-        )
-    except UserError as error:
-        yield Finding(layer="seccomp filter", state="missing", found=str(error))
+def _sandbox(sandbox: str) -> Iterator[Finding]:
+    return BACKENDS[sandbox].look()
 
 
-def _limits(sandbox: Sandbox) -> Iterator[Finding]:
-    if sandbox != "bubblewrap" or sys.platform != "linux":
-        return
-    place = cgroup.place()
-    found = place.why if place.folder else f"{place.why}; memory is added up every 50 ms instead"
-    yield Finding(layer="control groups", state="ok" if place.folder else "note", found=found, fix=place.fix)
-    if place.folder or cgroup.sessions_share():
-        yield Finding(layer="processors", state="ok", found=f"{_cores()}; each sandbox has the same share")
-    else:
-        found = "a submission of many processes slows its neighbours"
-        fix = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
-        yield Finding(layer="processors", state="note", found=f"{_cores()}; {found}", fix=fix)
-
-
-def _memory(sandbox: Sandbox) -> Iterator[Finding]:
+def _memory(sandbox: str) -> Iterator[Finding]:
     from grader.limits import Limits
 
     limits = Limits()
@@ -145,11 +90,11 @@ def _memory(sandbox: Sandbox) -> Iterator[Finding]:
         return
     here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB
     jobs = max(1, (here - 1024) // (one + 512))
-    enough = jobs >= _cores()
+    enough = jobs >= cores()
     yield Finding(
         layer="memory",
         state="ok" if enough else "note",
-        found=f"{here} MiB; a submission may take {one} MiB, files included, {_cores()} at a time",
+        found=f"{here} MiB; a submission may take {one} MiB, files included, {cores()} at a time",
         fix="" if enough else f"--jobs {jobs}, or a smaller memory_mib in the rubric",
     )
     free = shutil.disk_usage(tempfile.gettempdir()).free // MIB
@@ -161,7 +106,7 @@ def _memory(sandbox: Sandbox) -> Iterator[Finding]:
     )
 
 
-def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
+def _gpu(sandbox: str) -> Iterator[Finding]:
     """The GPU outside the sandbox; `try_sandbox` looks for it inside."""
     if not has_gpu_driver():
         yield Finding(layer="GPU", state="ok", found="none; grading is on the CPU")
@@ -174,7 +119,7 @@ def _gpu(sandbox: Sandbox) -> Iterator[Finding]:
     yield Finding(layer="GPU", state="note", found=f"a driver is here, but torch {build} finds none", fix=fix)
 
 
-def _data(sandbox: Sandbox) -> Iterator[Finding]:
+def _data(sandbox: str) -> Iterator[Finding]:
     from grader import datasets
 
     wrong = [finding for finding in datasets.verify() if not finding.ok]
@@ -191,29 +136,18 @@ def _data(sandbox: Sandbox) -> Iterator[Finding]:
         yield Finding(layer="data sets, full", state="ok", found="complete")
 
 
-def _container(sandbox: Sandbox) -> Iterator[Finding]:
-    from grader.sandbox import container
-
-    needed: State = "missing" if sandbox == "container" else "note"
-    try:
-        engine = container.find_engine()
-        found = f"{engine.name} answers, {engine.program}"
-        yield Finding(layer="container engine", state="ok", found=found)
-    except UserError as error:
-        found = (
-            "none that answers" if sandbox == "container" else "none that answers; not needed with bubblewrap"
-        )
-        yield Finding(layer="container engine", state=needed, found=found, fix=str(error))
-        return
-    try:
-        container.check_image(engine)
-        yield Finding(layer="container image", state="ok", found="made for this kit")
-    except UserError as error:
-        yield Finding(layer="container image", state=needed, found="not made", fix=str(error))
+def _other_sandboxes(sandbox: str) -> Iterator[Finding]:
+    """What there is beside the usual one, which nobody has to have."""
+    for name in ISOLATING if sandbox == DEFAULT else ():
+        for finding in BACKENDS[name].look() if name != sandbox else ():
+            if finding.state == "missing":
+                told = {"state": "note", "found": f"{finding.found}; not needed with {sandbox}"}
+                finding = finding.model_copy(update=told)
+            yield finding
 
 
-LAYERS: tuple[Callable[[Sandbox], Iterator[Finding]], ...] = (
-    *(_system, _python, _bubblewrap, _limits, _memory, _gpu, _data, _container),
+LAYERS: tuple[Callable[[str], Iterator[Finding]], ...] = (
+    *(_system, _python, _sandbox, _memory, _gpu, _data, _other_sandboxes),
 )
 
 
@@ -229,17 +163,3 @@ def sees_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _ask(*words: str) -> tuple[int, str]:
-    """A small program's exit status, and the last line that it said."""
-    try:
-        done = subprocess.run(words, capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 1, str(error)
-    lines = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines()
-    return done.returncode, lines[-1] if lines else ""

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from grader.digests import file_digest
 from grader.integrity import texts
 from grader.questions import assess_answers
 from grader.setup import Setup
@@ -56,12 +57,11 @@ class Kept(NamedTuple):
 def rests_on(submission: Submission, setup: Setup) -> Basis:
     """What `submission`'s evidence rests on when it is measured with `setup`."""
     run = [_of_code(submission), setup.sandbox, setup.device, setup.rubric.limits.model_dump(mode="json")]
-    questions = [(question.text, question.text_zh) for question in setup.rubric.questions]
     trained = None if setup.weights == "submitted" else setup.rubric.training.model_dump(mode="json")
     return Basis(
         checks=_digest("checks", *run, _of_checks(setup.lab)),
         accuracy=_digest("accuracy", *run, setup.image_digests, setup.weights, trained, submission.claims),
-        answers=_digest("answers", submission.answer_texts, submission.no_answers, questions),
+        answers=_digest("answers", submission.answer_texts, submission.no_answers, setup.rubric.wordings),
     )
 
 
@@ -90,7 +90,7 @@ def _of_code(submission: Submission) -> list[object]:
     return [
         submission.no_code,
         code.model_dump(mode="json") if code else None,
-        [weights.filename, weights.format, _of_file(weights.path)] if weights else submission.no_weights,
+        [weights.filename, weights.format, file_digest(weights.path)] if weights else submission.no_weights,
     ]
 
 
@@ -112,7 +112,6 @@ def problem_of(failure: StudentFailure, prefix: str = "") -> Problem:
 def answered(submission: Submission, setup: Setup, basis: Basis) -> AnswerEvidence:
     """Which of the rubric's questions are answered, and where one is not, what else may be the reason."""
     rubric = setup.rubric
-    wordings = [(question.text, question.text_zh) for question in rubric.questions]
     if not submission.answer_texts:
         reason = submission.no_answers or "no answers were handed in"
         count = len(rubric.questions)
@@ -120,12 +119,12 @@ def answered(submission: Submission, setup: Setup, basis: Basis) -> AnswerEviden
             AnswerOutcome(number=n, present=False, amount=0, reason=reason) for n in range(1, count + 1)
         )
     else:
-        outcomes = assess_answers(submission.answer_texts, wordings)
+        outcomes = assess_answers(submission.answer_texts, rubric.wordings)
         if why := submission.no_answers:
             outcomes = tuple(
                 a if a.present else a.model_copy(update={"reason": f"{a.reason}; {why}"}) for a in outcomes
             )
-    printed = texts.printed_answers(submission.answer_texts, wordings, setup.lab.handed_out)
+    printed = texts.printed_answers(submission.answer_texts, rubric.wordings, setup.lab.handed_out)
     return AnswerEvidence(
         outcomes=outcomes, print=printed.text, remarks=printed.remarks, rests_on=basis.answers
     )
@@ -140,15 +139,7 @@ def _of_checks(lab: Lab) -> str:
         *sorted(ours),
         *sorted(theirs - {lab.folder / "selftest.py"} | {lab.folder / name for name in lab.checks}),
     ]
-    return _digest(*((file.name, _of_file(file)) for file in files))
-
-
-def _of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return _digest(*((file.name, file_digest(file)) for file in files))
 
 
 def _digest(*parts: object) -> str:

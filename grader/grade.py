@@ -12,7 +12,8 @@ from grader.errors import UserError
 from grader.evidence import answered, attempt_of, failed, problem_of, rests_on, seed_of, still_holds
 from grader.integrity import texts
 from grader.longest import longest
-from grader.sandbox import SandboxError, Slot, StudentFailure
+from grader.sandbox import Sandbox, SandboxError, StudentFailure
+from grader.sandbox.backend import Backend
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -27,16 +28,21 @@ from grader.types import (
 
 
 class Bench:
-    """A sandbox slot and what the lab measures in it: what one job needs to grade submissions one by one."""
+    """A sandbox and what the lab measures in it: what one job needs to grade submissions one by one."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, started: Backend | None = None) -> None:
+        """`started`: a sandbox as `setup` wants it that is starting already."""
         self.setup = setup
         torch.set_num_threads(1)  # the cores are the students'; what is computed here is small
         limits, contract = setup.rubric.limits, setup.lab.contract
-        self.slot = Slot(
-            mode=setup.sandbox, limits=limits, device=setup.device, threads=setup.threads, contract=contract
+        self.sandbox = Sandbox(
+            backend=started or setup.sandbox,
+            limits=limits,
+            device=setup.device,
+            threads=setup.threads,
+            contract=contract,
         )
-        self.measurement = setup.lab.measurement(setup, self.slot)
+        self.measurement = setup.lab.measurement(setup, self.sandbox)
         self.longest = longest(limits, setup.rubric.training, setup.weights, *self.measurement.seconds)
 
     def __enter__(self) -> Bench:
@@ -45,7 +51,7 @@ class Bench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.slot.close()
+        self.sandbox.close()
 
     def measure(self, submission: Submission, known: Evidence | None = None) -> Evidence:
         """The evidence on `submission`; what goes wrong on our side is its `failure`, never a zero.
@@ -53,12 +59,12 @@ class Bench:
         What is `known` already and still holds is not measured again. It takes no longer than `longest`
         says. Raises `UserError` where nobody could be measured: no sandbox to be had, no GPU inside it.
         """
-        self.slot.deadline = time.monotonic() + self.longest.patience
+        self.sandbox.deadline = time.monotonic() + self.longest.patience
         try:
             try:
                 return grade_one(submission, self, known)
             except SandboxError:  # its sandbox died, perhaps by others' doing: once more in a new one
-                if time.monotonic() > self.slot.deadline:
+                if time.monotonic() > self.sandbox.deadline:
                     raise
                 return grade_one(submission, self, known)
         except UserError:
@@ -96,7 +102,7 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
     lab = bench.setup.lab
     if submission.problem or submission.code is None:
         return CheckEvidence(outcomes=not_run(lab, _why_no_code(submission, bench)), loaded=False)
-    with bench.slot.student(submission) as student:
+    with bench.sandbox.student(submission) as student:
         try:
             student.load()
         except StudentFailure as failure:

@@ -103,6 +103,14 @@ class Seen(NamedTuple):
     last_run: int  # in which it was seen
 
 
+class Published(NamedTuple):
+    """A mark as it was given out."""
+
+    at: str
+    what: str
+    verdict: Verdict
+
+
 def last_run(folder: Path) -> Run | None:
     """The newest run of the gradebook in a results `folder`; None where there is none yet."""
     if not (folder / FILE_NAME).is_file():
@@ -209,8 +217,8 @@ class Gradebook:
                 began_at=_now(),
                 source=_utf8(source),
                 settings=json.dumps(settings),
-                rubric=_stored(rubric),
-                policy=_stored(policy),
+                rubric=stored(rubric),
+                policy=stored(policy),
             )
             for entry in roster.entries:
                 self._know(entry.student_id, entry.name)
@@ -250,18 +258,20 @@ class Gradebook:
 
     def record(self, seen: Seen, evidence: Evidence) -> None:
         """Keep what of `evidence` was not known of the attempt before, at once and for good."""
-        old = seen.evidence
+        old = {} if seen.evidence.failure else seen.evidence.parts
+        new = {name: part for name, part in evidence.parts.items() if old.get(name) != part}
+        if not new and not evidence.failure:
+            return
         with self._transaction():
-            for name, part in evidence.parts.items():
-                if old.failure or old.parts.get(name) != part:
-                    self._add(seen.submission, name, part.rests_on, _json(part))
+            for name, part in new.items():
+                self._add(seen.submission, name, part.rests_on, _json(part))
             if evidence.failure:
                 self._add(seen.submission, "failure", "", json.dumps(evidence.failure))
 
-    def _add(self, submission: int, part: str, rests_on: str, body: str, run: int | None = None) -> None:
+    def _add(self, submission: int, part: str, rests_on: str, body: str) -> None:
         self._insert(
             "evidence",
-            run=run or self._run,
+            run=self._run,
             submission=submission,
             part=part,
             rests_on=rests_on,
@@ -324,8 +334,8 @@ class Gradebook:
                     began_at,
                     source,
                     json.loads(settings),
-                    _read(Rubric, rubric),
-                    _read(Policy, policy),
+                    read_stored(Rubric, rubric),
+                    read_stored(Policy, policy),
                     Roster(entries=tuple(rosters.get(number, ()))),
                 )
                 for number, began_at, source, settings, rubric, policy in self._connection.execute(
@@ -403,13 +413,26 @@ class Gradebook:
                 )
             ]
 
+    def last_published(self, what: str | None = None) -> dict[str, Published]:
+        """The mark that each student was given last, as anything or as `what`, by student id."""
+        only, values = ("", []) if what is None else (" WHERE what = ?", [_utf8(what)])
+        with _explained(self.path):
+            return {
+                student: Published(at, as_what, Verdict.model_validate_json(text))
+                for student, at, as_what, text in self._connection.execute(
+                    "SELECT student_id, published_at, what, verdict FROM published WHERE number IN"
+                    f" (SELECT max(number) FROM published{only} GROUP BY student_id)",
+                    values,
+                )
+            }
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with _explained(self.path), _transaction(self._connection):
             yield
 
 
-def _stored(record: Rubric | Policy) -> str:
+def stored(record: Rubric | Policy) -> str:
     """As JSON, in which numbers are numbers, so that `_read` gets exact ones back."""
 
     def as_json(value: object) -> object:
@@ -418,7 +441,7 @@ def _stored(record: Rubric | Policy) -> str:
     return json.dumps(record.model_dump(exclude_unset=True), default=as_json, ensure_ascii=False)
 
 
-def _read(kind: type[_Kept], text: str) -> _Kept:
+def read_stored(kind: type[_Kept], text: str) -> _Kept:
     return kind.model_validate(json.loads(text, parse_float=Decimal))
 
 
@@ -519,8 +542,8 @@ def _take_over(
             began_at=at,
             source=str(path),
             settings=json.dumps(settings),
-            rubric=_stored(load_rubric()),
-            policy=_stored(Policy()),
+            rubric=stored(load_rubric()),
+            policy=stored(Policy()),
         )
         book._add(book._see(attempt), "given", "", _json(verdict))
 

@@ -25,7 +25,7 @@ from grader.errors import UserError
 from grader.types import Contract, Record
 
 if TYPE_CHECKING:
-    from grader.sandbox import Slot
+    from grader.sandbox import Sandbox
     from grader.setup import Setup
     from grader.types import AccuracyEvidence, Submission
 
@@ -84,9 +84,9 @@ class Lab(Record):
         _import(self.folder)
         return importlib.import_module(f"{self.package}.{name}")
 
-    def measurement(self, setup: Setup, slot: Slot) -> Measurement:
-        """What measures submissions in `slot`. Raises `UserError` where the setup asks for what cannot be."""
-        made: Measurement = self.part("measure").Measurement(setup, slot)
+    def measurement(self, setup: Setup, sandbox: Sandbox) -> Measurement:
+        """What measures submissions there. Raises `UserError` where the setup asks for what cannot be."""
+        made: Measurement = self.part("measure").Measurement(setup, sandbox)
         return made
 
     def check_places(self) -> dict[str, str]:

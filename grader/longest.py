@@ -1,4 +1,4 @@
-"""How long one submission can keep a slot to itself, whatever its code does."""
+"""How long one submission can keep a sandbox to itself, whatever its code does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from grader.budget import Budget
 from grader.limits import Limits
-from grader.sandbox.slot import CLEAN_SECONDS, START_SECONDS
+from grader.sandbox.sandbox import CLEAN_SECONDS, START_SECONDS
 from grader.sandbox.student import BUSY_SECONDS
 
 TRAININGS = 2  # where the machine's load changes during the first

@@ -13,7 +13,7 @@ from grader.gradebook import Gradebook, Run, Seen
 from grader.policy import Extension, accepted, counting, deduction, lateness, read_extension
 from grader.roster import RosterEntry, unknown
 from grader.scoring import score
-from grader.types import Decision, Evidence, Row, Status, Verdict
+from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
 TOTAL = "total"  # the row by which a whole mark is decided
 _ZERO = Decimal("0.00")
@@ -101,23 +101,37 @@ def _counting(
     """The verdict on the attempt that counts, and how late that was."""
     digests = [one.attempt.digest for one in attempts]
     times = [one.attempt.submitted_at for one in attempts]
+    marked = [bool(one.attempt.late) for one in attempts]
     if chosen and chosen.digest in digests:
         at = len(digests) - 1 - digests[::-1].index(chosen.digest)
     elif run.policy.attempt == "best":
         verdicts = [_scored(run, one) for one in attempts]
         marks = [one.total and one.total - _deduction(run, one, extension, one.total) for one in verdicts]
-        at = counting(run.policy, times, extension, marks)
+        at = counting(run.policy, times, extension, marks, marked)
     else:
-        at = counting(run.policy, times, extension)
+        at = counting(run.policy, times, extension, marked=marked)
     verdict = _scored(run, attempts[at])
-    late = lateness(run.policy, times[at], extension)
+    late = lateness(run.policy, times[at], extension, marked[at])
     update: dict[str, object] = {"late_seconds": int(late.total_seconds())}
     if not accepted(run.policy, late):
         update["reason"] = f"{verdict.reason or 'handed in'}: too late to be accepted"
     if run.policy.deadline and times[at] is None:
         untimed = "when it was handed in is not known, so it does not count as late"
+        if marked[at]:
+            untimed = _marked_late(verdict.late, int(late.days), extension)
+            update["flags"] = (*verdict.flags, Flag(kind="late", message=untimed))
         update["remarks"] = (*verdict.remarks, untimed)
     return verdict.model_copy(update=update)
+
+
+def _marked_late(mark: str, days: int, extension: Extension | None) -> str:
+    """What a mark of lateness without a time comes to, for a person."""
+    told = f"marked {mark} in the download, which tells no time: "
+    if days:
+        return f"{told}it counts as {days} {'day' if days == 1 else 'days'} late, as the policy says"
+    if extension is not None:
+        return f"{told}it does not count as late, for the student has an extension: look the time up"
+    return f"{told}it does not count as late, for the policy has no marked_late_days: look the time up"
 
 
 def _scored(run: Run, evidence: Evidence) -> Verdict:
@@ -129,7 +143,7 @@ def _scored(run: Run, evidence: Evidence) -> Verdict:
 
 
 def _deduction(run: Run, verdict: Verdict, extension: Extension | None, points: Decimal) -> Decimal:
-    late = lateness(run.policy, verdict.submitted_at, extension)
+    late = lateness(run.policy, verdict.submitted_at, extension, bool(verdict.late))
     return deduction(run.policy, late, points, verdict.out_of)
 
 
@@ -188,10 +202,37 @@ def class_marks(
     return found
 
 
+class Standing(NamedTuple):
+    """What everybody's mark rests on at some moment."""
+
+    run: Run | None
+    attempts: Mapping[str, Sequence[Seen]]
+    decisions: Mapping[str, Sequence[Decision]]
+
+    @property
+    def marks(self) -> list[Verdict]:
+        """Everybody's. Empty where there was no run."""
+        return class_marks(self.run, self.attempts, self.decisions) if self.run else []
+
+    def gives_as(self, other: Standing) -> bool:
+        """Whether all marks are the same as `other`'s, for what they rest on is."""
+        return self._basis == other._basis
+
+    @property
+    def _basis(self) -> object:
+        rules = self.run and (self.run.rubric, self.run.policy, self.run.roster)
+        evidence = {id_: [one.evidence for one in several] for id_, several in self.attempts.items()}
+        return rules, evidence, self.decisions
+
+
+def standing(book: Gradebook) -> Standing:
+    """As the book is now."""
+    return Standing(next(iter(book.runs()[-1:]), None), book.attempts(), book.decisions())
+
+
 def current(book: Gradebook) -> list[Verdict]:
     """Everybody's mark as the book stands now. Empty where there was no run."""
-    runs = book.runs()
-    return class_marks(runs[-1], book.attempts(), book.decisions()) if runs else []
+    return standing(book).marks
 
 
 class Change(NamedTuple):

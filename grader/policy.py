@@ -146,6 +146,8 @@ class Policy(Record):
     deadline: Annotated[datetime, BeforeValidator(_end)] | None = None  # as its clock shows it
     grace_minutes: Annotated[_Whole, Field(le=7 * 24 * 60)] = 0  # so little is not late at all
     accepted_days: Annotated[_Whole, Field(le=_MOST_DAYS)] | None = None  # after the deadline; None: for ever
+    # Work that the LMS marks late without telling the time (Canvas does) is so late; None: not late at all.
+    marked_late_days: Annotated[_Whole, Field(le=_MOST_DAYS)] | None = None
     attempt: Rule = "latest"
     carry_over: bool = Field(default=False, strict=True)  # files that the attempt lacks, from earlier ones
     late: Late | None = None
@@ -174,7 +176,7 @@ class Policy(Record):
                 "time_zone: is missing: say where the deadline's clock hangs, like Asia/Shanghai"
             )
         if self.deadline is None:
-            for key in ("grace_minutes", "accepted_days", "late"):
+            for key in ("grace_minutes", "accepted_days", "late", "marked_late_days"):
                 if getattr(self, key) != Policy.model_fields[key].default:
                     raise ValueError(f"{key}: there is no deadline: add one")
         return self
@@ -215,17 +217,23 @@ def due(policy: Policy, extension: int | date | datetime | None = None) -> datet
 
 
 def lateness(
-    policy: Policy, submitted_at: datetime | None, extension: int | date | datetime | None = None
+    policy: Policy,
+    submitted_at: datetime | None,
+    extension: int | date | datetime | None = None,
+    marked: bool = False,
 ) -> timedelta:
     """How late work is: zero until it is due, and within the grace that follows; then all time since.
 
     It is real time, but where a day has 25 hours, the last of them adds nothing: work of the same time of
     day is whole days late, as the course's clock shows. Seconds count, parts of them do not. Work of an
-    unknown time is not late.
+    unknown time is not late, unless the LMS has `marked` it so, the student has no extension that the LMS may
+    not know of, and the policy says how late that is.
     """
     deadline = due(policy, extension)
-    if deadline is None or submitted_at is None:
+    if deadline is None:
         return timedelta(0)
+    if submitted_at is None:
+        return (policy.marked_late_days or 0) * _DAY if marked and extension is None else timedelta(0)
     at, due_at = _submitted(policy, submitted_at), deadline.astimezone(_UTC)
     if at - due_at <= timedelta(minutes=policy.grace_minutes):
         return timedelta(0)
@@ -280,6 +288,7 @@ def counting(
     attempts: Sequence[datetime | None],
     extension: int | date | datetime | None = None,
     marks: Sequence[Decimal | None] | None = None,
+    marked: Sequence[bool] = (),
 ) -> int:
     """The index of the attempt that counts, of one student's, given by when they were handed in.
 
@@ -287,7 +296,7 @@ def counting(
     altogether where one of them has no time. What came too late to be accepted counts only where
     nothing else was handed in. `latest_on_time` is the latest one of all where none was on time.
     `best` needs each attempt's `marks`, lateness deducted; None, for no mark, is below all others,
-    and of equal ones the latest counts.
+    and of equal ones the latest counts. `marked`: those that the LMS marks late without telling the time.
     """
     if not attempts:
         raise ValueError("there is no attempt to choose from")
@@ -297,7 +306,8 @@ def counting(
     times = [_submitted(policy, at) for at in attempts if at is not None]
     if len(times) == len(attempts):
         order.sort(key=times.__getitem__)
-    late = [lateness(policy, at, extension) for at in attempts]
+    marked = marked or [False] * len(attempts)
+    late = [lateness(policy, at, extension, mark) for at, mark in zip(attempts, marked, strict=True)]
     order = [index for index in order if accepted(policy, late[index])] or order
     if policy.attempt == "first":
         return order[0]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
+from grader.text import safe_text
 from grader.types import AnswerOutcome
 
 ENOUGH_WORDS = 15
@@ -21,6 +22,7 @@ ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
 RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
 MOST_MARKS = 30  # combining marks on one letter; Unicode's own limit for streams, far above any language's
+TEXT_CHARACTERS = 8000  # of an answer, that are kept to be read
 MOST_LINES = 20_000  # that say something
 BREAK = "# Next text\n"  # stands between two files' texts, and before a notebook's Markdown cells
 
@@ -75,12 +77,20 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     outcomes: list[AnswerOutcome] = []
     said: dict[Run, int] = {}  # by which answer first
     for number in range(1, len(questions) + 1):
-        found = [_answer(section[number], asked, said) for section in sections if number in section]
-        found.append(([], f"no heading for question {number} was found"))
-        own, reason = max(
+        found = [
+            (*_answer(section[number], asked, said), _written(section[number]))
+            for section in sections
+            if number in section
+        ]
+        found.append(([], f"no heading for question {number} was found", []))
+        own, reason, lines = max(
             found, key=lambda answer: (not answer[1], _weight(answer[0]))
         )  # the first of equals
-        outcomes.append(AnswerOutcome(number=number, present=not reason, amount=_amount(own), reason=reason))
+        text = safe_text("\n".join(lines).strip(), TEXT_CHARACTERS)
+        amount = _amount(own)
+        outcomes.append(
+            AnswerOutcome(number=number, present=not reason, amount=amount, reason=reason, text=text)
+        )
         said = dict.fromkeys(_runs(own), number) | said
     return tuple(outcomes)
 
@@ -94,7 +104,7 @@ def own_units(texts: Iterable[str], questions: Sequence[Wordings]) -> list[list[
 
 def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -> tuple[list[str], str]:
     """The answer's own words, and why it does not count; empty where it does."""
-    written = [line for line in lines if not _is_placeholder(line)]
+    written = _written(lines)
     units = _units("\n".join(written))
     own = _without(units, asked)
     if own:
@@ -103,6 +113,10 @@ def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -
     if len(written) < len(lines) and not copied:
         return own, "the placeholder is still there"
     return own, "only the question itself" if units else "nothing is written there"
+
+
+def _written(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if not _is_placeholder(line)]
 
 
 def _objection(own: list[str], said: dict[Run, int]) -> str:

@@ -58,6 +58,7 @@ _EMAIL = (
     ("email", "emailaddress", "mail", "邮箱", "邮箱地址", "电子邮箱", "电子邮件", "电子邮件地址", "邮件"),
 )
 _SECTION = (("section", "sections"), ("教学班",), ("class", "班级", "班"), ("group", "groups", "小组", "组"))
+_GROUP = (("group", "groups", "groupname", "team", "小组", "组", "分组"),)
 _EXTENSION = (
     ("extension", "extensiondays", "extensionuntil", "extendeduntil", "daysextension"),
     ("延期", "延期天数", "延期至", "延期到", "延长", "宽限"),
@@ -82,6 +83,7 @@ class RosterEntry(Record):
     name: str = ""
     email: str = ""
     section: str = ""
+    group: str = ""  # that hands in together
     extension: Extension | None = None  # days, or until when
 
 
@@ -120,6 +122,7 @@ class _Columns:
     last_name: int | None
     email: int | None
     section: int | None
+    group: int | None
     extension: int | None
 
     @property
@@ -144,6 +147,11 @@ def read_roster(path: Path) -> Roster:
     Raises `UserError` that names the line.
     """
     return _roster(path, _tables(path))
+
+
+def is_id_header(text: str) -> bool:
+    """Whether this is what a column of students' ids is called."""
+    return any(_key(text) in names for names in _ID)
 
 
 def read_cells(path: Path) -> list[tuple[str, list[str]]]:
@@ -278,6 +286,7 @@ def _columns(path: Path, row: _Row) -> _Columns | None:
         last_name=_find(keys, _LAST_NAME),
         email=_find(keys, _EMAIL),
         section=_find(keys, _SECTION),
+        group=_find(keys, _GROUP),
         extension=_find(keys, _EXTENSION),
     )
 
@@ -317,6 +326,7 @@ def _entry(path: Path, row: _Row, columns: _Columns) -> RosterEntry:
         name=text("name", columns.name, _NAME_CHARACTERS) or _joined(first, last)[:_NAME_CHARACTERS],
         email=text("e-mail", columns.email, _EMAIL_CHARACTERS),
         section=text("section", columns.section, _NAME_CHARACTERS),
+        group=text("group", columns.group, _NAME_CHARACTERS),
         extension=_extension(path, row, _at(row, columns.extension)),
     )
 

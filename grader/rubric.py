@@ -100,6 +100,11 @@ class Rubric(Record):
         return self
 
     @property
+    def wordings(self) -> list[tuple[str, str]]:
+        """The questions as students see them, in English and in Chinese."""
+        return [(question.text, question.text_zh) for question in self.questions]
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what the rubric means: comments, spacing and `2` or `2.00` make no difference."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

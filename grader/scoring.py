@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 from grader.rubric import Curve, Rubric, plain
@@ -67,6 +68,8 @@ def score(rubric: Rubric, evidence: Evidence) -> Verdict:
         section=attempt.section,
         attempt=attempt.attempt,
         submitted_at=attempt.submitted_at,
+        late=attempt.late,
+        group=attempt.group,
         status=status,
         reason=reason,
         total=total,
@@ -107,8 +110,13 @@ def accuracy_points(rubric: Rubric, correct: int, images: int) -> Decimal:
 
 def _on_curve(curve: Curve, share: Fraction) -> Decimal:
     """The points for a `share` of correct images, 0 to 1; flat outside the knots."""
+    return _between(curve.knots, share)
+
+
+@lru_cache(maxsize=10_000)  # a class is scored before a run and after it, and little changes
+def _between(curve: tuple[tuple[Decimal, Decimal], ...], share: Fraction) -> Decimal:
     percent = 100 * share
-    knots = [(Fraction(x), Fraction(y)) for x, y in curve.knots]
+    knots = [(Fraction(x), Fraction(y)) for x, y in curve]
     if percent <= knots[0][0]:
         return _cents(knots[0][1])
     for (x0, y0), (x1, y1) in pairwise(knots):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from grader import __version__
+from grader.digests import file_digest
 from grader.errors import UserError
 from grader.lab import Lab, load_lab
 from grader.rubric import Rubric
+from grader.sandbox.backends import BACKENDS, DEFAULT
 from grader.types import Record
 
 
@@ -22,10 +23,17 @@ class Setup(Record):
     lab: Lab = Field(default_factory=load_lab)
     images: str  # "mini", "full", or a file of the instructor's own
     private: str = ""  # a file of images that no student has seen: then these decide the points
-    sandbox: Literal["bubblewrap", "container", "none"] = "bubblewrap"
+    sandbox: str = DEFAULT  # one of BACKENDS
     device: Literal["cpu", "cuda"] = "cpu"
     weights: Literal["submitted", "train", "verify"] = "submitted"
     threads: int = 1  # a submission's
+
+    @field_validator("sandbox")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in BACKENDS:
+            raise ValueError(f"{name}: no such sandbox: there are {', '.join(BACKENDS)}")
+        return name
 
     @property
     def image_digests(self) -> tuple[str, str]:
@@ -54,7 +62,7 @@ class Setup(Record):
 def _digest(option: str, file: str) -> str:
     """A file of the instructor's by its content, which may change."""
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return file_digest(Path(file))
     except OSError as error:
         words = "give" if option == "--private" else "give mini, full, or"
         raise UserError(

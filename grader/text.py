@@ -17,6 +17,8 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x80-\x9f]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
+# What people call it in English and Chinese.
+ACCURACY = re.compile(r"acc(?![a-z])|accuracy|准确[率度]|正确率|精度|识别率", re.IGNORECASE)
 _JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need
 _NEWLINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 
@@ -28,6 +30,8 @@ def safe_text(text: str, limit: int) -> str:
     invisible format characters are removed; lone surrogates become U+FFFD, so
     that the result can always be written as UTF-8. What is cut ends in "…".
     """
+    if len(text) <= limit and text.replace("\n", "").replace("\t", "").isprintable():
+        return text  # as most are; what prints has none of all that
     # Four times the limit is read at most, so that the work is bounded too.
     window = text[: 4 * limit + 4096]
     cleaned = _ESCAPES.sub("", _NEWLINES.sub("\n", window))

@@ -18,7 +18,7 @@ from torch import Tensor
 from grader.accuracy import Z
 from grader.budget import Budget
 from grader.longest import TRAININGS, few_seconds
-from grader.sandbox import SandboxError, Slot, StudentFailure
+from grader.sandbox import Sandbox, SandboxError, StudentFailure
 from grader.text import safe_line
 from grader.types import Accuracy, Code, Flag, Submission, Training, Weights
 
@@ -32,18 +32,18 @@ KNOWS_MUCH, LEAST_IMAGES = 0.45, 1000  # an accuracy that nobody reaches by seei
 
 
 class Pace(NamedTuple):
-    """How fast a slot trains."""
+    """How fast a sandbox trains."""
 
-    images_per_second: float  # of the slot's own time
+    images_per_second: float  # of the sandbox's own time
     busy: float  # seconds of wall time for each of its own, at least 1
 
 
-def measure_pace(slot: Slot) -> Pace:
-    """How fast a fixed small network trains in `slot`, on its device and threads."""
-    with slot.student(NOBODY, names=()) as nobody:
-        nobody.pace(PACE_SECONDS / 6, PACE_BATCH[slot.device])  # the first steps are slow
+def measure_pace(sandbox: Sandbox) -> Pace:
+    """How fast a fixed small network trains in `sandbox`, on its device and threads."""
+    with sandbox.student(NOBODY, names=()) as nobody:
+        nobody.pace(PACE_SECONDS / 6, PACE_BATCH[sandbox.device])  # the first steps are slow
         used, began = nobody.seconds_used, time.monotonic()
-        images_per_second = nobody.pace(PACE_SECONDS, PACE_BATCH[slot.device])
+        images_per_second = nobody.pace(PACE_SECONDS, PACE_BATCH[sandbox.device])
         wall = time.monotonic() - began
         busy = max(wall / (nobody.seconds_used - used), 1.0)
         return Pace(images_per_second * busy, busy)
@@ -56,7 +56,7 @@ def seconds_here(budget: Budget, pace: float) -> float:
 
 
 def train(
-    slot: Slot, submission: Submission, budget: Budget, images: Tensor, labels: Tensor, folder: Path
+    sandbox: Sandbox, submission: Submission, budget: Budget, images: Tensor, labels: Tensor, folder: Path
 ) -> tuple[Submission, Training]:
     """Train on uint8 images (N,3,32,32) and int64 labels (N,); the submission with the weights that came out.
 
@@ -67,13 +67,13 @@ def train(
     changed so much meanwhile that they were another budget, it is trained anew. Raises SandboxError where
     that happens every time.
     """
-    pace = measure_pace(slot)
+    pace = measure_pace(sandbox)
     own_seconds = seconds_here(budget, pace.images_per_second)
     busy = pace.busy
     for _ in range(TRAININGS):
         seconds = round(own_seconds * min(busy, MOST_BUSY), 1)
         record = Training(budget_seconds=seconds, pace=round(pace.images_per_second, 1), seed=budget.seed)
-        trained, record, share = _train_once(slot, submission, record, images, labels, folder)
+        trained, record, share = _train_once(sandbox, submission, record, images, labels, folder)
         if share is None or LEAST_HAD <= seconds * share / own_seconds <= MOST_HAD:
             return trained, record
         busy = 1 / max(share, 1 / MOST_BUSY)
@@ -83,14 +83,14 @@ def train(
 
 
 def _train_once(
-    slot: Slot, submission: Submission, record: Training, images: Tensor, labels: Tensor, folder: Path
+    sandbox: Sandbox, submission: Submission, record: Training, images: Tensor, labels: Tensor, folder: Path
 ) -> tuple[Submission, Training, float | None]:
     """As `train`; and which share of the wall time was the training's own, None where it ended early."""
     seconds = record.budget_seconds
     bare = submission.model_copy(update={"weights": None})
     path = folder / "trained.safetensors"
-    few, share = few_seconds(slot.limits), None
-    with slot.student(bare, seed=record.seed, wall_seconds=few, more_seconds=seconds) as student:
+    few, share = few_seconds(sandbox.limits), None
+    with sandbox.student(bare, seed=record.seed, wall_seconds=few, more_seconds=seconds) as student:
         try:
             model = student.build(student.contract.network)
             used, began = student.seconds_used, time.monotonic()

@@ -114,6 +114,8 @@ class Submission(Record):
     section: str = ""  # the folder of a section's students, where the source has such
     attempt: int = 1
     submitted_at: datetime | None = None
+    late: str = ""  # the LMS's mark of lateness, where it tells no time
+    group: str = ""  # that handed it in together, and gets the same mark
     code: Code | None = None
     weights: Weights | None = None
     answer_texts: tuple[str, ...] = ()  # answers.md, or a notebook's Markdown cells in order
@@ -181,6 +183,7 @@ class AnswerOutcome(Record):
     present: bool
     amount: int  # words, or characters where the text is Chinese
     reason: str = ""
+    text: str = ""  # what stands there, bounded and made safe; line feeds stay
 
 
 class Flag(Record):
@@ -197,6 +200,7 @@ class Flag(Record):
         "retraining",
         "training_time",
         "code_size",
+        "late",
     ]
     message: str
 
@@ -221,6 +225,8 @@ class Attempt(Record):
     section: str = ""
     attempt: int = 1
     submitted_at: datetime | None = None
+    late: str = ""  # as in `Submission`
+    group: str = ""
     digest: str = ""
     remarks: tuple[str, ...] = ()
     problem: Problem | None = None  # why it cannot be measured
@@ -365,6 +371,8 @@ class Verdict(Record):
     section: str = ""
     attempt: int = 1
     submitted_at: datetime | None = None
+    late: str = ""  # the LMS's mark of lateness, where it tells no time
+    group: str = ""  # that handed it in together
     status: Status
     reason: str = ""
     total: Points | None  # None where no mark may be given: quarantined, grader_error, excused, excluded

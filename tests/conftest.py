@@ -9,7 +9,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,7 +19,7 @@ from grader.errors import UserError
 from grader.limits import Limits
 
 if TYPE_CHECKING:
-    from grader.sandbox import Slot
+    from grader.sandbox import Sandbox
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' processes share the processors already
 
@@ -77,60 +78,60 @@ def _coverage_inside() -> Iterator[None]:
     if not settings:
         yield
         return
-    from grader.sandbox import bubblewrap
-    from grader.sandbox.slot import Slot, Worker
+    from grader.sandbox import backend, unconfined
+    from grader.sandbox.sandbox import Sandbox, Worker
 
-    environment, end_worker = bubblewrap.environment, Slot.end_worker
+    environment, end_worker = backend.environment, Sandbox.end_worker
 
-    def measured(scratch: str, device: str) -> dict[str, str]:
-        return environment(scratch, device) | (settings if scratch != str(bubblewrap.SCRATCH) else {})
+    def measured(scratch: Path, device: str) -> dict[str, str]:
+        return environment(scratch, device) | settings
 
-    def end(slot: Slot, worker: Worker) -> bool:
-        if slot.mode == "none":
+    def end(sandbox: Sandbox, worker: Worker) -> bool:
+        if not sandbox.backend.isolates:
             worker.close()
             time.sleep(0.1)  # for it to end by itself, and to write down what it ran
-        return end_worker(slot, worker)
+        return end_worker(sandbox, worker)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bubblewrap, "environment", measured)
-        patch.setattr(Slot, "end_worker", end)
+        patch.setattr(unconfined, "environment", measured)
+        patch.setattr(Sandbox, "end_worker", end)
         yield
 
 
 @pytest.fixture(scope="session")
-def slots() -> Iterator[Callable[..., Slot]]:
+def sandboxes() -> Iterator[Callable[..., Sandbox]]:
     """Gives a running sandbox of the kind and with the limits asked for; all tests share one of each kind.
 
     Limits of the sandbox itself make another kind; the others are set for each submission.
     """
-    from grader.sandbox import Slot  # here, for it imports torch
+    from grader.sandbox import Sandbox  # here, for it imports torch
 
-    kinds: dict[tuple[object, ...], Slot] = {}
+    kinds: dict[tuple[object, ...], Sandbox] = {}
     with contextlib.ExitStack() as stack:
 
-        def sandbox(
-            mode: Literal["bubblewrap", "none"] = "bubblewrap", limits: Limits | None = None, threads: int = 1
-        ) -> Slot:
+        def started(backend: str = "bubblewrap", limits: Limits | None = None, threads: int = 1) -> Sandbox:
             limits = limits or Limits()
             sizes = limits.memory_mib, limits.processes, limits.scratch_mib, limits.shared_memory_mib
-            kind = (mode, threads, *sizes)
+            kind = (backend, threads, *sizes)
             if kind not in kinds:
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setenv("A_SECRET", "of the person at the keyboard")  # which no sandbox may hand on
-                    kinds[kind] = stack.enter_context(Slot(mode=mode, limits=limits, threads=threads))
+                    kinds[kind] = stack.enter_context(
+                        Sandbox(backend=backend, limits=limits, threads=threads)
+                    )
             kinds[kind].limits = limits
             return kinds[kind]
 
-        yield sandbox
+        yield started
 
 
 @pytest.fixture(scope="module")
-def sandboxed_slot(slots: Callable[..., Slot]) -> Callable[..., Slot]:
-    """As `slots`, with a sandbox; skips the tests where none can be set up."""
+def isolated_sandbox(sandboxes: Callable[..., Sandbox]) -> Callable[..., Sandbox]:
+    """As `sandboxes`, with a sandbox; skips the tests where none can be set up."""
 
-    def start(**options: Any) -> Slot:
+    def start(**options: Any) -> Sandbox:
         try:
-            return slots(**options)
+            return sandboxes(**options)
         except UserError as error:
             pytest.skip(str(error))
 

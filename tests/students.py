@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from grader.engines.local import grade_all
+from grader.engines.local import Engine
 from grader.evidence import attempt_of
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import Sandbox, StudentFailure
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.scoring import score
 from grader.setup import Setup
 from grader.types import (
@@ -73,19 +74,19 @@ def function(body: str, top: str = "", arguments: str = "x=None") -> Submission:
     return submission(head + textwrap.indent(textwrap.dedent(body), "    "))
 
 
-def answer(slot: Slot, body: str, top: str = "") -> Any:
+def answer(sandbox: Sandbox, body: str, top: str = "") -> Any:
     """What a function with this body returns, in a submission of its own."""
-    with slot.student(function(body, top)) as student:
+    with sandbox.student(function(body, top)) as student:
         return student.call("conv_output_size")
 
 
-def failure(slot: Slot, body: str, seconds: float | None = None) -> StudentFailure:
+def failure(sandbox: Sandbox, body: str, seconds: float | None = None) -> StudentFailure:
     """How a function with this body fails; the submission can be asked again, and so can the next."""
-    with slot.student(function(body)) as student:
+    with sandbox.student(function(body)) as student:
         with pytest.raises(StudentFailure) as caught:
             student.call("conv_output_size", seconds=seconds)
         assert student.call("conv_output_size", "well") == "well"
-    assert answer(slot, "return 'next'") == "next"
+    assert answer(sandbox, "return 'next'") == "next"
     return caught.value
 
 
@@ -115,8 +116,9 @@ def evidence(
 
 def verdicts_of(submissions: Sequence[Submission], setup: Setup, *, jobs: int) -> Iterator[Verdict]:
     """The submissions graded by the local engine."""
-    for one in grade_all([(submission, None) for submission in submissions], setup, jobs=jobs):
-        yield score(setup.rubric, one)
+    with Engine() as engine:
+        for one in engine.measure([(submission, None) for submission in submissions], setup, jobs=jobs):
+            yield score(setup.rubric, one)
 
 
 def calls_of(patch: pytest.MonkeyPatch, owner: object, name: str) -> list[tuple[Any, ...]]:
@@ -139,3 +141,9 @@ def command(*words: object) -> list[str]:
 def grader(*words: object, seconds: float = 240, **options: Any) -> subprocess.CompletedProcess[str]:
     """The command `grader`, run to its end."""
     return subprocess.run(command(*words), capture_output=True, text=True, timeout=seconds, **options)
+
+
+def first_process(sandbox: Sandbox) -> int:
+    """A descriptor of pid 1 in a sandbox of bubblewrap's."""
+    assert isinstance(sandbox.backend, Bubblewrap) and sandbox.backend.pid1 is not None
+    return sandbox.backend.pid1

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from grader import accuracy, datasets
 from grader.accuracy import Z, accuracy_seconds, between_seconds, measure_accuracy, wilson_interval
-from grader.sandbox import Limits, Slot, Student, pace
+from grader.sandbox import Limits, Sandbox, Student, pace
 from grader.types import Accuracy, Code, Submission, Weights
 
 NETWORK = """
@@ -69,18 +69,18 @@ def weights(module: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(limits=Limits(call_seconds=2, batch_seconds=6, memory_mib=1500))
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(limits=Limits(call_seconds=2, batch_seconds=6, memory_mib=1500))
 
 
 @pytest.fixture
-def measure(slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]) -> Measure:
+def measure(sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor]) -> Measure:
     def measure(
         old: str = "", new: str = "", *, weights: Weights | None = weights, n: int = 1000
     ) -> Accuracy:
         assert old in NETWORK
         code = Code(filename="lab8.py", cells=(NETWORK.replace(old, new) if old else NETWORK,))
-        with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+        with sandbox.student(Submission(student_id="ada", code=code, weights=weights)) as student:
             return measure_accuracy(student, images[0][:n], images[1][:n])
 
     return measure
@@ -180,43 +180,43 @@ def test_a_network_may_take_longer_for_a_batch_than_a_call_may_take(measure: Mea
 
 
 def test_progress_is_told_after_each_batch_of_one_network(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(NETWORK,)), weights=weights)
     builds, told = calls_of(monkeypatch, Student, "build"), list[int]()
-    with slot.student(work) as student:
+    with sandbox.student(work) as student:
         measure_accuracy(student, images[0][:250], images[1][:250], progress=told.append)
     assert (told, len(builds)) == ([100, 200, 250], 1)
 
 
 def test_a_network_that_is_too_slow_is_refused_early_with_the_way_out(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+    sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor]
 ) -> None:
     code = NETWORK.replace("return x\n", "import time; time.sleep(0.3); return x\n", 1)
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
-    with slot.student(work, accuracy_seconds=1.0) as student:
+    with sandbox.student(work, accuracy_seconds=1.0) as student:
         result = measure_accuracy(student, *images, seconds=1.0)  # ten batches would take three
         assert student.seconds_used < 2
     assert result.correct is None and "smaller network" in result.reason, result.reason
     assert "accuracy_seconds" in result.reason
-    with slot.student(work, accuracy_seconds=9.0) as student:
+    with sandbox.student(work, accuracy_seconds=9.0) as student:
         assert measure_accuracy(student, *images, seconds=9.0).correct
 
 
 def test_a_slow_first_batch_alone_refuses_no_network(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+    sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor]
 ) -> None:
     """It often is, and it was a tenth of the images, by which the rest was foreseen."""
     slow = "import time; time.sleep(2 if not SEEN else 0); SEEN.append(1); return x\n"
     code = "SEEN = []\n" + NETWORK.replace("return x\n", slow, 1)
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
-    with slot.student(work, accuracy_seconds=8.0) as student:
+    with sandbox.student(work, accuracy_seconds=8.0) as student:
         found, network = accuracy.measure(student, *images, seconds=8.0)
     assert found.correct is not None and network is not None, found.reason
 
 
 def test_the_pace_is_measured_again_before_a_network_is_refused(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+    sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor]
 ) -> None:
     code = NETWORK.replace("return x\n", "import time; time.sleep(0.2); return x\n", 1)
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
@@ -226,19 +226,19 @@ def test_the_pace_is_measured_again_before_a_network_is_refused(
         def find_out(found: float = again) -> float:
             return found
 
-        with slot.student(work) as student:
+        with sandbox.student(work) as student:
             found, _ = accuracy.measure(student, *images, seconds=0.5, again=find_out)
         assert (found.correct is not None) is has_result, found.reason
 
 
 def test_what_is_looked_at_again_is_looked_at_by_a_fresh_process(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+    sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor]
 ) -> None:
     """It kept what it had seen at the first look, the images and whatever it had made of them."""
     seen = "SEEN.append(len(x))\n        if len(x) == 100: raise MemoryError\n        print(SEEN); return x\n"
     code = "SEEN = []\n" + NETWORK.replace("return x\n", seen, 1)
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(code,)), weights=weights)
-    with slot.student(work) as student:
+    with sandbox.student(work) as student:
         assert measure_accuracy(student, images[0][:100], images[1][:100]).correct is not None
         assert student.log.startswith("[12]")
 
@@ -249,14 +249,14 @@ BLACK = torch.zeros(150, 3, 32, 32, dtype=torch.uint8)
 
 
 def test_what_is_asked_in_between_is_answered_and_changes_no_count(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor]
+    sandbox: Sandbox, weights: Weights, images: tuple[Tensor, Tensor]
 ) -> None:
     """Not even where an answer depends on the other images of the batch."""
     code = NETWORK.replace("return x\n", "return x - x.mean(0)\n", 1)
     for text in (NETWORK, code):
         work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=(text,)), weights=weights)
         some, labels = images[0][:330], images[1][:330]
-        with slot.student(work) as student:
+        with sandbox.student(work) as student:
             alone = measure_accuracy(student, some, labels)
             for between in (BLACK, images[0][500:531], BLACK.repeat(4, 1, 1, 1)):
                 found, network = accuracy.measure(student, some, labels, between=between)
@@ -278,7 +278,12 @@ def test_what_is_asked_in_between_is_answered_and_changes_no_count(
     ],
 )
 def test_who_fails_on_what_is_asked_in_between_is_found_out_and_keeps_the_count(
-    slot: Slot, weights: Weights, images: tuple[Tensor, Tensor], measure: Measure, fault: str, reason: str
+    sandbox: Sandbox,
+    weights: Weights,
+    images: tuple[Tensor, Tensor],
+    measure: Measure,
+    fault: str,
+    reason: str,
 ) -> None:
     code = NETWORK.replace("x = self.linear", "black = not x.any(); x = self.linear", 1)
     code = code.replace("        return x\n", f"        if black: {fault}\n        return x\n", 1)
@@ -286,7 +291,7 @@ def test_who_fails_on_what_is_asked_in_between_is_found_out_and_keeps_the_count(
     some, labels = images[0][:330], images[1][:330]
     seconds = 4.0 if "sleep" in fault else 60.0
     reserved = seconds + between_seconds(seconds, 330, len(BLACK))
-    with slot.student(work, accuracy_seconds=reserved) as student:
+    with sandbox.student(work, accuracy_seconds=reserved) as student:
         found, network = accuracy.measure(student, some, labels, seconds=seconds, between=BLACK)
     assert found == measure(n=330) and network is not None
     assert network.between is None and reason in network.failure and "\n" not in network.failure

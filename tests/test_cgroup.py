@@ -14,7 +14,8 @@ import pytest
 
 from grader import cgroup
 from grader.errors import UserError
-from grader.sandbox import Limits, Slot, StudentFailure
+from grader.sandbox import Limits, Sandbox, StudentFailure
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.types import Code, Submission
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="control groups are Linux's")
@@ -148,14 +149,14 @@ def test_a_sandbox_is_in_its_group_and_the_kernel_limits_it() -> None:
     body = "def conv_output_size():\n    kept = [bytes(2**24) * 1 for _ in range(400)]\n"
     hog = Submission(student_id="s", code=Code(filename="lab8.py", cells=(body,)))
     try:
-        started = Slot(limits=Limits(memory_mib=300, scratch_mib=8, shared_memory_mib=8))
+        started = Sandbox(limits=Limits(memory_mib=300, scratch_mib=8, shared_memory_mib=8))
     except UserError as error:
         pytest.skip(str(error))
-    with started as slot, slot.student(hog) as student:
+    with started as sandbox, sandbox.student(hog) as student:
         with pytest.raises(StudentFailure) as caught:
             student.call("conv_output_size")
         assert caught.value.kind == "out_of_memory"
-        assert slot._group is not None
-        path = slot._group.path
+        assert isinstance(sandbox.backend, Bubblewrap) and sandbox.backend.group is not None
+        path = sandbox.backend.group.path
         assert int((path / "pids.max").read_text()) < 100 and (path / "memory.max").read_text() != "max\n"
     assert not path.exists()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from students import LENET_CODE, calls_of
+from students import LENET_CODE, calls_of, first_process
 from torch import Tensor
 
 from grader.checks import _session as session_module
@@ -23,7 +23,7 @@ from grader.evidence import seed_of
 from grader.expect import CheckFailed, show
 from grader.lab import load_lab
 from grader.labs.lab8.lenet import SHAPES
-from grader.sandbox import Activation, Limits, LoadReport, Model, Slot, Student, StudentFailure
+from grader.sandbox import Activation, Limits, LoadReport, Model, Sandbox, Student, StudentFailure
 from grader.types import CheckOutcome, Code, Outcome, Submission, Weights
 
 LAB = load_lab()
@@ -83,9 +83,9 @@ Grade = Callable[..., dict[str, CheckOutcome]]
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
     torch.set_num_threads(1)
-    return sandboxed_slot(limits=Limits(call_seconds=3.0))
+    return isolated_sandbox(limits=Limits(call_seconds=3.0))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
 
 
 @pytest.fixture
-def grade(slot: Slot, weights: Weights) -> Grade:
+def grade(sandbox: Sandbox, weights: Weights) -> Grade:
     """Grade the reference with some of its text replaced; the outcomes by id."""
 
     def grade(
@@ -112,7 +112,7 @@ def grade(slot: Slot, weights: Weights) -> Grade:
             if only and not function.startswith(only) and only != "classifier":
                 source = source.replace(f"def {function}(", f"def no_{function}(")  # fails fast
         code = Code(filename="lab8.py", cells=(source,))
-        with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+        with sandbox.student(Submission(student_id="ada", code=code, weights=weights)) as student:
             return {o.id: o for o in run_checks(LAB, student, seed) if o.id.startswith(only)}
 
     return grade
@@ -575,7 +575,7 @@ def test_a_factory_that_never_returns_is_asked_twice(grade: Grade, monkeypatch: 
 
 @pytest.mark.parametrize("factory", ["lenet5", "classifier"])
 def test_a_single_reading_of_a_clock_costs_no_point(
-    grade: Grade, slot: Slot, monkeypatch: pytest.MonkeyPatch, factory: str
+    grade: Grade, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, factory: str
 ) -> None:
     """A machine that halts, as a virtual one may, looks like code that takes too long."""
     build = Student.build
@@ -583,7 +583,7 @@ def test_a_single_reading_of_a_clock_costs_no_point(
 
     def halt_once(student: Student, name: str) -> Model:
         if name == factory and not halted:
-            fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
+            fields = Path(f"/proc/self/fdinfo/{first_process(sandbox)}").read_text().split()
             pid1 = fields[fields.index("Pid:") + 1]
             halted.append(int(Path(f"/proc/{pid1}/task/{pid1}/children").read_text()))
             os.kill(halted[0], signal.SIGSTOP)
@@ -594,14 +594,14 @@ def test_a_single_reading_of_a_clock_costs_no_point(
 
 
 def test_a_module_that_is_loaded_at_the_second_try_is_loaded(
-    slot: Slot, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = slot.start_worker
+    start = sandbox.start_worker
     halted: list[int] = []
 
     def halt_once(*some: Any) -> Any:
         worker = start(*some)
-        fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
+        fields = Path(f"/proc/self/fdinfo/{first_process(sandbox)}").read_text().split()
         pid1 = fields[fields.index("Pid:") + 1]
         while not halted:  # it is being forked
             if pids := Path(f"/proc/{pid1}/task/{pid1}/children").read_text().split():
@@ -609,9 +609,11 @@ def test_a_module_that_is_loaded_at_the_second_try_is_loaded(
                 os.kill(halted[0], signal.SIGSTOP)
         return worker
 
-    monkeypatch.setattr(slot, "start_worker", halt_once)
-    monkeypatch.setattr(slot, "limits", Limits(load_seconds=3.0))
-    with slot.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=(REFERENCE,)))) as ada:
+    monkeypatch.setattr(sandbox, "start_worker", halt_once)
+    monkeypatch.setattr(sandbox, "limits", Limits(load_seconds=3.0))
+    with sandbox.student(
+        Submission(student_id="ada", code=Code(filename="lab8.py", cells=(REFERENCE,)))
+    ) as ada:
         ada.load()
         assert ada.defines("lenet5") and halted
 
@@ -886,7 +888,7 @@ def test_what_takes_too_long_to_judge_is_a_failed_check(monkeypatch: pytest.Monk
     assert "too long to look at" in outcomes["lenet_output_shape"].reason
 
 
-def test_what_is_computed_on_the_answers_is_the_submissions_time(slot: Slot) -> None:
+def test_what_is_computed_on_the_answers_is_the_submissions_time(sandbox: Sandbox) -> None:
     class Slow(Student):
         def call(self, *args: Any, **kwargs: Any) -> Any:
             end = time.thread_time() + 0.1
@@ -895,7 +897,7 @@ def test_what_is_computed_on_the_answers_is_the_submissions_time(slot: Slot) -> 
             return 0
 
     work = Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))
-    student = Slow(slot, work, ("conv_output_size",), 0, Limits())
+    student = Slow(sandbox, work, ("conv_output_size",), 0, Limits())
     run_checks(LAB, student, 1)
     student.close()
     assert student.seconds_used > 0.2
@@ -914,8 +916,8 @@ def test_the_users_own_pytest_settings_do_not_matter(
     assert os.environ["PYTEST_PLUGINS"] == "no_such_plugin"
 
 
-def test_a_submission_leaves_no_student_behind(slot: Slot) -> None:
+def test_a_submission_leaves_no_student_behind(sandbox: Sandbox) -> None:
     student: Student
-    with slot.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))) as student:
+    with sandbox.student(Submission(student_id="ada", code=Code(filename="lab8.py", cells=("",)))) as student:
         run_checks(LAB, student, 1)
     assert not hasattr(session_module._collected(LAB), "_student")

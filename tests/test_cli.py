@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -284,3 +285,33 @@ def _name(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def test_a_download_with_groups_and_late_work_goes_into_the_gradebook(tmp_path: Path) -> None:
+    """From names in an LMS's download to rows: the layout said and forced, the map, a mark of lateness."""
+    with zipfile.ZipFile(tmp_path / "submissions.zip", "w") as archive:
+        archive.writestr("team4_12341_5_lab8.py", TRIVIAL)
+        archive.writestr("doejane_LATE_12342_6_lab8.py", TRIVIAL.replace("120", "121"))
+    (tmp_path / "map.csv").write_text("name,student_id\nteam4,12341\nteam4,00043\nnobody,7\n")
+    (tmp_path / "policy.toml").write_text(
+        'time_zone = "Asia/Shanghai"\ndeadline = 2026-11-20\nmarked_late_days = 1\n'
+        '[late]\neach = "day"\npoints = 2\n'
+    )
+    words = ["--map", tmp_path / "map.csv", "--policy", tmp_path / "policy.toml", "--layout", "canvas"]
+    done = grader(
+        "grade", tmp_path / "submissions.zip", "--out", tmp_path / "out", "--images", "mini", *words
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 students: Canvas's download (--layout)" in done.stderr
+    assert "--map: nothing here is called nobody" in done.stderr
+    table = csv.DictReader((tmp_path / "out" / "scores.csv").read_text("utf-8-sig").splitlines())
+    rows = {row["student_id"]: row for row in table}
+    assert set(rows) == {"00043", "12341", "12342"}
+    assert rows["00043"]["total"] == rows["12341"]["total"] != "0.00"
+    assert "copy" not in rows["00043"]["flags"] and not rows["00043"]["deduction"]
+    assert rows["12342"]["deduction"] == "2.00" and "late: marked LATE" in rows["12342"]["flags"]
+    refused = grader("grade", tmp_path / "submissions.zip", "--out", tmp_path / "o", "--layout", "moodle")
+    assert refused.returncode == 2 and "nothing here is named so" in refused.stderr
+    (tmp_path / "map.csv").write_text("team4\n")
+    refused = grader("grade", tmp_path / "submissions.zip", "--out", tmp_path / "o", *words)
+    assert refused.returncode == 2 and "map.csv: line 1: needs a name and a student's id" in refused.stderr

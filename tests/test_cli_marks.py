@@ -159,11 +159,11 @@ def test_the_spreadsheet_can_be_edited_and_read_back(book: Path, name: str) -> N
         table(path, *lines)
     else:
         made = openpyxl.load_workbook(path)
-        sheet = made.active
-        header = [cell.value for cell in sheet[1]]
-        for row in sheet.iter_rows(min_row=2):
+        sheet = made["Scores"]
+        header = [cell.value for cell in sheet[2]]
+        for row in sheet.iter_rows(min_row=3):
             if row[0].value == "张三":
-                row[header.index("accuracy_points")].value = 61.5
+                row[header.index("accuracy points")].value = 61.5
         made.save(path)
     assert "say why with --why" in run("decide", book, path, status=2).output
     told = run("decide", book, path, "--why", "looked at again", "--yes").output

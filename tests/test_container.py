@@ -1,4 +1,4 @@
-"""The container as sandbox: the relay close up, a slot over it, and a real engine where there is one."""
+"""The container as sandbox: the relay close up, a sandbox over it, and a real engine where there is one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from students import answer, failure, function, grader, submission
 
 from grader.errors import UserError
-from grader.sandbox import Limits, Slot, StudentFailure, bubblewrap, container
+from grader.sandbox import Limits, Sandbox, StudentFailure, backend, bubblewrap, container, unconfined
 from grader.sandbox.relay import (
     BYTES,
     CHUNK,
@@ -204,42 +204,42 @@ class TestWire:
 
 
 @pytest.fixture(scope="class")  # no longer: others are to find the real functions
-def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
-    """A slot with a relay before its zygote, which is a plain process instead of a container."""
+def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox with a relay before its zygote, which is a plain process instead of a container."""
     kit, scratch = tmp_path_factory.mktemp("kit"), tmp_path_factory.mktemp("scratch")
-    bubblewrap.copy_inside_files(kit)
-    words, environment = bubblewrap.open_command(kit, scratch, "cpu")
-    config = json.dumps(json.loads(words[-1]) | {"filter": str(bubblewrap.HERE)})
-    variables = [f"{name}={value}" for name, value in environment.items()]
+    backend.copy_inside_files(kit)
+    words = unconfined.command(kit, scratch, "cpu")
+    config = json.dumps(json.loads(words[-1]) | {"filter": str(backend.HERE), "relayed": True})
+    variables = [f"{name}={value}" for name, value in backend.environment(scratch, "cpu").items()]
     start = ["setpriv", "--no-new-privs", "env", "-i", "-C", str(scratch), *variables, *words[:-1], config]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(container, "find_engine", lambda: container.Engine("no-engine", False))
         patch.setattr(container, "check_image", lambda engine: None)
         patch.setattr(container, "run_words", lambda *_: start)
-        with Slot(mode="container", limits=LIMITS) as slot:
-            assert answer(slot, "return os.getpid()") > 0
-            yield slot
+        with Sandbox(backend="container", limits=LIMITS) as sandbox:
+            assert answer(sandbox, "return os.getpid()") > 0
+            yield sandbox
 
 
 @pytest.mark.slow
 @linux_only
-class TestRelayedSlot:
-    """All that a slot does, over the relay."""
+class TestRelayedSandbox:
+    """All that a sandbox does, over the relay."""
 
-    def test_large_questions_and_answers_arrive_whole(self, relayed: Slot) -> None:
+    def test_large_questions_and_answers_arrive_whole(self, relayed: Sandbox) -> None:
         images = torch.randint(0, 256, (2000, 3, 32, 32), dtype=torch.uint8)  # thrice the relay's window
         with relayed.student(submission("def preprocess(images):\n    return 255 - images")) as student:
             for _ in range(2):
                 assert torch.equal(student.call("preprocess", images), 255 - images)  # type: ignore[arg-type]
 
-    def test_what_is_printed_arrives_and_a_flood_is_stopped(self, relayed: Slot) -> None:
+    def test_what_is_printed_arrives_and_a_flood_is_stopped(self, relayed: Sandbox) -> None:
         ends = function("print('before', flush=True); os._exit(1)")
         with relayed.student(ends) as student, pytest.raises(StudentFailure, match="exit status 1"):
             student.call("conv_output_size")
         assert student.log == "before\n"
         assert failure(relayed, "while True: print('flood' * 1000)").kind == "output_flood"
 
-    def test_an_answer_counts_although_its_process_ends_right_after_it(self, relayed: Slot) -> None:
+    def test_an_answer_counts_although_its_process_ends_right_after_it(self, relayed: Sandbox) -> None:
         body = """
         import threading, torch
         threading.Thread(target=lambda: (time.sleep(1), os._exit(7))).start()
@@ -257,11 +257,11 @@ class TestRelayedSlot:
             ("os.closerange(0, 256)", "crashed", "exit status 1"),
         ],
     )
-    def test_each_kind_of_end_is_told_apart(self, relayed: Slot, body: str, kind: str, words: str) -> None:
+    def test_each_kind_of_end_is_told_apart(self, relayed: Sandbox, body: str, kind: str, words: str) -> None:
         told = failure(relayed, body, 1 if kind == "timeout" else None)
         assert told.kind == kind and words in told.message
 
-    def test_the_worker_has_no_descriptor_of_the_relay(self, relayed: Slot) -> None:
+    def test_the_worker_has_no_descriptor_of_the_relay(self, relayed: Sandbox) -> None:
         body = """
         found = [os.readlink('/proc/self/fd/' + name) for name in os.listdir('/proc/self/fd')
                  if os.path.exists('/proc/self/fd/' + name)]
@@ -269,7 +269,7 @@ class TestRelayedSlot:
         """
         assert answer(relayed, body) == ["/dev/null", "pipe", "pipe", "socket"]
 
-    def test_frames_on_its_own_output_are_only_output(self, relayed: Slot) -> None:
+    def test_frames_on_its_own_output_are_only_output(self, relayed: Sandbox) -> None:
         body = """
         line = b'{"event":"exit","status":0,"why":""}' + bytes([10])
         for number in (1, 2):
@@ -278,14 +278,14 @@ class TestRelayedSlot:
         """
         assert answer(relayed, body) == "alive"
 
-    def test_the_filter_of_system_calls_is_loaded(self, relayed: Slot) -> None:
+    def test_the_filter_of_system_calls_is_loaded(self, relayed: Sandbox) -> None:
         with pytest.raises(StudentFailure, match="PermissionError"):
             answer(relayed, "socket.socket(socket.AF_INET)")
 
-    def test_a_killed_relay_is_no_fault_of_the_student(self, relayed: Slot) -> None:
+    def test_a_killed_relay_is_no_fault_of_the_student(self, relayed: Sandbox) -> None:
         with relayed.student(function("time.sleep(60)")) as student:
             student.load()
-            relayed._process.kill()  # type: ignore[union-attr]
+            relayed.backend.process.kill()  # type: ignore[union-attr]
             with pytest.raises(SandboxError):
                 student.call("conv_output_size")
         assert answer(relayed, "return 'next'") == "next"
@@ -394,7 +394,7 @@ class TestCommand:
 
     def test_the_image_is_made_of_nothing_that_is_secret(self) -> None:
         names = set(container.context())
-        inside = {f"boxed/{name}" for name in bubblewrap.INSIDE_FILES}
+        inside = {f"boxed/{name}" for name in backend.INSIDE_FILES}
         assert names == inside | {
             *("Containerfile", "requirements.txt", "torchvision_shim.py", "x86_64.bpf", "aarch64.bpf")
         }
@@ -426,10 +426,10 @@ def engine() -> container.Engine:
 
 
 @pytest.fixture(scope="module")
-def slot(engine: container.Engine) -> Iterator[Slot]:
+def sandbox(engine: container.Engine) -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HTTPS_PROXY", "http://person:a-secret@proxy.invalid:1")
-        started = Slot(mode="container", limits=LIMITS)
+        started = Sandbox(backend="container", limits=LIMITS)
     with started:
         yield started
 
@@ -438,7 +438,7 @@ def slot(engine: container.Engine) -> Iterator[Slot]:
 class TestEngine:
     """A real engine with the real image."""
 
-    def test_honest_work(self, slot: Slot) -> None:
+    def test_honest_work(self, sandbox: Sandbox) -> None:
         code = """
         import torch
         from torch import nn
@@ -453,7 +453,7 @@ class TestEngine:
                 file.write(bytes(1000)), named.write('x')
             return sum(float(batch.sum()) for (batch,) in loader)
         """
-        with slot.student(submission(code)) as student:
+        with sandbox.student(submission(code)) as student:
             assert student.call("conv_output_size", seconds=60) == 28.0
             model = student.build("lenet5")
             images = torch.rand(64, 1, 32, 32)
@@ -461,10 +461,10 @@ class TestEngine:
             expected = images.flatten(1) @ weights["1.weight"].T + weights["1.bias"]
             torch.testing.assert_close(model.forward(images), expected)
 
-    def test_nothing_of_this_machine_can_be_read(self, slot: Slot, tmp_path: Path) -> None:
+    def test_nothing_of_this_machine_can_be_read(self, sandbox: Sandbox, tmp_path: Path) -> None:
         secret = tmp_path / "labels"
         secret.write_text("the labels")
-        rubric = bubblewrap.HERE.parent / "labs" / "lab8" / "rubric.toml"
+        rubric = backend.HERE.parent / "labs" / "lab8" / "rubric.toml"
         paths = [str(secret), str(rubric), "/proc/1/environ", "/proc/1/mem"]
         paths += ["/proc/1/fd/0", "/proc/1/fd/1", "/proc/kcore", "/run/secrets", "/var/run/docker.sock"]
         body = f"""
@@ -476,10 +476,10 @@ class TestEngine:
                 except OSError: pass
         return str(got) + str(dict(os.environ)) + open('/proc/self/environ').read()
         """
-        told = answer(slot, body)
+        told = answer(sandbox, body)
         assert told.startswith("[]") and "a-secret" not in told and "PROXY" not in told.upper()
 
-    def test_nothing_can_be_written_but_the_two_folders(self, slot: Slot) -> None:
+    def test_nothing_can_be_written_but_the_two_folders(self, sandbox: Sandbox) -> None:
         body = """
         written = []
         for folder, _, _ in os.walk('/', onerror=None):
@@ -491,14 +491,14 @@ class TestEngine:
             except OSError: pass
         return sorted(written)
         """
-        assert answer(slot, body) == ["/dev/shm", "/scratch"]
+        assert answer(sandbox, body) == ["/dev/shm", "/scratch"]
 
-    def test_there_is_no_network(self, slot: Slot) -> None:
+    def test_there_is_no_network(self, sandbox: Sandbox) -> None:
         with pytest.raises(StudentFailure, match="PermissionError"):
-            answer(slot, "socket.create_connection(('1.1.1.1', 53), 2)")
-        assert answer(slot, "return [line.split(':')[0].strip() for line in open('/proc/net/dev')][2:]") == [
-            "lo"
-        ]
+            answer(sandbox, "socket.create_connection(('1.1.1.1', 53), 2)")
+        assert answer(
+            sandbox, "return [line.split(':')[0].strip() for line in open('/proc/net/dev')][2:]"
+        ) == ["lo"]
 
     @pytest.mark.parametrize(
         ("body", "kind"),
@@ -514,10 +514,12 @@ class TestEngine:
         ],
         ids=["loop", "memory", "kill all", "kill pid 1", "flood"],
     )
-    def test_attacks_on_the_machine_end_in_their_own_failure(self, slot: Slot, body: str, kind: str) -> None:
-        assert failure(slot, body, 1 if kind == "timeout" else None).kind == kind
+    def test_attacks_on_the_machine_end_in_their_own_failure(
+        self, sandbox: Sandbox, body: str, kind: str
+    ) -> None:
+        assert failure(sandbox, body, 1 if kind == "timeout" else None).kind == kind
 
-    def test_memory_over_processes_and_a_fork_bomb_are_stopped(self, slot: Slot) -> None:
+    def test_memory_over_processes_and_a_fork_bomb_are_stopped(self, sandbox: Sandbox) -> None:
         body = """
         for _ in range(4):
             if os.fork() == 0:
@@ -525,7 +527,7 @@ class TestEngine:
                 time.sleep(60)
         time.sleep(60)
         """
-        assert failure(slot, body).kind == "out_of_memory"
+        assert failure(sandbox, body).kind == "out_of_memory"
         bomb = """
         made = 0
         try:
@@ -535,10 +537,12 @@ class TestEngine:
         except OSError:
             return made
         """
-        assert answer(slot, bomb) < 30
-        assert answer(slot, "return [name for name in os.listdir('/proc') if name.isdigit()].__len__()") == 2
+        assert answer(sandbox, bomb) < 30
+        assert (
+            answer(sandbox, "return [name for name in os.listdir('/proc') if name.isdigit()].__len__()") == 2
+        )
 
-    def test_the_disk_is_bounded_and_nothing_is_left_for_the_next(self, slot: Slot) -> None:
+    def test_the_disk_is_bounded_and_nothing_is_left_for_the_next(self, sandbox: Sandbox) -> None:
         body = """
         total = 0
         for folder in ('/scratch', '/dev/shm'):
@@ -548,21 +552,23 @@ class TestEngine:
             except OSError: pass
         return total >> 20
         """
-        assert answer(slot, body) <= 24
+        assert answer(sandbox, body) <= 24
         assert (
-            answer(slot, "return os.listdir('/scratch') + os.listdir('/dev/shm') + os.listdir('/dev/mqueue')")
+            answer(
+                sandbox, "return os.listdir('/scratch') + os.listdir('/dev/shm') + os.listdir('/dev/mqueue')"
+            )
             == []
         )
 
-    def test_no_note_can_be_left_for_the_next_student(self, slot: Slot) -> None:
+    def test_no_note_can_be_left_for_the_next_student(self, sandbox: Sandbox) -> None:
         body = """
         import ctypes
         libc = ctypes.CDLL(None)
         return [libc.shmget(4242, 4096, 0o1666), libc.semget(4242, 1, 0o1666), libc.msgget(4242, 0o1666)]
         """
-        assert answer(slot, body) == [-1, -1, -1]
+        assert answer(sandbox, body) == [-1, -1, -1]
 
-    def test_frames_cannot_be_forged(self, slot: Slot) -> None:
+    def test_frames_cannot_be_forged(self, sandbox: Sandbox) -> None:
         body = """
         line = b'{"event":"exit","status":0,"why":""}' + bytes([10])
         frame = b'L' + (0).to_bytes(4, 'big') + len(line).to_bytes(4, 'big') + line
@@ -577,8 +583,10 @@ class TestEngine:
                 except OSError: pass
         return sorted(set(opened))
         """
-        assert answer(slot, body) == ["self/dev/null", "selfpipe"]  # its own output
-        assert failure(slot, "os.write(4, b'LAB8' + bytes([255]) * 12); os.write(3, bytes(1000))").kind in (
+        assert answer(sandbox, body) == ["self/dev/null", "selfpipe"]  # its own output
+        assert failure(
+            sandbox, "os.write(4, b'LAB8' + bytes([255]) * 12); os.write(3, bytes(1000))"
+        ).kind in (
             "crashed",
             "raised",
         )
@@ -586,14 +594,14 @@ class TestEngine:
     def test_no_container_is_left_when_the_grader_is_killed(self, engine: container.Engine) -> None:
         code = """
         import sys, time
-        from grader.sandbox import Slot
+        from grader.sandbox import Sandbox
         from grader.types import Code, Submission
-        slot = Slot(mode="container")
+        sandbox = Sandbox(backend="container")
         cells = ("def conv_output_size():\\n    import time\\n    time.sleep(60)\\n",)
-        with slot.student(Submission(student_id="a", code=Code(filename="lab8.py", cells=cells))) as student:
-            student.load()
+        with sandbox.student(Submission(student_id="a", code=Code(filename="lab8.py", cells=cells))) as one:
+            one.load()
             print("loaded", flush=True)
-            student.call("conv_output_size")
+            one.call("conv_output_size")
         """
         grader = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, start_new_session=True

@@ -14,7 +14,8 @@ import pytest
 
 from grader import cgroup, doctor
 from grader.errors import UserError
-from grader.sandbox import Slot, bubblewrap, probes
+from grader.sandbox import Sandbox, bubblewrap, probes
+from grader.sandbox.backend import Finding
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
 
@@ -24,7 +25,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=250, env=os.environ | environment)
 
 
-def states(sandbox: doctor.Sandbox = "bubblewrap") -> dict[str, doctor.Finding]:
+def states(sandbox: str = "bubblewrap") -> dict[str, Finding]:
     return {finding.layer: finding for finding in doctor.look(sandbox)}
 
 
@@ -52,8 +53,8 @@ def test_it_tells_of_every_layer_and_tries_the_sandbox_from_inside() -> None:
 
 @pytest.fixture(scope="module")
 def without_a_sandbox() -> Iterator[list[probes.Probe]]:
-    with Slot(mode="none", limits=probes.LIMITS) as slot:
-        yield list(probes.run(slot))
+    with Sandbox(backend="none", limits=probes.LIMITS) as sandbox:
+        yield list(probes.run(sandbox))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_without_bubblewrap_it_says_how_to_get_it_and_exits_with_2(tmp_path: Pat
 
 
 def test_a_layer_that_cannot_be_looked_at_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def _odd(sandbox: doctor.Sandbox) -> Iterator[doctor.Finding]:
+    def _odd(sandbox: str) -> Iterator[Finding]:
         raise OSError("odd")
         yield
 

@@ -114,9 +114,10 @@ def read_csv(folder: Path) -> list[dict[str, str]]:
 
 
 def read_xlsx(folder: Path) -> list[dict[str, Any]]:
-    sheet = openpyxl.load_workbook(folder / "scores.xlsx")["scores"]
-    header, *rows = sheet.iter_rows(values_only=True)
-    return [dict(zip(map(str, header), row, strict=True)) for row in rows]
+    sheet = openpyxl.load_workbook(folder / "scores.xlsx")["Scores"]
+    _, header, *rows = sheet.iter_rows(values_only=True)
+    names = [str(name).replace(" ", "_") for name in header]
+    return [dict(zip(names, row, strict=True)) for row in rows if any(cell is not None for cell in row)]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_columns_stand_in_the_promised_order(results: Path) -> None:
     assert (results / "scores.csv").read_text("utf-8").splitlines()[0] == ",".join(HEADER)
-    assert list(read_xlsx(results)[0]) == HEADER
+    told = ["decisions", "reason", "flags", "remarks"]
+    assert list(read_xlsx(results)[0]) == [name for name in HEADER if name not in told] + told
 
 
 def test_rows_are_sorted_by_student(results: Path) -> None:
@@ -173,7 +175,8 @@ def test_pandas_reads_numbers_dates_and_chinese_names(results: Path) -> None:
     assert frame["attempt"].dtype == "int64"
     assert frame["submitted_at"][0] == pd.Timestamp(MONDAY)
     assert frame["name"][2] == "张三"
-    sheet = pd.read_excel(results / "scores.xlsx", dtype={"student_id": str})
+    sheet = pd.read_excel(results / "scores.xlsx", header=1, dtype={"student id": str})
+    sheet.columns = sheet.columns.str.replace(" ", "_")
     assert sheet["total"].tolist()[:4] == frame["total"].tolist()[:4]
     assert sheet["submitted_at"].dtype.kind == "M"
     for column in ("accuracy_low", "correct", "conv_size_floor"):
@@ -181,23 +184,23 @@ def test_pandas_reads_numbers_dates_and_chinese_names(results: Path) -> None:
 
 
 def test_the_sheet_has_real_types_a_frozen_header_and_formats(results: Path) -> None:
-    sheet = openpyxl.load_workbook(results / "scores.xlsx")["scores"]
-    assert sheet.freeze_panes == "C2"
-    assert sheet.auto_filter.ref == f"A1:{sheet.cell(7, len(HEADER)).coordinate}"
-    row = {name: sheet.cell(4, at) for at, name in enumerate(HEADER, 1)}
+    sheet = openpyxl.load_workbook(results / "scores.xlsx")["Scores"]
+    assert sheet.freeze_panes == "C3"
+    assert sheet.auto_filter.ref == f"A2:{sheet.cell(8, len(HEADER)).coordinate}"
+    row = {str(sheet.cell(2, at).value): sheet.cell(5, at) for at in range(1, len(HEADER) + 1)}
     assert (row["total"].value, row["total"].number_format) == (81.22, "0.00")
     assert (row["attempt"].value, row["attempt"].data_type) == (2, "n")
-    assert (row["submitted_at"].value, row["submitted_at"].is_date) == (MONDAY, True)
+    assert (row["submitted at"].value, row["submitted at"].is_date) == (MONDAY, True)
     assert (row["accuracy"].value, row["accuracy"].number_format) == (0.7131, "0.00%")
     assert (row["name"].value, row["name"].data_type) == ("张三", "s")
-    leading_zeros = sheet.cell(2, 1)
+    leading_zeros = sheet.cell(3, 1)
     assert (leading_zeros.value, leading_zeros.data_type) == ("00123", "s")
 
 
 def test_columns_are_wide_enough_for_chinese(tmp_path: Path) -> None:
     name = "欧阳锋阿卜杜拉"
     write_scores([graded("pb1", name)], DEFAULT, tmp_path)
-    sheet = openpyxl.load_workbook(tmp_path / "scores.xlsx")["scores"]
+    sheet = openpyxl.load_workbook(tmp_path / "scores.xlsx")["Scores"]
     assert sheet.column_dimensions["B"].width > 2 * len(name)
 
 
@@ -267,9 +270,9 @@ def test_hostile_texts_are_harmless_in_every_cell(tmp_path: Path, text: str) -> 
         assert not acts_as_formula(cell)
         assert cell.isprintable()
         assert not any(acts_as_formula(part) for part in cell.split(";")[1:])
-    sheet = openpyxl.load_workbook(tmp_path / "scores.xlsx")["scores"]
+    sheet = openpyxl.load_workbook(tmp_path / "scores.xlsx")["Scores"]
     for at in (1, 2):
-        cell = sheet.cell(2, at)
+        cell = sheet.cell(3, at)
         assert cell.data_type == "s" and cell.hyperlink is None
         assert cell.value == row["student_id"].lstrip("'").replace(";'", ";")  # word for word
         assert cell.quotePrefix == acts_as_formula(str(cell.value))

@@ -22,7 +22,7 @@ from grader.grade import Bench
 from grader.intake import read_submissions
 from grader.limits import Limits
 from grader.rubric import load_rubric
-from grader.sandbox import Slot, StudentFailure, waiting
+from grader.sandbox import Sandbox, StudentFailure, waiting
 from grader.sandbox import student as student_module
 from grader.setup import Setup
 from grader.types import Status
@@ -59,13 +59,13 @@ def load(processes: int) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "none"])
-def slot(request: pytest.FixtureRequest, sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(mode=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
+def sandbox(request: pytest.FixtureRequest, isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(backend=request.param, limits=Limits(wall_seconds=60, call_seconds=1.5))
 
 
-def call(slot: Slot, body: str) -> tuple[object, float, float]:
+def call(sandbox: Sandbox, body: str) -> tuple[object, float, float]:
     """What a function with this body returns or fails with; its own seconds; the wall time."""
-    with slot.student(function(body, "import torch")) as student:
+    with sandbox.student(function(body, "import torch")) as student:
         student.load()
         used, began = student.seconds_used, time.monotonic()
         try:
@@ -76,9 +76,9 @@ def call(slot: Slot, body: str) -> tuple[object, float, float]:
 
 
 @LINUX
-def test_a_starved_function_has_the_time_that_it_needs(slot: Slot) -> None:
+def test_a_starved_function_has_the_time_that_it_needs(sandbox: Sandbox) -> None:
     with load(HOGS * len(os.sched_getaffinity(0))):
-        answer, own, wall = call(slot, SPIN.format(seconds=0.9) + "\nreturn 'done'")
+        answer, own, wall = call(sandbox, SPIN.format(seconds=0.9) + "\nreturn 'done'")
     assert answer == "done" and own < 1.5 < wall, (answer, own, wall)
 
 
@@ -98,17 +98,17 @@ def test_a_starved_function_has_the_time_that_it_needs(slot: Slot) -> None:
     ],
     ids=["sleeps", "loops", "spins in threads", "forks and forgets"],
 )
-def test_who_does_not_wait_for_others_is_stopped(slot: Slot, body: str, busy: bool) -> None:
+def test_who_does_not_wait_for_others_is_stopped(sandbox: Sandbox, body: str, busy: bool) -> None:
     with load(HOGS * len(os.sched_getaffinity(0)) if busy else 0):
-        answer, own, wall = call(slot, body)
+        answer, own, wall = call(sandbox, body)
     assert answer == "timeout" and 1.4 < own < 4 and wall < (60 if busy else 15), (answer, own, wall)
 
 
 @LINUX
-def test_a_function_that_lets_all_else_come_first_waits_in_its_own_time(slot: Slot) -> None:
+def test_a_function_that_lets_all_else_come_first_waits_in_its_own_time(sandbox: Sandbox) -> None:
     body = "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
     with load(HOGS * len(os.sched_getaffinity(0))):
-        answer, own, wall = call(slot, body)
+        answer, own, wall = call(sandbox, body)
     # The looks at its time have to wait as well; what is forgiven all its waiting takes ten times as long.
     assert answer == "timeout" and own > wall / 5, (answer, own, wall)
 
@@ -136,11 +136,11 @@ def test_waiting_counts_only_where_all_that_ran_is_known(monkeypatch: pytest.Mon
 
 @LINUX
 def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
-    sandboxed_slot: Callable[..., Slot], monkeypatch: pytest.MonkeyPatch
+    isolated_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(student_module, "BUSY_FACTOR", 0.5)
     monkeypatch.setattr(student_module, "BUSY_SECONDS", 0)
-    sandboxed_slot()  # or the test is skipped
+    isolated_sandbox()  # or the test is skipped
     tries = calls_of(monkeypatch, grade_module, "grade_one")
     limits = Limits(call_seconds=2, load_seconds=2)
     rubric = load_rubric(None).model_copy(update={"limits": limits})
@@ -166,10 +166,10 @@ def train_classifier(model, images, labels, *, device, seconds, seed):
 @LINUX
 @pytest.mark.parametrize("when", ["comes", "goes"])
 def test_a_training_has_its_time_when_the_load_changes_meanwhile(
-    sandboxed_slot: Callable[..., Slot], tmp_path: Path, when: str
+    isolated_sandbox: Callable[..., Sandbox], tmp_path: Path, when: str
 ) -> None:
     """The load comes after the pace was measured, or ends then; the training counts its steps of 0.02 s."""
-    slot = sandboxed_slot(limits=Limits(wall_seconds=60, call_seconds=2))
+    sandbox = isolated_sandbox(limits=Limits(wall_seconds=60, call_seconds=2))
     work = submission(
         f"import time\nimport torch\ndef classifier():\n    return torch.nn.Linear(1, 10)\n{COUNTS}"
     )
@@ -183,15 +183,15 @@ def test_a_training_has_its_time_when_the_load_changes_meanwhile(
         if when == "goes":
             before.enter_context(load(hogs))
 
-        def and_then(slot: Slot) -> training.Pace:
-            pace = measured(slot)
+        def and_then(sandbox: Sandbox) -> training.Pace:
+            pace = measured(sandbox)
             before.close()
             if when == "comes":
                 stack.enter_context(load(hogs))
             return pace
 
         patch.setattr(training, "measure_pace", and_then)
-        trained, record = training.train(slot, work, budget, images, labels, tmp_path)
+        trained, record = training.train(sandbox, work, budget, images, labels, tmp_path)
     assert trained.weights and not record.reason
     steps = load_file(trained.weights.path)["bias"].mean().item()
     assert 200 < steps < 400, (steps, record)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from grader.limits import Limits
-from grader.sandbox import bubblewrap, worker
+from grader.sandbox import backend, bubblewrap, worker
 from grader.sandbox.rules import rule_behind
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
@@ -90,4 +90,4 @@ def test_a_student_is_told_the_limit_on_the_gpus_memory() -> None:
 
 
 def test_the_driver_leaves_no_cache_where_a_submission_would_find_it() -> None:
-    assert bubblewrap.environment("/scratch", "cuda")["CUDA_CACHE_DISABLE"] == "1"
+    assert backend.environment(backend.SCRATCH, "cuda")["CUDA_CACHE_DISABLE"] == "1"

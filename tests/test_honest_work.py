@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from students import answer, function
 
-from grader.sandbox import Slot, Student, StudentFailure
+from grader.sandbox import Sandbox, Student, StudentFailure
 from grader.types import Code, Submission, Weights
 
 torch.set_num_threads(1)
@@ -25,8 +25,8 @@ HEAD = "import torch\nfrom torch import nn\n"
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(threads=2)  # as on two cores: training and DataLoader then meet real threads
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(threads=2)  # as on two cores: training and DataLoader then meet real threads
 
 
 WORKS = {
@@ -202,17 +202,17 @@ TOPS = {
 
 
 @pytest.mark.parametrize("case", WORKS)
-def test_it_works(slot: Slot, case: str) -> None:
+def test_it_works(sandbox: Sandbox, case: str) -> None:
     body, expected = WORKS[case]
-    assert answer(slot, body, f"{textwrap.dedent(TOPS.get(case, ''))}\n{HEAD}") == expected
+    assert answer(sandbox, body, f"{textwrap.dedent(TOPS.get(case, ''))}\n{HEAD}") == expected
 
 
 @pytest.mark.parametrize("way", ["spawn", "forkserver"])
-def test_a_process_that_is_started_afresh_finds_the_module(slot: Slot, way: str) -> None:
+def test_a_process_that_is_started_afresh_finds_the_module(sandbox: Sandbox, way: str) -> None:
     """It imports what it is to run by the module's name, and hung when there was none."""
     top = "import multiprocessing\ndef square(x): return x * x\nraise SystemExit('of no use to the contract')"
     body = f"with multiprocessing.get_context('{way}').Pool(1) as pool: return pool.map(square, [2, 3])"
-    assert answer(slot, body, f"{top}\n{HEAD}") == [4, 9]
+    assert answer(sandbox, body, f"{top}\n{HEAD}") == [4, 9]
 
 
 TRAINS = """
@@ -266,11 +266,11 @@ def train_classifier(model, images, labels, *, device, seconds, seed):
 
 
 @pytest.mark.parametrize("persistent", [False, True])
-def test_training_with_workers_and_checkpoints(slot: Slot, persistent: bool) -> None:
+def test_training_with_workers_and_checkpoints(sandbox: Sandbox, persistent: bool) -> None:
     code = Code(filename="lab8.py", cells=(TRAINS.format(persistent=persistent),))
     labels = torch.arange(96) % 2
     images = (labels * 200).to(torch.uint8)[:, None, None, None].expand(96, 3, 32, 32).contiguous()
-    with slot.student(Submission(student_id="s", code=code)) as student:
+    with sandbox.student(Submission(student_id="s", code=code)) as student:
         model = student.build("classifier")
         trained = model.train_until(images, labels, seconds=30, seed=0)
         assert not trained.stopped and len(trained.history["loss"]) == 3, trained
@@ -278,20 +278,20 @@ def test_training_with_workers_and_checkpoints(slot: Slot, persistent: bool) -> 
         assert torch.equal(logits.argmax(1), labels), student.log
 
 
-def with_weights(slot: Slot, folder: Path, code: str) -> Student:
+def with_weights(sandbox: Sandbox, folder: Path, code: str) -> Student:
     save_file({"weight": torch.full((1, 2), 3.0), "bias": torch.zeros(1)}, folder / "w")
     weights = Weights(filename="classifier.safetensors", path=folder / "w", format="safetensors")
     cell = HEAD + textwrap.dedent(code)
     return Student(
-        slot,
+        sandbox,
         Submission(student_id="s", code=Code(filename="lab8.py", cells=(cell,)), weights=weights),
         ("classifier",),
         0,
-        slot.limits,
+        sandbox.limits,
     )
 
 
-def test_a_classifier_that_reads_its_own_weights_finds_them(slot: Slot, tmp_path: Path) -> None:
+def test_a_classifier_that_reads_its_own_weights_finds_them(sandbox: Sandbox, tmp_path: Path) -> None:
     code = """
     from safetensors.torch import load_file
     def classifier():
@@ -299,7 +299,7 @@ def test_a_classifier_that_reads_its_own_weights_finds_them(slot: Slot, tmp_path
         net.load_state_dict(load_file("classifier.safetensors"))
         return net
     """
-    student = with_weights(slot, tmp_path, code)
+    student = with_weights(sandbox, tmp_path, code)
     try:
         model = student.build("classifier")
         assert model.forward(torch.ones(1, 2)).item() == 6
@@ -347,18 +347,18 @@ FAILS = {
 
 
 @pytest.mark.parametrize("case", FAILS)
-def test_it_fails_with_the_rule(slot: Slot, case: str) -> None:
+def test_it_fails_with_the_rule(sandbox: Sandbox, case: str) -> None:
     body, words = FAILS[case]
-    with slot.student(function(body, HEAD)) as student, pytest.raises(StudentFailure) as caught:
+    with sandbox.student(function(body, HEAD)) as student, pytest.raises(StudentFailure) as caught:
         student.call("conv_output_size")
     message = caught.value.message
     assert words in message and "(lab8.py, line " in message and not message.endswith("…"), message
     assert case != "an error of its own" or message == words
 
 
-def test_the_rule_behind_an_import_at_the_top_reaches_what_uses_it(slot: Slot) -> None:
+def test_the_rule_behind_an_import_at_the_top_reaches_what_uses_it(sandbox: Sandbox) -> None:
     top = "from tqdm_of_no_kind import tqdm\ndef lenet5(): return 1"
-    with slot.student(function("return tqdm", top)) as student:
+    with sandbox.student(function("return tqdm", top)) as student:
         assert student.call("lenet5") == 1
         with pytest.raises(
             StudentFailure, match=r"tqdm_of_no_kind.*pandas and safetensors are sure to be there"

@@ -369,7 +369,7 @@ def test_what_is_skipped_may_hold_as_many_files_as_it_likes(reader: Reader) -> N
 
 def test_students_files_together_may_be_many(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of files in a zip is bounded, since they are listed before anybody's are told apart."""
-    monkeypatch.setattr("grader.intake.SOURCE_FILES", 50)
+    monkeypatch.setattr("grader.intake.source.SOURCE_FILES", 50)
     students = {f"pb{one}/{number}.txt": "x" for one in range(10) for number in range(10)}
     found = reader.all(students | {"pb1/lab8.py": WORK})
     assert len(found) == 10 and status(found["pb1"]) is None
@@ -963,7 +963,7 @@ def test_a_wrong_path_is_one_line(reader: Reader) -> None:
 
 
 def test_a_source_of_too_many_files_names_the_folder(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.intake.FOLDER_FILES", 50)
+    monkeypatch.setattr("grader.intake.opened.FOLDER_FILES", 50)
     many = {f"pb21/data/{number}.png": "x" for number in range(60)}
     with pytest.raises(UserError, match=r"more than 50 files, most of them in pb21/data; move that away"):
         reader.all({"pb22/lab8.py": WORK} | many)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.intake.blackboard import parse_metadata, records_of
 from grader.intake.entries import Entry, is_junk
+from grader.intake.lms.blackboard import parse_metadata, records_of
 from grader.intake.names import parse_member
 
 STEM = "Lab 2_new_li_wei_attempt_2024-03-05-23-59-07"

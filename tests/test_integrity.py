@@ -26,7 +26,7 @@ from grader.accuracy import Network, wilson_interval
 from grader.cli import main
 from grader.intake.notebook import parse_notebook
 from grader.intake.outputs import LINE_CHARACTERS, LINES
-from grader.integrity import copies
+from grader.integrity import copies, fingerprints
 from grader.integrity.changes import changed, changed_strongly
 from grader.integrity.claims import claimed_accuracies, compare_claims
 from grader.integrity.code import carries
@@ -34,7 +34,7 @@ from grader.integrity.copies import CLASSES, PROBES, flag_copies
 from grader.integrity.examine import control_images, examine
 from grader.integrity.network import DROP, Counts, Draw, Gap, Loss, draw, judge, judge_network
 from grader.rubric import load_rubric
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import Sandbox, StudentFailure
 from grader.sandbox.checkpoints import Contents
 from grader.sandbox.sketch import sketch
 from grader.scoring import accuracy_points
@@ -341,8 +341,8 @@ def test_flags_stand_in_the_sheet_and_not_in_what_students_get_back(
         text = (results / "students" / f"{student}.json").read_text("utf-8")
         assert not {"flags", "fingerprint"} & json.loads(text).keys()
         assert "handed in:" not in text and "changed a little" not in text
-    rows = openpyxl.load_workbook(results / "scores.xlsx")["scores"].iter_rows(values_only=True)
-    header, *rest = rows
+    rows = openpyxl.load_workbook(results / "scores.xlsx")["Scores"].iter_rows(values_only=True)
+    _, header, *rest = rows
     at = header.index("flags")
     assert {str(row[0]): row[at] or "" for row in rest} == {
         student: row["flags"] for student, row in sheet(results).items()
@@ -621,17 +621,40 @@ def printed_of(
     """What is kept of a network, and of the weights in its file."""
     with torch.no_grad():
         logits = torch.cat([answer(part) for part in test_set[0].split(100)]).double()
-        unlike = answer(copies.unlike_images())
+        unlike = answer(fingerprints.unlike_images())
     return Fingerprint(
-        ranks=copies.ranks_of(logits),
-        errors=copies.errors_of(logits, test_set[1]),
-        answers=copies.answers_of(unlike),
-        sketch=copies.sketch_of(sketch(Contents(state))) if state else "",
+        ranks=fingerprints.ranks_of(logits),
+        errors=fingerprints.errors_of(logits, test_set[1]),
+        answers=fingerprints.answers_of(unlike),
+        sketch=fingerprints.sketch_of(sketch(Contents(state))) if state else "",
     )
 
 
 def logits_of(seed: int) -> Tensor:
     return torch.randn(PROBES, CLASSES, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_a_groups_own_work_is_no_copy() -> None:
+    """Their common work; the same file from another group, or other work under the group's name, is one."""
+
+    def flags(*works: tuple[str, str]) -> list[int]:
+        verdicts = [
+            Verdict(
+                student_id=f"s{n}",
+                status=Status.GRADED,
+                total=None,
+                out_of=Decimal(104),
+                group=group,
+                digest=digest,
+                fingerprint=Fingerprint(weights_sha256="same"),
+            )
+            for n, (group, digest) in enumerate(works)
+        ]
+        return [len(verdict.flags) for verdict in flag_copies(verdicts)]
+
+    assert flags(("g", "d"), ("g", "d")) == [0, 0]
+    assert flags(("g", "d"), ("g", "d"), ("", "d")) == [1, 1, 1]
+    assert flags(("g", "d"), ("g", "e")) == flags(("", "d"), ("", "d")) == [1, 1]
 
 
 def test_different_networks_are_not_taken_for_copies(honest: Answer, test_set: tuple[Tensor, Tensor]) -> None:
@@ -645,7 +668,7 @@ def test_different_networks_are_not_taken_for_copies(honest: Answer, test_set: t
     net.load_state_dict(state)
     other = lambda images: net((images.float() / 255 - 0.5) / 0.25)  # noqa: E731
     prints = [printed_of(network, test_set) for network in (honest, other)]
-    prints += [Fingerprint(ranks=copies.ranks_of(logits_of(seed))) for seed in range(20)]
+    prints += [Fingerprint(ranks=fingerprints.ranks_of(logits_of(seed))) for seed in range(20)]
     assert all(len(found.ranks) == PROBES * CLASSES for found in prints)
     assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
@@ -660,15 +683,15 @@ def test_a_copy_is_known_under_a_disguise(
 ) -> None:
     with torch.no_grad():
         logits = honest(test_set[0]).double()
-    prints = [Fingerprint(ranks=copies.ranks_of(x)) for x in (logits, disguise(logits))]
+    prints = [Fingerprint(ranks=fingerprints.ranks_of(x)) for x in (logits, disguise(logits))]
     assert all(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
 
 def test_answers_without_an_order_are_not_compared(test_set: tuple[Tensor, Tensor]) -> None:
     """Two good networks that answer with 0 and 1 would look alike to anybody."""
     answers = nn.functional.one_hot(test_set[1], 10).double()
-    assert copies.ranks_of(answers) == ""
-    assert copies.ranks_of(logits_of(1)[:50]) == "", "too few images to say"
+    assert fingerprints.ranks_of(answers) == ""
+    assert fingerprints.ranks_of(logits_of(1)[:50]) == "", "too few images to say"
 
 
 def test_the_same_file_is_known_even_where_it_could_not_be_loaded(
@@ -868,11 +891,11 @@ def test_the_weights_are_read_without_running_the_code(tmp_path: Path) -> None:
     path = tmp_path / "classifier.safetensors"
     save_file({n: v.contiguous() for n, v in small_net().state_dict().items()}, path)
     code = Code(filename="lab8.py", cells=("import torch\ntorch.cos = lambda x: torch.zeros(1)",))
-    with Slot() as slot:
+    with Sandbox() as sandbox:
         for content, is_known in ((path.read_bytes(), True), (b"nonsense", False)):
             path.write_bytes(content)
             weights = Weights(filename=path.name, path=path, format="safetensors")
-            with slot.student(Submission(student_id="ada", code=code, weights=weights)) as student:
+            with sandbox.student(Submission(student_id="ada", code=code, weights=weights)) as student:
                 student.load()
                 if not is_known:
                     with pytest.raises(StudentFailure, match="not a safetensors file"):
@@ -908,7 +931,7 @@ def test_weights_without_anything_to_go_by_have_no_sketch(state: dict[str, Tenso
     ],
 )
 def test_a_sketch_that_is_none_is_not_kept(claimed: Tensor | None) -> None:
-    assert copies.sketch_of(claimed) == ""
+    assert fingerprints.sketch_of(claimed) == ""
 
 
 @pytest.mark.parametrize("value", [torch.inf, -torch.inf, 1e300, 0.0])
@@ -917,7 +940,7 @@ def test_absurd_logits_are_like_nobodys(
 ) -> None:
     answers = torch.full((PROBES, CLASSES), value, dtype=torch.float64)
     answers[0, 0] = 1.0
-    prints = [Fingerprint(answers=copies.answers_of(answers)), printed_of(honest, test_set)]
+    prints = [Fingerprint(answers=fingerprints.answers_of(answers)), printed_of(honest, test_set)]
     assert not any(v.flags for v in flag_copies([verdict_of(str(n), p) for n, p in enumerate(prints)]))
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from students import answer, function
+from students import answer, first_process, function
 
-from grader.sandbox import Limits, Slot, StudentFailure, zygote
+from grader.sandbox import Limits, Sandbox, StudentFailure, zygote
 from grader.types import Code, Submission
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
@@ -35,37 +35,36 @@ MEMORY = ("out_of_memory", "the code used more than 400 MiB of memory")
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(limits=LIMITS)
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(limits=LIMITS)
 
 
-def end(slot: Slot, body: str) -> tuple[str, str]:
+def end(sandbox: Sandbox, body: str) -> tuple[str, str]:
     """Kind and line of a failure; the submission itself can be asked again, and so can the next."""
-    with slot.student(function(body)) as student:
+    with sandbox.student(function(body)) as student:
         with pytest.raises(StudentFailure) as caught:
             student.call("conv_output_size")
         assert student.call("conv_output_size", "well") == "well"
-    assert answer(slot, "return [os.listdir('/scratch'), os.listdir('/dev/shm')]") == [[], []]
+    assert answer(sandbox, "return [os.listdir('/scratch'), os.listdir('/dev/shm')]") == [[], []]
     return caught.value.kind, caught.value.message
 
 
-def test_processor_time_is_told_from_a_crash(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processor_time_is_told_from_a_crash(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both limits were the same once: the kernel then skips the signal that tells, and just kills."""
-    real = slot._worker_limits
-    monkeypatch.setattr(slot, "_worker_limits", lambda limits: real(limits) | {"cpu_seconds": 1})
+    real = sandbox._worker_limits
+    monkeypatch.setattr(sandbox, "_worker_limits", lambda limits: real(limits) | {"cpu_seconds": 1})
     expected = ("timeout", "the code used more than 1 seconds of CPU time")
-    assert end(slot, "while True: pass") == expected
+    assert end(sandbox, "while True: pass") == expected
 
 
-def children(slot: Slot) -> list[str]:
+def children(sandbox: Sandbox) -> list[str]:
     """What runs in the sandbox beside its first process, as seen from outside."""
-    assert slot._pid1 is not None
-    fields = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text().split()
+    fields = Path(f"/proc/self/fdinfo/{first_process(sandbox)}").read_text().split()
     pid1 = fields[fields.index("Pid:") + 1]
     return Path(f"/proc/{pid1}/task/{pid1}/children").read_text().split()
 
 
-def test_what_outlives_the_worker_is_still_watched(slot: Slot) -> None:
+def test_what_outlives_the_worker_is_still_watched(sandbox: Sandbox) -> None:
     """A worker that had ended was watched no more, while what it had started went on taking memory."""
     body = """
     import threading
@@ -79,18 +78,18 @@ def test_what_outlives_the_worker_is_still_watched(slot: Slot) -> None:
     threading.Timer(0.2, os._exit, (0,)).start()
     return 1
     """
-    with slot.student(function(body)) as student:
+    with sandbox.student(function(body)) as student:
         assert student.call("conv_output_size") == 1
         deadline = time.monotonic() + 30
-        while children(slot) and time.monotonic() < deadline:
+        while children(sandbox) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert children(slot) == []
+        assert children(sandbox) == []
 
 
-def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_in_sockets_counts(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits in a socket is the kernel's memory and in no process's."""
     limits = LIMITS.model_copy(update={"memory_mib": 250, "open_files": 200})
-    monkeypatch.setattr(slot, "limits", limits)
+    monkeypatch.setattr(sandbox, "limits", limits)
     body = """
     kept = []
     for _ in range(8):
@@ -110,14 +109,14 @@ def test_memory_in_sockets_counts(slot: Slot, monkeypatch: pytest.MonkeyPatch) -
     time.sleep(20)
     return 1
     """
-    assert end(slot, body) == ("out_of_memory", "the code used more than 250 MiB of memory")
+    assert end(sandbox, body) == ("out_of_memory", "the code used more than 250 MiB of memory")
 
 
 def test_mappings_count_with_what_the_kernel_keeps_for_each(
-    slot: Slot, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten thousands of them in each of many processes are gigabytes that are in no process's memory."""
-    monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"memory_mib": 500, "processes": 30}))
+    monkeypatch.setattr(sandbox, "limits", LIMITS.model_copy(update={"memory_mib": 500, "processes": 30}))
     body = """
     import ctypes
     libc = ctypes.CDLL(None)
@@ -132,7 +131,7 @@ def test_mappings_count_with_what_the_kernel_keeps_for_each(
     time.sleep(25)
     return 1
     """
-    assert end(slot, body) == ("out_of_memory", "the code used more than 500 MiB of memory")
+    assert end(sandbox, body) == ("out_of_memory", "the code used more than 500 MiB of memory")
 
 
 def test_locks_on_parts_of_files_count(tmp_path: Path) -> None:
@@ -159,10 +158,10 @@ def test_page_tables_and_descriptors_count() -> None:
         os.close(descriptor)
 
 
-def test_signals_that_wait_are_few(slot: Slot) -> None:
+def test_signals_that_wait_are_few(sandbox: Sandbox) -> None:
     """They are a person's: with all of them taken, nobody's else's would come."""
     body = "import resource\nreturn list(resource.getrlimit(resource.RLIMIT_SIGPENDING))"
-    assert answer(slot, body) == [zygote.SIGNALS] * 2
+    assert answer(sandbox, body) == [zygote.SIGNALS] * 2
 
 
 @pytest.mark.parametrize(
@@ -205,15 +204,15 @@ def test_signals_that_wait_are_few(slot: Slot) -> None:
     ],
 )
 def test_who_exceeds_a_limit_is_told_which(
-    slot: Slot, monkeypatch: pytest.MonkeyPatch, body: str, kind: str, words: str
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, body: str, kind: str, words: str
 ) -> None:
     if kind == "timeout":
-        monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"call_seconds": 2.0}))
-    told = end(slot, body)
+        monkeypatch.setattr(sandbox, "limits", LIMITS.model_copy(update={"call_seconds": 2.0}))
+    told = end(sandbox, body)
     assert told[0] == kind and words in told[1]
 
 
-def test_a_function_that_prints_too_much_costs_no_other_function(slot: Slot) -> None:
+def test_a_function_that_prints_too_much_costs_no_other_function(sandbox: Sandbox) -> None:
     code = """
     def conv_output_size():
         while True: print("flood" * 1000)
@@ -223,14 +222,14 @@ def test_a_function_that_prints_too_much_costs_no_other_function(slot: Slot) -> 
         return 7
     """
     submission = Submission(student_id="s1", code=Code(filename="lab8.py", cells=(textwrap.dedent(code),)))
-    with slot.student(submission) as student:
+    with sandbox.student(submission) as student:
         with pytest.raises(StudentFailure, match="printed more than"):
             student.call("conv_output_size")
         assert student.call("conv_parameter_count") == 7
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
-def test_a_sandbox_is_one_session_with_one_share_of_the_processors(slot: Slot) -> None:
+def test_a_sandbox_is_one_session_with_one_share_of_the_processors(sandbox: Sandbox) -> None:
     """Linux gives each session a share: with one for each of thirty processes, neighbours got a thirtieth."""
     body = """
     shares = set()
@@ -243,18 +242,18 @@ def test_a_sandbox_is_one_session_with_one_share_of_the_processors(slot: Slot) -
         shares.add(os.read(read, 100))
     return [len(shares), os.nice(0)]
     """
-    shares, nice = answer(slot, body)
+    shares, nice = answer(sandbox, body)
     assert shares == 1 and nice > 0  # the grader itself, and the watching process, come first
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without shares a session")
-def test_a_share_that_a_submission_gave_away_is_not_the_next_ones_loss(slot: Slot) -> None:
+def test_a_share_that_a_submission_gave_away_is_not_the_next_ones_loss(sandbox: Sandbox) -> None:
     look = "return open('/proc/self/autogroup').read().split()[-1]"
-    assert answer(slot, "return open('/proc/self/autogroup', 'w').write('19')") == 2
-    assert answer(slot, look) == "0"
+    assert answer(sandbox, "return open('/proc/self/autogroup', 'w').write('19')") == 2
+    assert answer(sandbox, look) == "0"
 
 
-def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
+def test_nothing_of_a_submission_is_there_for_the_next(sandbox: Sandbox) -> None:
     """Daemons by two forks, sockets by name and without a file, files everywhere, locks, a changed mask."""
     look = """
     import fcntl
@@ -287,9 +286,9 @@ def test_nothing_of_a_submission_is_there_for_the_next(slot: Slot) -> None:
     os.chdir('/dev/shm')
     return 1
     """
-    before = answer(slot, look)
-    sandbox = slot._pid1
+    before = answer(sandbox, look)
+    pid1 = first_process(sandbox)
     # What waits to be accepted at the worker's own connection has no name; nothing else is there.
     assert before[0] in ([], ["a socket"])
-    assert answer(slot, leave) == 1
-    assert answer(slot, look) == before and slot._pid1 == sandbox  # cleaned, not replaced
+    assert answer(sandbox, leave) == 1
+    assert answer(sandbox, look) == before and first_process(sandbox) == pid1  # cleaned, not replaced

@@ -1,4 +1,4 @@
-"""How long one submission can keep a slot: no more than `longest` says, whatever its code does."""
+"""How long one submission can keep a sandbox: no more than `longest` says, whatever its code does."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def bench(weights: Any, patch: pytest.MonkeyPatch, limits: Limits = LIMITS) -> I
     seen = Seen()
     try:
         with Bench(Setup(rubric=rubric, images="mini", weights=weights)) as made:
-            student = made.slot.student
+            student = made.sandbox.student
 
             @contextmanager
             def noted(work: Submission, **more: Any) -> Iterator[Student]:
@@ -95,7 +95,7 @@ def bench(weights: Any, patch: pytest.MonkeyPatch, limits: Limits = LIMITS) -> I
                         seen.students.append(handle)
                     yield handle
 
-            patch.setattr(made.slot, "student", noted)
+            patch.setattr(made.sandbox, "student", noted)
             yield made, seen
     except UserError as error:
         pytest.skip(str(error))
@@ -156,7 +156,7 @@ def test_a_machine_that_stays_too_busy_is_not_tried_again(
     monkeypatch.setattr(longest_module, "BUSY_IN_ALL", 0)
     monkeypatch.setattr(longest_module, "BUSY_SECONDS", 0.5)
     with bench("submitted", monkeypatch) as (made, seen):
-        made.slot._wait_ready()
+        made.sandbox._wait_ready()
         verdict = made.grade(work)
     assert verdict.status is Status.GRADER_ERROR and "too busy" in verdict.reason
     assert len(seen.students) == 1

@@ -43,6 +43,39 @@ def marked(attempts: list[Evidence], *decisions: Decision, run: Run | None = Non
     return mark(run or rules(POLICY), attempts, numbered, None, "ann")
 
 
+def marked_late(**more: Any) -> Evidence:
+    """An attempt that the LMS marks late, and does not say when it came."""
+    evidence = found(handed_in("ann", "d1"), **more)
+    return evidence.model_copy(
+        update={"attempt": evidence.attempt.model_copy(update={"late": "LATE", "submitted_at": None})}
+    )
+
+
+def test_a_mark_of_lateness_without_a_time_is_told_and_costs_what_the_policy_says() -> None:
+    verdict = marked([marked_late()])
+    assert (verdict.total, verdict.late_seconds, verdict.late) == (Decimal(104), 0, "LATE")
+    (flag,) = verdict.flags
+    assert flag.kind == "late" and "no marked_late_days" in flag.message and flag.message in verdict.remarks
+    policy = POLICY.model_copy(update={"marked_late_days": 2})
+    late = marked([marked_late()], run=rules(policy))
+    assert (late.total, late.deduction, late.late_seconds) == (Decimal(84), Decimal(20), 2 * 86400)
+    assert "counts as 2 days late" in late.flags[0].message
+    waived = marked([marked_late()], decision("ann", "waive_late"), run=rules(policy))
+    assert waived.total == 104 and not waived.flags
+    extended = marked([marked_late()], decision("ann", "extend", until="3"), run=rules(policy))
+    assert extended.total == 104 and "extension" in extended.flags[0].message
+    refused = policy.model_copy(update={"accepted_days": 1})
+    assert marked([marked_late()], run=rules(refused)).total == 0
+    assert not marked([marked_late()], run=rules()).flags  # without a deadline nothing is late
+
+
+def test_an_attempt_that_is_marked_late_is_not_on_time() -> None:
+    policy = POLICY.model_copy(update={"marked_late_days": 1, "attempt": "latest_on_time"})
+    first = found(handed_in("ann", "d0"), correct=0)
+    verdict = marked([first, marked_late()], run=rules(policy))
+    assert verdict.digest == first.attempt.digest
+
+
 def test_lateness_costs_what_the_policy_says_and_a_person_can_waive_it() -> None:
     late = [attempt("d1", hours=25)]
     verdict = marked(late)

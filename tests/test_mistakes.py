@@ -17,7 +17,7 @@ from grader.lab import load_lab
 from grader.labs.lab8.selftest import CHECKS, CHINESE
 from grader.questions import assess_answers
 from grader.rubric import load_rubric
-from grader.sandbox import Limits, Slot, Student, StudentFailure
+from grader.sandbox import Limits, Sandbox, Student, StudentFailure
 from grader.selftest.chinese import Translator
 from grader.selftest.public import look
 from grader.types import CheckOutcome, Outcome, Submission
@@ -41,9 +41,9 @@ def marks(one: Mistake) -> Iterator[pytest.MarkDecorator]:
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
     torch.set_num_threads(1)
-    return sandboxed_slot(limits=Limits(call_seconds=3.0))
+    return isolated_sandbox(limits=Limits(call_seconds=3.0))
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,13 @@ def test_the_table_is_in_order() -> None:
 
 @pytest.mark.parametrize("mistake", [pytest.param(one, id=one.id, marks=[*marks(one)]) for one in MISTAKES])
 def test_a_mistake_costs_its_own_rows_and_the_selftest_says_so(
-    mistake: Mistake, slot: Slot, wordings: list[tuple[str, str]], tmp_path: Path
+    mistake: Mistake, sandbox: Sandbox, wordings: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     mistake.write(tmp_path / "class" / "12210001")
     (submission,) = read_submissions(tmp_path / "class", tmp_path / "work")
     answers = assess_answers(submission.answer_texts, wordings)
     unanswered = {f"question_{one.number}": one.reason for one in answers if not one.present}
-    for checks in (hidden(submission, slot), public(submission, slot)):
+    for checks in (hidden(submission, sandbox), public(submission, sandbox)):
         reasons = {one.id: one.reason for one in checks if one.outcome is not Outcome.PASSED} | unanswered
         assert not [one for one in checks if one.outcome is Outcome.ERROR]
         assert set(reasons) == mistake.lost, reasons
@@ -85,22 +85,22 @@ def is_told_in_chinese(text: str) -> bool:
     return bool(re.search(r"[\u4e00-\u9fff]|\w(?:Error|Exception)\b", chinese(text)))
 
 
-def hidden(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
+def hidden(submission: Submission, sandbox: Sandbox) -> tuple[CheckOutcome, ...]:
     """The grader's checks. What cannot be loaded is not run."""
-    return outcomes(submission, slot, lambda student: run_checks(LAB, student, seed_of(submission)))
+    return outcomes(submission, sandbox, lambda student: run_checks(LAB, student, seed_of(submission)))
 
 
-def public(submission: Submission, slot: Slot) -> tuple[CheckOutcome, ...]:
+def public(submission: Submission, sandbox: Sandbox) -> tuple[CheckOutcome, ...]:
     """The self-test's, in the grader's sandbox: a process of its own for each would take too long here."""
-    return outcomes(submission, slot, lambda student: tuple(look(CHECKS, student)))
+    return outcomes(submission, sandbox, lambda student: tuple(look(CHECKS, student)))
 
 
 def outcomes(
-    submission: Submission, slot: Slot, ask: Callable[[Student], tuple[CheckOutcome, ...]]
+    submission: Submission, sandbox: Sandbox, ask: Callable[[Student], tuple[CheckOutcome, ...]]
 ) -> tuple[CheckOutcome, ...]:
     if submission.code is None:
         return not_run(LAB, submission.no_code)
-    with slot.student(submission) as student:
+    with sandbox.student(submission) as student:
         try:
             student.load()
         except StudentFailure as failure:

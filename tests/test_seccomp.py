@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from students import answer
 
-from grader.sandbox import Slot, bubblewrap
+from grader.sandbox import Sandbox, backend
 
 ALLOW, KILL, ERROR = "allow", "kill", "error"
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -56,7 +56,7 @@ REFUSED = {
 
 
 def load(machine: str) -> list[tuple[int, int, int, int]]:
-    return list(struct.iter_unpack("=HBBI", (bubblewrap.HERE / f"{machine}.bpf").read_bytes()))
+    return list(struct.iter_unpack("=HBBI", (backend.HERE / f"{machine}.bpf").read_bytes()))
 
 
 PROGRAMS = {machine: load(machine) for machine in MACHINES}
@@ -191,11 +191,11 @@ SANDBOX = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot()
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox()
 
 
-def in_the_sandbox(slot: Slot, body: str) -> Any:
+def in_the_sandbox(sandbox: Sandbox, body: str) -> Any:
     top = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -203,11 +203,11 @@ def call(number, *arguments):
     result = libc.syscall(number, *map(ctypes.c_long, arguments))
     return 0 if result >= 0 else ctypes.get_errno()
 """
-    return answer(slot, body, top)
+    return answer(sandbox, body, top)
 
 
 @SANDBOX
-def test_the_kernel_refuses_what_the_program_says(slot: Slot) -> None:
+def test_the_kernel_refuses_what_the_program_says(sandbox: Sandbox) -> None:
     machine = platform.machine()
     traps = (335, 336) if machine == "x86_64" else ()  # uretprobe and uprobe: Linux does not ask filters
     refused = [
@@ -217,11 +217,11 @@ def test_the_kernel_refuses_what_the_program_says(slot: Slot) -> None:
     ]
     assert len(refused) > 250
     body = f"return [n for n in {refused} if call(n, -1, -1, -1, -1, -1, -1) not in (1, 38)]"
-    assert in_the_sandbox(slot, body) == []
+    assert in_the_sandbox(sandbox, body) == []
 
 
 @SANDBOX
-def test_options_are_refused_as_by_a_linux_without_them(slot: Slot) -> None:
+def test_options_are_refused_as_by_a_linux_without_them(sandbox: Sandbox) -> None:
     body = """
     import fcntl, mmap
     got = {}
@@ -239,7 +239,7 @@ def test_options_are_refused_as_by_a_linux_without_them(slot: Slot) -> None:
     attempt('sync', os.sync)
     return got
     """
-    assert in_the_sandbox(slot, body) == {
+    assert in_the_sandbox(sandbox, body) == {
         **{"buffer": errno.ENOPROTOOPT, "filter": errno.ENOPROTOOPT, "datagrams": errno.EPERM},
         **{"pipe": errno.EINVAL, "type": errno.ENOTTY, "huge": errno.ENOMEM, "merge": errno.EINVAL},
         "sync": None,

@@ -448,19 +448,17 @@ def test_a_chinese_computer_gets_chinese(folder: Path) -> None:
 # What stands in the modules of the self-test, and is never told by it: of the modules, what concerns
 # instructors or the two processes alone; of the texts, what is looked for, or a part of what is told.
 NOT_TOLD_BY = (
-    *("budget.py", "blackboard.py", "layout.py", "rubric.py", "scoring.py", "toml_records.py"),
+    *("budget.py", "rubric.py", "scoring.py", "toml_records.py"),
     *("host.py", "torchvision_shim.py", "grader/lab.py"),
 )
 NOT_TOLD = """\
+(no name)
 , the mark is 7
 they took 7 seconds, the others 7 until then
-another hand-in carries
-it could not be read: 7
 # Commented out IPython magic
 # Next text
  at the top
  below cell 7
- carry this student's name
  that changes 7
 10,000 images take some 7 minutes
 7 and was left out
@@ -476,22 +474,15 @@ a whole pickled model cannot
 and may take 7
 allocate memory
 at least 7 are needed
-attempt 7 of 7
-attempts of the same second
 cannot be read as a zip
-different hand-ins
 from __future__
-give the grader the permission
 holds 7: save the one that is meant
-holds more than 7 downloads
 import torch
-in no student's place
 is encrypted; unpack it
 is neither a zip nor a folder
 is no zip; unpack it
 is not Python
 is syntax of Python 7 or newer, which the grader's Python 7 cannot read,
-is the folder to be graded too
 it is not opened, look at it by hand
 it stands in 7
 it was still training
@@ -507,19 +498,13 @@ no 7.py or 7.ipynb was found7
 of another shape
 pickled in a way that
 selftest.py [task ...]
-students by section
 the attempt 7 counts
-the download holds two assignments
-the files of the source itself
 the loss on these images
 the module that is handed in
 the network is too slow
 the self-test's
-this student is in 7 places
-this work was found
 torch.save(model.state_dict(), …)
 tuple[int, str]
-two downloads have this id
 usage:
 values up to
 was taken as the code (7)
@@ -691,8 +676,8 @@ def test_a_process_that_never_connects_is_ended_and_told(
     work = submission(LAB8)
     with (
         pytest.raises(UserError, match=re.escape(told)),
-        process.LocalSlot(tmp_path / "selftest.py", [], Limits(), LAB.contract) as slot,
-        slot.student(work) as student,
+        process.LocalPlace(tmp_path / "selftest.py", [], Limits(), LAB.contract) as sandbox,
+        sandbox.student(work) as student,
     ):
         student.load()
     assert len(started) == 1

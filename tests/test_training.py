@@ -28,7 +28,7 @@ from grader.grade import Bench
 from grader.integrity.code import carries
 from grader.rubric import RUBRIC as LAB_RUBRIC
 from grader.rubric import load_rubric
-from grader.sandbox import Limits, Slot, StudentFailure
+from grader.sandbox import Limits, Sandbox, StudentFailure
 from grader.setup import Setup
 from grader.training import compare, instant, measure_pace, seconds_here, train
 from grader.types import Accuracy, Code, Submission, Training, Weights
@@ -58,13 +58,13 @@ pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap
 
 
 @pytest.fixture(scope="module")
-def sandbox(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(limits=Limits(wall_seconds=300, call_seconds=2))
+def unhurried(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(limits=Limits(wall_seconds=300, call_seconds=2))
 
 
 @pytest.fixture
-def slot(sandbox: Slot, quick_pace: None) -> Slot:
-    return sandbox
+def sandbox(unhurried: Sandbox, quick_pace: None) -> Sandbox:
+    return unhurried
 
 
 @pytest.fixture
@@ -102,14 +102,14 @@ FORTY = LEARN.replace("STEPS", "40")
     ids=["in time", "raises", "overruns"],
 )
 def test_what_was_learnt_by_the_deadline_counts(
-    slot: Slot, tmp_path: Path, end: str, budget: Budget, reason: str
+    sandbox: Sandbox, tmp_path: Path, end: str, budget: Budget, reason: str
 ) -> None:
     images, labels = datasets.load_training("cifar10", "mini")
-    trained, record = train(slot, submission(FORTY + "    " + end), budget, images, labels, tmp_path)
+    trained, record = train(sandbox, submission(FORTY + "    " + end), budget, images, labels, tmp_path)
     assert reason in record.reason if reason else record.reason == ""
     if not reason:
         assert len(record.history["loss"]) == 40
-    with slot.student(trained) as student:
+    with sandbox.student(trained) as student:
         accuracy = measure_accuracy(student, *datasets.load_labelled("cifar10", "mini"))
     assert accuracy.accuracy is not None and accuracy.accuracy > 0.2  # the untrained network has 0.1
 
@@ -123,25 +123,25 @@ def test_what_was_learnt_by_the_deadline_counts(
     ids=["ends its process", "hides its weights"],
 )
 def test_a_training_that_leaves_nothing_has_a_reason(
-    slot: Slot, tmp_path: Path, body: str, reason: str
+    sandbox: Sandbox, tmp_path: Path, body: str, reason: str
 ) -> None:
     images, labels = datasets.load_training("cifar10", "mini")
-    left, record = train(slot, submission(body), SHORT, images, labels, tmp_path)
+    left, record = train(sandbox, submission(body), SHORT, images, labels, tmp_path)
     assert left.weights is None
     assert reason in record.reason
     assert record.seconds is None
 
 
-def test_the_seed_and_the_scaled_seconds_reach_the_code(slot: Slot, tmp_path: Path) -> None:
+def test_the_seed_and_the_scaled_seconds_reach_the_code(sandbox: Sandbox, tmp_path: Path) -> None:
     images, labels = datasets.load_training("cifar10", "mini")
     asked = submission("print(f'{seconds} seconds, seed {seed}')\nreturn {}")
-    _, record = train(slot, asked, BUDGET, images, labels, tmp_path)
+    _, record = train(sandbox, asked, BUDGET, images, labels, tmp_path)
     assert f"{record.budget_seconds} seconds, seed 3" in record.log
 
 
 @pytest.mark.slow
-def test_the_pace_is_measured_inside_the_sandbox(sandbox: Slot) -> None:
-    assert 10 < measure_pace(sandbox).images_per_second < 1e6
+def test_the_pace_is_measured_inside_the_sandbox(unhurried: Sandbox) -> None:
+    assert 10 < measure_pace(unhurried).images_per_second < 1e6
 
 
 @given(pace=st.floats(1e-3, 1e9), other=st.floats(1e-3, 1e9))
@@ -288,7 +288,7 @@ def test_verify_gives_the_points_of_the_weights_and_flags_a_gap(folder: Path, tm
 
 
 def test_a_training_cannot_see_the_weights_that_were_handed_in(
-    slot: Slot, tmp_path: Path, weights: Path
+    sandbox: Sandbox, tmp_path: Path, weights: Path
 ) -> None:
     cheat = """
     from safetensors.torch import load_file
@@ -298,28 +298,28 @@ def test_a_training_cannot_see_the_weights_that_were_handed_in(
     images, labels = datasets.load_training("cifar10", "mini")
     handed_in = Weights(filename="classifier.safetensors", path=weights, format="safetensors")
     work = submission(cheat).model_copy(update={"weights": handed_in})
-    trained, record = train(slot, work, BUDGET, images, labels, tmp_path)
+    trained, record = train(sandbox, work, BUDGET, images, labels, tmp_path)
     assert "classifier.safetensors" in record.reason
-    with slot.student(trained) as student:
+    with sandbox.student(trained) as student:
         measured = measure_accuracy(student, *datasets.load_labelled("cifar10", "mini"))
     assert measured.accuracy is not None and measured.accuracy < 0.2
 
 
-def test_a_history_that_is_none_costs_nothing(slot: Slot, tmp_path: Path) -> None:
+def test_a_history_that_is_none_costs_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     images, labels = datasets.load_training("cifar10", "mini")
     strange = "{'a': [float('nan'), 1.0], 'b': 'text', 'c' * 10**6: [2.0], 3: [1.0]}"
     for returned in (strange, "[0.0] * 10**6", "object()"):
-        left, record = train(slot, submission(f"return {returned}"), BUDGET, images, labels, tmp_path)
+        left, record = train(sandbox, submission(f"return {returned}"), BUDGET, images, labels, tmp_path)
         assert left.weights is not None and record.reason == ""
         assert all(len(name) <= 41 for name in record.history)
 
 
-def learnt(slot: Slot, tmp_path: Path, body: str, budget: Budget = LONG) -> tuple[float, Training]:
+def learnt(sandbox: Sandbox, tmp_path: Path, body: str, budget: Budget = LONG) -> tuple[float, Training]:
     """What the training leaves, as a share of the test images, and its record."""
     images, labels = datasets.load_training("cifar10", "mini")
-    trained, record = train(slot, submission(body), budget, images, labels, tmp_path)
+    trained, record = train(sandbox, submission(body), budget, images, labels, tmp_path)
     assert trained.weights is not None, record.reason
-    with slot.student(trained) as student:
+    with sandbox.student(trained) as student:
         measured = measure_accuracy(student, *datasets.load_labelled("cifar10", "mini"))
     assert measured.accuracy is not None
     return measured.accuracy, record
@@ -327,23 +327,23 @@ def learnt(slot: Slot, tmp_path: Path, body: str, budget: Budget = LONG) -> tupl
 
 @pytest.mark.parametrize("steps", [1999, 2000, 50_000])  # 2,000 tensors are the most that a reply may hold
 def test_a_history_of_loss_tensors_costs_no_weights_and_is_kept(
-    slot: Slot, tmp_path: Path, steps: int
+    sandbox: Sandbox, tmp_path: Path, steps: int
 ) -> None:
     body = f"{FORTY}\n    return {{'loss': [torch.tensor(float(i)) for i in range({steps})]}}"
-    accuracy, record = learnt(slot, tmp_path, body)
+    accuracy, record = learnt(sandbox, tmp_path, body)
     assert accuracy > 0.2
     found = record.history["loss"]
     assert 600 < len(found) <= 1000 and found[:2] in ((0, 2), (0, 50)) and found == tuple(sorted(found))
 
 
-def test_a_training_may_print_more_than_a_short_call(slot: Slot, tmp_path: Path) -> None:
+def test_a_training_may_print_more_than_a_short_call(sandbox: Sandbox, tmp_path: Path) -> None:
     body = FORTY + "\n    for i in range(90): print('x' * 99_999)\n    return {}"  # 9 MB
-    assert learnt(slot, tmp_path, body, BUDGET)[0] > 0.2
-    with slot.student(submission(body)) as student, pytest.raises(StudentFailure, match="more than 8 MiB"):
+    assert learnt(sandbox, tmp_path, body, BUDGET)[0] > 0.2
+    with sandbox.student(submission(body)) as student, pytest.raises(StudentFailure, match="more than 8 MiB"):
         student.build("classifier").train(*datasets.load_training("cifar10", "mini"), seconds=2, seed=0)
 
 
-def test_a_training_may_set_an_alarm(slot: Slot, tmp_path: Path) -> None:
+def test_a_training_may_set_an_alarm(sandbox: Sandbox, tmp_path: Path) -> None:
     """Signals are the main thread's alone."""
     body = f"""
     import signal
@@ -358,14 +358,16 @@ def test_a_training_may_set_an_alarm(slot: Slot, tmp_path: Path) -> None:
 {FORTY}
     return {{}}
     """
-    accuracy, record = learnt(slot, tmp_path, body)
+    accuracy, record = learnt(sandbox, tmp_path, body)
     assert accuracy > 0.2 and record.reason == ""
 
 
-def test_why_a_training_failed_is_told_also_where_there_are_no_weights(slot: Slot, tmp_path: Path) -> None:
+def test_why_a_training_failed_is_told_also_where_there_are_no_weights(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     lazy = NET.replace("nn.Linear(3072, 10)", "nn.LazyLinear(10)") + HEAD + "    raise ValueError('too lazy')"
     work = Submission(student_id="s1", code=Code(filename="lab8.py", cells=(lazy,)))
-    left, record = train(slot, work, BUDGET, *datasets.load_training("cifar10", "mini"), tmp_path)
+    left, record = train(sandbox, work, BUDGET, *datasets.load_training("cifar10", "mini"), tmp_path)
     assert left.weights is None
     assert "ValueError: too lazy" in record.reason and "have no sizes yet" in record.reason
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from grader import datasets
 from grader.expect import CheckFailed
-from grader.labs.lab8.learning import CLASSES, expect_learns
-from grader.sandbox import Limits, Slot
+from grader.labs.lab8.learning import CLASSES, _touched, expect_learns
+from grader.sandbox import Limits, Sandbox
 
 torch.set_num_threads(1)
 EACH = 25
@@ -67,8 +67,8 @@ SMALL = "nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(192, 32), nn.ReL
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(limits=Limits(call_seconds=5))
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(limits=Limits(call_seconds=5))
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +80,10 @@ def pictures() -> tuple[Tensor, Tensor]:
     return images[order], labels[order]
 
 
-def ask(slot: Slot, pictures: tuple[Tensor, Tensor], body: str, network: str, top: str = "") -> None:
+def ask(sandbox: Sandbox, pictures: tuple[Tensor, Tensor], body: str, network: str, top: str = "") -> None:
     """Raises CheckFailed where nothing is learnt."""
     code = HEAD.replace("NETWORK", network) + textwrap.indent(textwrap.dedent(body), "    ")
-    with slot.student(submission(textwrap.dedent(top) + code)) as student:
+    with sandbox.student(submission(textwrap.dedent(top) + code)) as student:
         expect_learns(student, *pictures, random.Random(1))
 
 
@@ -175,8 +175,8 @@ SLOW = {"small steps, batches of 4", "plain SGD", "a first step that learns"}
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOW)) for case in LEARN]
 )
-def test_a_training_that_learns_passes(slot: Slot, pictures: tuple[Tensor, Tensor], case: str) -> None:
-    ask(slot, pictures, *LEARN[case])
+def test_a_training_that_learns_passes(sandbox: Sandbox, pictures: tuple[Tensor, Tensor], case: str) -> None:
+    ask(sandbox, pictures, *LEARN[case])
 
 
 DISTURB = "with torch.no_grad():\n    for p in model.parameters(): p.add_(torch.randn_like(p) * {})\n"
@@ -212,10 +212,18 @@ LEARN_NOT: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("case", LEARN_NOT)
 def test_what_teaches_nothing_fails(
-    slot: Slot, pictures: tuple[Tensor, Tensor], case: str, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, pictures: tuple[Tensor, Tensor], case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grader.labs.lab8.learning.SPARE_SECONDS", 580.0)  # without the longest two tries
     body, reason = LEARN_NOT[case]
     with pytest.raises(CheckFailed) as caught:
-        ask(slot, pictures, body, SMALL)
+        ask(sandbox, pictures, body, SMALL)
     assert reason in caught.value.reason
+
+
+def test_what_is_asked_about_learning_cannot_be_foreseen(pictures: tuple[Tensor, Tensor]) -> None:
+    """The cases come from the submission's digest, which its process could work out; the noise does not."""
+    images = pictures[0]
+    first, second = _touched(images), _touched(images)
+    assert not torch.equal(first, second)
+    assert (first.int() - images.int()).abs().max() == 1

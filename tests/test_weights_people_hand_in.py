@@ -36,7 +36,7 @@ from grader.intake.pick import find_code
 from grader.integrity.claims import claimed_accuracies
 from grader.integrity.code import carries
 from grader.lab import load_lab
-from grader.sandbox import Slot, StudentFailure, checkpoints, helpers
+from grader.sandbox import Sandbox, StudentFailure, checkpoints, helpers
 from grader.sandbox.checkpoints import Contents, Fit, UnusableError
 from grader.sandbox.definitions import extract
 from grader.types import Code, Helper, Submission
@@ -583,19 +583,19 @@ USES = (
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
     if platform.system() != "Linux":
         pytest.skip("bubblewrap is Linux's")
-    return sandboxed_slot()
+    return isolated_sandbox()
 
 
-def answer(slot: Slot, cell: str | tuple[str, ...], files: dict[str, str]) -> tuple[object, list[str]]:
+def answer(sandbox: Sandbox, cell: str | tuple[str, ...], files: dict[str, str]) -> tuple[object, list[str]]:
     """What conv_output_size() returns, and the remarks, with these files beside the code."""
     cells = (cell,) if isinstance(cell, str) else cell
     filename = "lab8.py" if isinstance(cell, str) else "lab8.ipynb"
     beside = tuple(Helper(path=path, text=text) for path, text in files.items())
     code = Code(filename=filename, cells=cells, helpers=beside)
-    with slot.student(Submission(student_id="s", code=code)) as student:
+    with sandbox.student(Submission(student_id="s", code=code)) as student:
         value = student.call("conv_output_size")
         assert "run" not in student.log, "nothing runs that nothing needs"
         return value, student.remarks
@@ -649,12 +649,12 @@ RUNS: dict[str, tuple[str | tuple[str, ...], dict[str, str]]] = {
 
 @pytest.mark.parametrize(("cell", "files"), RUNS.values(), ids=RUNS)
 def test_modules_beside_the_code_are_imported(
-    slot: Slot, cell: str | tuple[str, ...], files: dict[str, str]
+    sandbox: Sandbox, cell: str | tuple[str, ...], files: dict[str, str]
 ) -> None:
-    assert answer(slot, cell, files)[0] == 3
+    assert answer(sandbox, cell, files)[0] == 3
 
 
-def test_what_a_helper_lacks_is_said_with_its_file_and_line(slot: Slot) -> None:
+def test_what_a_helper_lacks_is_said_with_its_file_and_line(sandbox: Sandbox) -> None:
     lacking = "from model import Net\n" + USES
     for text, why in {
         "import no_such_thing\n" + NET.replace("nn.Module", "no_such_thing.Base"): "model.py, line 1",
@@ -662,15 +662,15 @@ def test_what_a_helper_lacks_is_said_with_its_file_and_line(slot: Slot) -> None:
         "x = 1\n": r"cannot import name 'Net' from 'model' \(model.py\)",
     }.items():
         with pytest.raises(StudentFailure, match=why):
-            answer(slot, lacking, {"model.py": text})
+            answer(sandbox, lacking, {"model.py": text})
     with pytest.raises(StudentFailure, match="and of modules of your own those handed in beside the code"):
-        answer(slot, lacking, {})
+        answer(sandbox, lacking, {})
 
 
-def test_a_helpers_failure_while_it_runs_names_its_line(slot: Slot) -> None:
+def test_a_helpers_failure_while_it_runs_names_its_line(sandbox: Sandbox) -> None:
     with pytest.raises(StudentFailure, match=r"ZeroDivisionError: .* \(model\.py, line 2\)"):
         answer(
-            slot,
+            sandbox,
             "from model import f\ndef conv_output_size():\n    return f()\n",
             {"model.py": "def f():\n    return 1 / 0\n"},
         )
@@ -679,24 +679,24 @@ def test_a_helpers_failure_while_it_runs_names_its_line(slot: Slot) -> None:
 @pytest.mark.parametrize(
     "name", ["random.py", "torch.py", "numpy/__init__.py", "lab8.py", "typing_extensions.py"]
 )
-def test_no_helper_takes_a_librarys_place(slot: Slot, name: str) -> None:
+def test_no_helper_takes_a_librarys_place(sandbox: Sandbox, name: str) -> None:
     top = name.partition("/")[0].removesuffix(".py")
     cell = f"def conv_output_size():\n    import {top}\n    return hasattr({top}, 'MINE')\n"
-    value, remarks = answer(slot, cell, {name: "MINE = 1\n"})
+    value, remarks = answer(sandbox, cell, {name: "MINE = 1\n"})
     assert value is False
     whose = "the module that is handed in" if top == "lab8" else "a library"
     assert remarks == [f"{name} is not read, because {whose} is called {top}: rename it"]
 
 
-def test_a_refused_helper_is_the_reason_of_what_it_lacks(slot: Slot) -> None:
+def test_a_refused_helper_is_the_reason_of_what_it_lacks(sandbox: Sandbox) -> None:
     with pytest.raises(StudentFailure, match=r"cannot import name 'Net' .*code\.py is not read"):
-        answer(slot, "from code import Net\n" + USES, {"code.py": NET})
+        answer(sandbox, "from code import Net\n" + USES, {"code.py": NET})
 
 
-def test_a_submission_sees_no_other_ones_helpers(slot: Slot) -> None:
-    assert answer(slot, "from model import Net\n" + USES, {"model.py": NET})[0] == 3
+def test_a_submission_sees_no_other_ones_helpers(sandbox: Sandbox) -> None:
+    assert answer(sandbox, "from model import Net\n" + USES, {"model.py": NET})[0] == 3
     with pytest.raises(StudentFailure, match="No module named 'model'"):
-        answer(slot, "from model import Net\n" + USES, {})
+        answer(sandbox, "from model import Net\n" + USES, {})
 
 
 @given(st.lists(st.text() | LINES, max_size=3), st.lists(st.text(), max_size=2))
@@ -724,7 +724,7 @@ def test_a_notebook_runs_a_module_by_its_magic(line: str, kept: str) -> None:
 # --- from the files to the weights in the network --------------------------------------------------
 
 
-def test_weights_of_a_wrapper_are_loaded_with_a_remark(slot: Slot, tmp_path: Path) -> None:
+def test_weights_of_a_wrapper_are_loaded_with_a_remark(sandbox: Sandbox, tmp_path: Path) -> None:
     folder = tmp_path / "in" / "ada"
     folder.mkdir(parents=True)
     (folder / "lab8.py").write_text("from model import Net\n" + USES)
@@ -732,7 +732,7 @@ def test_weights_of_a_wrapper_are_loaded_with_a_remark(slot: Slot, tmp_path: Pat
     weights = nn.Sequential(collections.OrderedDict(fc=nn.Linear(3, 10))).state_dict()
     torch.save({"net": before("module.", dict(weights)), "args": argparse.Namespace()}, folder / "m.pth.tar")
     (submission,) = read_submissions(folder.parent, tmp_path / "out")
-    with slot.student(submission) as student:
+    with sandbox.student(submission) as student:
         model = student.build("classifier")
         assert model.load_weights().loaded and model.load_weights().loaded
         assert torch.equal(model.parameters()["fc.bias"], weights["fc.bias"])

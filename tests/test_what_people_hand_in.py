@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from grader.intake.entries import UnreadableError
 from grader.intake.notebook import parse_notebook
-from grader.sandbox import Slot, StudentFailure
+from grader.sandbox import Sandbox, StudentFailure
 from grader.sandbox import cells as cells_module
 from grader.sandbox.cells import read_cell
 from grader.sandbox.definitions import Extracted, extract
@@ -828,8 +828,8 @@ def test_a_merge_conflict_in_a_notebook_is_called_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot(threads=1)
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox(threads=1)
 
 
 def submission(*cells: str, filename: str = "lab8.py", **more: Any) -> Submission:
@@ -837,8 +837,8 @@ def submission(*cells: str, filename: str = "lab8.py", **more: Any) -> Submissio
     return Submission(student_id="s", code=code)
 
 
-def answer(slot: Slot, *cells: str, filename: str = "lab8.py", **more: Any) -> object:
-    with slot.student(submission(*cells, filename=filename, **more)) as student:
+def answer(sandbox: Sandbox, *cells: str, filename: str = "lab8.py", **more: Any) -> object:
+    with sandbox.student(submission(*cells, filename=filename, **more)) as student:
         return student.call("conv_output_size")
 
 
@@ -873,9 +873,9 @@ WORKS = {
 
 
 @pytest.mark.parametrize("style", WORKS)
-def test_it_works_in_the_sandbox(slot: Slot, style: str) -> None:
+def test_it_works_in_the_sandbox(sandbox: Sandbox, style: str) -> None:
     top, value, expected = WORKS[style]
-    assert answer(slot, top + FUNCTION.format(value)) == expected
+    assert answer(sandbox, top + FUNCTION.format(value)) == expected
 
 
 SAYS = {
@@ -920,41 +920,41 @@ SAYS = {
 
 
 @pytest.mark.parametrize("style", SAYS)
-def test_a_failure_names_what_was_left_out(slot: Slot, style: str) -> None:
+def test_a_failure_names_what_was_left_out(sandbox: Sandbox, style: str) -> None:
     cells, message = SAYS[style]
     with pytest.raises(StudentFailure) as caught:
-        answer(slot, *cells, filename="lab8.py" if len(cells) == 1 else "lab8.ipynb")
+        answer(sandbox, *cells, filename="lab8.py" if len(cells) == 1 else "lab8.ipynb")
     assert caught.value.message.startswith(message)
 
 
-def test_a_name_in_a_markdown_cell_is_found_there(slot: Slot) -> None:
+def test_a_name_in_a_markdown_cell_is_found_there(sandbox: Sandbox) -> None:
     elsewhere = (("conv_output_size", "a Markdown cell below cell 1"), ("N", "a raw cell below cell 1"))
     with pytest.raises(StudentFailure, match=r"\(it stands in a Markdown cell below cell 1: make that"):
-        answer(slot, "import torch", filename="lab8.ipynb", elsewhere=elsewhere)
+        answer(sandbox, "import torch", filename="lab8.ipynb", elsewhere=elsewhere)
     with pytest.raises(StudentFailure, match="it stands in a raw cell below cell 1: make that a code cell"):
-        answer(slot, FUNCTION.format("N"), filename="lab8.ipynb", elsewhere=elsewhere)
+        answer(sandbox, FUNCTION.format("N"), filename="lab8.ipynb", elsewhere=elsewhere)
 
 
-def test_a_module_that_a_cell_writes_is_imported(slot: Slot) -> None:
+def test_a_module_that_a_cell_writes_is_imported(sandbox: Sandbox) -> None:
     helper = (
         "%%writefile model.py\nT = []\nfor i in range(7): T.append(i)\nprint('no')\nclass Net: n = len(T)\n"
     )
     for importing in ("from model import Net", "from model import *", "%run model.py", "import model as m"):
         value = "m.Net.n" if " m" in importing[-3:] else "Net.n"
-        assert answer(slot, helper, importing, FUNCTION.format(value), filename="lab8.ipynb") == 7
+        assert answer(sandbox, helper, importing, FUNCTION.format(value), filename="lab8.ipynb") == 7
 
 
-def test_a_network_in_doubles_gets_doubles(slot: Slot) -> None:
+def test_a_network_in_doubles_gets_doubles(sandbox: Sandbox) -> None:
     code = """
         import torch
         torch.set_default_dtype(torch.float64)
         def lenet5(): return torch.nn.Conv2d(1, 1, 1)
     """
-    with slot.student(submission(code)) as student:
+    with sandbox.student(submission(code)) as student:
         assert student.build("lenet5").forward(torch.zeros(1, 1, 2, 2)).dtype == torch.float64
 
 
-def test_an_exception_that_lies_about_its_name_is_only_described(slot: Slot) -> None:
+def test_an_exception_that_lies_about_its_name_is_only_described(sandbox: Sandbox) -> None:
     code = """
         class Liar(NameError):
             @property
@@ -962,4 +962,4 @@ def test_an_exception_that_lies_about_its_name_is_only_described(slot: Slot) -> 
         def conv_output_size(): raise Liar("x")
     """
     with pytest.raises(StudentFailure, match="Liar: x"):
-        answer(slot, code)
+        answer(sandbox, code)

@@ -15,26 +15,26 @@ import torch
 from students import answer
 
 from grader.errors import UserError
-from grader.sandbox import Slot, runtime
+from grader.sandbox import Sandbox, runtime
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="bubblewrap is Linux's")
 
 
 @pytest.fixture(scope="module")
-def slot(sandboxed_slot: Callable[..., Slot]) -> Slot:
-    return sandboxed_slot()
+def sandbox(isolated_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return isolated_sandbox()
 
 
 @pytest.fixture(scope="module")
-def own(slot: Slot) -> Iterator[Slot]:
+def own(sandbox: Sandbox) -> Iterator[Sandbox]:
     """A sandbox of this module's alone."""
-    with Slot() as own:
+    with Sandbox() as own:
         yield own
 
 
 class TestRuntime:
-    def test_every_compiled_module_of_the_standard_library_can_be_imported(self, slot: Slot) -> None:
+    def test_every_compiled_module_of_the_standard_library_can_be_imported(self, sandbox: Sandbox) -> None:
         folder = sysconfig.get_config_var("DESTSHARED")
         names = {path.name.partition(".")[0] for path in Path(folder).glob("*.so")}
         names -= {name for name in names if "test" in name}
@@ -47,16 +47,18 @@ class TestRuntime:
         """
         program = "\n".join(line[8:] for line in tried.splitlines()) + "\nprint(failed)"
         ours = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        assert str(answer(slot, f"{tried}\n        return failed")) == ours.stdout.strip()
+        assert str(answer(sandbox, f"{tried}\n        return failed")) == ours.stdout.strip()
 
-    def test_plain_programs_run(self, slot: Slot) -> None:
+    def test_plain_programs_run(self, sandbox: Sandbox) -> None:
         body = (
             "import subprocess\nreturn subprocess.getoutput('mkdir a; echo one > a/b; ls a | sort; cat a/b')"
         )
-        assert answer(slot, body) == "b\none"
+        assert answer(sandbox, body) == "b\none"
 
-    def test_a_library_is_found_by_its_name(self, slot: Slot) -> None:
-        assert answer(slot, "from ctypes.util import find_library\nreturn find_library('m')") == "libm.so.6"
+    def test_a_library_is_found_by_its_name(self, sandbox: Sandbox) -> None:
+        assert (
+            answer(sandbox, "from ctypes.util import find_library\nreturn find_library('m')") == "libm.so.6"
+        )
 
     def test_of_the_systems_folders_only_what_is_needed_comes_in(self) -> None:
         shown = runtime.paths("cpu")
@@ -101,12 +103,12 @@ class TestCounters:
         return found
     """
 
-    def seen(self, slot: Slot) -> list[int]:
-        found = answer(slot, "return seen()", self.SEEN)
+    def seen(self, sandbox: Sandbox) -> list[int]:
+        found = answer(sandbox, "return seen()", self.SEEN)
         assert isinstance(found, list)
         return found
 
-    def test_they_do_not_tell_what_the_submission_before_did(self, slot: Slot, own: Slot) -> None:
+    def test_they_do_not_tell_what_the_submission_before_did(self, sandbox: Sandbox, own: Sandbox) -> None:
         busy = """
         import threading
         for i in range(30):
@@ -130,7 +132,7 @@ class TestCounters:
         ids=["files", "threads"],
     )
     def test_after_a_submission_that_moved_them_far_the_sandbox_is_a_new_one(
-        self, own: Slot, far: str
+        self, own: Sandbox, far: str
     ) -> None:
         answer(own, far)
         first = self.seen(own)

@@ -90,18 +90,24 @@ class Entry:
     hostile: bool = False
     repeated: bool = False  # its zip holds the name more than once; this is the last
     denied: bool = False  # the flaw is the grader's: it may not read what is there
+    place: str = ""  # of a folder on this system: where it lies
+
+    # As pathlib has them, but that is slow where a class's files are asked again and again.
 
     @property
     def name(self) -> str:
-        return PurePosixPath(self.path).name
+        return self.path.rpartition("/")[2]
 
     @property
     def stem(self) -> str:
-        return PurePosixPath(self.path).stem
+        name = self.name
+        return name[: len(name) - len(self.suffix)]
 
     @property
     def suffix(self) -> str:
-        return PurePosixPath(self.path).suffix.lower()
+        name = self.name
+        at = name.rfind(".")
+        return name[at:].lower() if 0 < at < len(name) - 1 else ""
 
     @property
     def depth(self) -> int:
@@ -123,7 +129,19 @@ class Entry:
 
     def below(self, folder: str) -> Entry:
         """The same entry seen from inside `folder`."""
-        return replace(self, path=self.path[len(folder) + 1 :])
+        path = self.path[len(folder) + 1 :]
+        return Entry(
+            path,
+            self.size,
+            self.packed,
+            self.is_folder,
+            self.opener,
+            self.flaw,
+            self.hostile,
+            self.repeated,
+            self.denied,
+            self.place,
+        )
 
     def read(self, limit: int) -> bytes:
         """All bytes; raises `UnreadableError` if there are more than `limit` or they cannot be had."""
@@ -278,12 +296,18 @@ def fingerprint(name: str) -> str:
 # --- folders ---------------------------------------------------------------------------------------
 
 
-def folder_entries(folder: Path, limit: int, leave_out: str = "") -> list[Entry]:
+def folder_entries(
+    folder: Path,
+    limit: int,
+    leave_out: str = "",
+    is_member: Callable[[str], bool] = lambda name: parse_member(name) is not None,
+) -> list[Entry]:
     """Everything under `folder`, junk left out, sorted by path; links are named, never followed.
 
     What lies in the folder `leave_out`, a path as this system spells it, is left out too. At most `limit` + 1
     entries come back: one too many tells the caller that there are more. A folder that may be one student's,
-    and holds more than anybody may hand in, is one hostile entry instead.
+    and holds more than anybody may hand in, is one hostile entry instead. `is_member` knows the names that a
+    learning management system gives to students' files.
     Raises OSError only where `folder` itself cannot be listed.
     """
     tree = _Tree(leave_out)
@@ -296,7 +320,7 @@ def folder_entries(folder: Path, limit: int, leave_out: str = "") -> list[Entry]
         boxes = _below(items)
         if any(_is_archive(entry.path) for entry, _ in items):
             break
-    walk = tree.section if _may_be_sections([path for path, _ in boxes]) else tree.student
+    walk = tree.section if _may_be_sections([path for path, _ in boxes], is_member) else tree.student
     for current, prefix in boxes:
         if len(found) > limit:
             break
@@ -304,7 +328,7 @@ def folder_entries(folder: Path, limit: int, leave_out: str = "") -> list[Entry]
     return sorted(found[: limit + 1], key=lambda entry: entry.path)
 
 
-def _may_be_sections(folders: Sequence[Path]) -> bool:
+def _may_be_sections(folders: Sequence[Path], is_member: Callable[[str], bool]) -> bool:
     """Whether most folders seem to hold several people's folders, zips or files, and none somebody's code.
 
     Then what lies in one of them is not one student's.
@@ -317,10 +341,10 @@ def _may_be_sections(folders: Sequence[Path]) -> bool:
                 name = decode_file_name(item.name)
                 if is_junk(name):
                     continue
-                is_empty, is_member = False, parse_member(name) is not None
-                if is_code_name(name) and not is_member and not item.is_dir(follow_symlinks=False):
+                is_empty, is_one = False, is_member(name)
+                if is_code_name(name) and not is_one and not item.is_dir(follow_symlinks=False):
                     return False
-                parts += is_member or _is_archive(name) or item.is_dir(follow_symlinks=False)
+                parts += is_one or _is_archive(name) or item.is_dir(follow_symlinks=False)
         many += parts > 1
         few += parts <= 1 and not is_empty
     return many > few
@@ -399,7 +423,7 @@ def _file(path: str, item: os.DirEntry[str]) -> Entry:
         if item.is_symlink():
             return Entry(path, flaw="is a link, which is not followed")
         if item.is_dir(follow_symlinks=False):
-            return Entry(path, is_folder=True)
+            return Entry(path, is_folder=True, place=item.path)
         if not item.is_file(follow_symlinks=False):
             return Entry(path, flaw="is not an ordinary file")
         size = item.stat(follow_symlinks=False).st_size
@@ -554,7 +578,7 @@ def open_zip(file: IO[bytes], allowance: Allowance) -> zipfile.ZipFile:
 
 
 def zip_entries(archive: zipfile.ZipFile) -> list[Entry]:
-    """A zip's members, junk left out, sorted by path; of several with one name the last counts."""
+    """A zip's members, sorted by path, without junk and environments; of one name the last counts."""
     found: dict[str, Entry] = {}
     spellings = _Spellings()
     members = [(decode_member_name(info), info) for info in archive.infolist()]
@@ -566,7 +590,19 @@ def zip_entries(archive: zipfile.ZipFile) -> list[Entry]:
             continue
         repeated = earlier is not None and not earlier.is_folder
         found[entry.path] = replace(entry, repeated=True) if repeated else entry
-    return sorted(found.values(), key=lambda entry: entry.path)
+    return sorted(_without_environments(found), key=lambda entry: entry.path)
+
+
+def _without_environments(entries: dict[str, Entry]) -> Iterator[Entry]:
+    """What is in no virtual environment, as in folders; hostile names stay, which set a hand-in apart."""
+    homes = {path.rpartition("/")[0] for path in entries if path.rpartition("/")[2] == "pyvenv.cfg"}
+    for path, entry in entries.items():
+        parts = path.split("/") if homes else []
+        inside = any(
+            part.lower() in _ENVIRONMENT and "/".join(parts[:at]) in homes for at, part in enumerate(parts)
+        )
+        if entry.hostile or not inside:
+            yield entry
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, spelt: str, spellings: _Spellings) -> Entry:

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import PurePosixPath
 
-from grader.intake.blackboard import records_of
-from grader.intake.entries import Entry, fingerprint
+from grader.intake.entries import Entry
+from grader.intake.hand_in import HandIn, give_ids, id_of
 from grader.intake.limits import DOWNLOADS, NAME_CHARACTERS
-from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name, parse_member
-from grader.intake.people import owner, shape_of
+from grader.intake.lms import SYSTEMS, recognised
+from grader.intake.lms.system import System
+from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name
+from grader.intake.people import owner
 from grader.text import safe_line
-
-
-@dataclass
-class HandIn:
-    """What one student handed in at one time; nothing in it has been opened yet."""
-
-    student_id: str
-    entries: list[Entry]
-    name: str = ""
-    section: str = ""
-    time: str = ""  # sorts; "" where the source does not tell it
-    submitted_at: datetime | None = None
-    assignment: str = ""
-    remarks: list[str] = field(default_factory=list)
-    unclear: str = ""  # why nobody can tell whose it is
-    denied: str = ""  # what of it the grader could not read
-    origin: str = ""  # the download or section that it came in, where the source holds several
-    place: str = ""  # the folder or zip whose name the id is
-    is_whole_source: bool = False
 
 
 @dataclass
@@ -47,7 +28,7 @@ class Layout:
 
 
 class RefusedError(Exception):
-    """The source is of a kind that is not read: the message says which, and what to do."""
+    """The source cannot be read as what it is, or as what it is said to be: the message says what to do."""
 
 
 # Opens a zip that lies in the source, and lists it where the given function is true of the list; otherwise
@@ -63,20 +44,21 @@ class _Part:
     entries: list[Entry]
     section: str = ""
     kind: str = ""  # of a section: what seems to lie in it
+    system: System | None = None  # of the files of a download
 
 
-def looks_like_blackboard(entries: Sequence[Entry]) -> bool:
-    """Whether most files at the top carry Blackboard's names."""
-    top = _files(entries)
-    ours = sum(parse_member(entry.path) is not None for entry in top)
-    return ours > 0 and ours >= len(top) - ours
+_FOLDERS, _SINGLE, _SECTIONS = "folders", "single", "sections"
+WORDS = (*(system.word for system in SYSTEMS), _FOLDERS, _SECTIONS, _SINGLE)
 
 
-def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener) -> Layout:
+def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener, word: str = "") -> Layout:
     """Read a layout: downloads, sections, one folder or zip a student, or one submission.
 
-    A single folder around everything is seen through. Raises `RefusedError` for another system's download.
+    A single folder around everything is seen through. With one of `WORDS` nothing is found out. Raises
+    `RefusedError`.
     """
+    if word:
+        return _forced(word, entries, source_name, opened)
     beside = [entry for entry in entries if _leads_out(entry)]
     entries = [entry for entry in entries if not _leads_out(entry)]
     unclaimed: list[Entry] = []
@@ -89,21 +71,18 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener) -> L
             entries = [entry for entry in entries if entry.top != box]
         if not entries and unclaimed:
             raise RefusedError("holds results of the grader and nothing else; give the download")
-        is_flat = looks_like_blackboard(entries)
-        if is_flat:
-            boxes = {box: inside for box, inside in boxes.items() if not parse_member(box)}
-        else:
-            _refuse(entries, boxes)
-        files = [entry for entry in _files(entries) if entry.path not in boxes]
-        if parts := _parts(files, boxes, is_flat, opened):
+        system, claims = recognised(entries, SYSTEMS) or (None, {})
+        boxes = {box: inside for box, inside in boxes.items() if box not in claims}
+        files = [entry for entry in _files(entries) if entry.path not in boxes and entry.path not in claims]
+        claimed = [entry for entry in entries if entry.top in claims]
+        if parts := _parts(files, boxes, _Part("", claimed, system=system) if system else None, opened):
             left = {box: inside for box, inside in boxes.items() if box not in {part.box for part in parts}}
-            others = [entry for entry in files if not (is_flat and parse_member(entry.path))]
-            return _merged(parts, [*beside, *others], left, unclaimed, opened)
+            return _merged(parts, [*beside, *files], left, unclaimed, opened, source_name)
         if lone and _is_hand_in_folder(entries):
-            whole = HandIn(_id(source_name), list(entries), place=source_name, is_whole_source=not beside)
+            whole = HandIn(id_of(source_name), list(entries), place=source_name, is_whole_source=not beside)
             return Layout([whole, *_strays(beside)], "one submission", f"code or files in {lone}", unclaimed)
         if _is_one_submission(files, boxes):
-            whole = HandIn(_id(source_name), [*entries, *beside], place=source_name, is_whole_source=True)
+            whole = HandIn(id_of(source_name), [*entries, *beside], place=source_name, is_whole_source=True)
             return Layout([whole], "one submission", _why_one(files, boxes), unclaimed)
         beside += [entry for entry in files if _is_work(entry)]
         unclaimed += [entry for entry in files if not _is_work(entry)]
@@ -118,16 +97,50 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener) -> L
                     f"holds {inside[0].label}, which is called like a download and cannot be read as one;"
                     " download it again, or unpack it and give the folder"
                 )
-            whole = HandIn(_id(source_name), entries, place=source_name, is_whole_source=not beside)
+            whole = HandIn(id_of(source_name), entries, place=source_name, is_whole_source=not beside)
             return Layout([whole, *_strays(beside)], "one submission", f"one archive, {lone}", unclaimed)
         lone += "/"
 
 
-def give_ids(hand_ins: Sequence[HandIn]) -> None:
-    """Set the ids that are names of folders and zips, apart where they only look alike."""
-    placed = [hand_in for hand_in in hand_ins if hand_in.place]
-    for hand_in, student_id in zip(placed, _ids([hand_in.place for hand_in in placed]), strict=True):
-        hand_in.student_id = student_id
+def _forced(word: str, entries: Sequence[Entry], source_name: str, opened: Opener) -> Layout:
+    """The layout that somebody says it is. Folders and zips around everything are seen through."""
+    if word == _SINGLE:
+        whole = HandIn(id_of(source_name), list(entries), place=source_name, is_whole_source=True)
+        return Layout([whole], "one submission", "--layout")
+    for _ in range(4):
+        boxes = _boxes(entries)
+        files = [entry for entry in _files(entries) if entry.path not in boxes]
+        if word in (_FOLDERS, _SECTIONS):
+            if len(boxes) > 1:
+                break
+        else:
+            system = next(system for system in SYSTEMS if system.word == word)
+            if claims := system.claims({entry.top for entry in entries}, entries, sure=True):
+                part = _Part("", [entry for entry in entries if entry.top in claims], system=system)
+                left = {box: inside for box, inside in boxes.items() if box not in claims}
+                others = [entry for entry in files if entry.path not in claims]
+                layout = _merged([part], others, left, [], opened, source_name)
+                return replace(layout, basis="--layout")
+        if len(boxes) != 1:
+            break
+        ((box, inside),) = boxes.items()
+        within = opened(inside[0], lambda entries: True, True) if _is_archive(box) else _unboxed(box, inside)
+        if within is None:
+            break
+        entries, source_name = within, _stem(box)
+    if word == _SECTIONS and len(boxes) > 1:
+        parts = [
+            _Part(box, _unboxed(box, inside), _section(box), _ONE)
+            for box, inside in boxes.items()
+            if not _is_archive(box)
+        ]
+        archives = {box: inside for box, inside in boxes.items() if _is_archive(box)}
+        return replace(_merged(parts, files, archives, [], opened, source_name), basis="--layout")
+    if word == _FOLDERS and boxes:
+        strays = [entry for entry in files if _is_work(entry)]
+        rest = [entry for entry in files if not _is_work(entry)]
+        return replace(_students(boxes, strays, rest), basis="--layout")
+    raise RefusedError(f"--layout {word}: nothing here is named so; leave --layout out, or name another")
 
 
 def _files(entries: Iterable[Entry]) -> list[Entry]:
@@ -144,7 +157,7 @@ def _why_one(files: Sequence[Entry], boxes: dict[str, list[Entry]]) -> str:
 
 def _students(boxes: dict[str, list[Entry]], beside: list[Entry], unclaimed: list[Entry]) -> Layout:
     found = [
-        HandIn(_id(_stem(box)), _unboxed(box, inside), place=_stem(box)) for box, inside in boxes.items()
+        HandIn(id_of(_stem(box)), _unboxed(box, inside), place=_stem(box)) for box, inside in boxes.items()
     ]
     give_ids(found)
     basis = "their names are taken as the ids"
@@ -154,25 +167,25 @@ def _students(boxes: dict[str, list[Entry]], beside: list[Entry], unclaimed: lis
 # --- downloads and sections --------------------------------------------------------------------------
 
 _DOWNLOAD = re.compile(r"gradebook_.+", re.IGNORECASE | re.DOTALL)  # as Blackboard calls its zips
-_BLACKBOARD, _STUDENTS, _OTHER_SYSTEM = "a download", "students' folders or zips", "another system's download"
-_CLASSES = (_BLACKBOARD, _STUDENTS, _OTHER_SYSTEM)
+_A_DOWNLOAD, _STUDENTS = "a download", "students' folders or zips"
+_CLASSES = (_A_DOWNLOAD, _STUDENTS)
 _ONE, _EMPTY, _NO_CLASS = "perhaps one student's folder", "empty", "no class"
 
 
 def _parts(
-    files: Sequence[Entry], boxes: dict[str, list[Entry]], is_flat: bool, opened: Opener
+    files: Sequence[Entry], boxes: dict[str, list[Entry]], here: _Part | None, opened: Opener
 ) -> list[_Part]:
     """The downloads, or the sections, that lie at this level; none where it is one student's or students'.
 
-    What is in a zip or a folder says little where it may be a student's, who could forge a class in it: so
-    either what the LMS called it speaks for it too, or that all that lies here, or most, is of the kind.
+    `here` is a download whose files lie at this level themselves. What is in a zip or a folder says little
+    where it may be a student's, who could forge a class in it: so either what the LMS called it speaks for it
+    too, or that all that lies here, or most, is of the kind.
     """
     filled = {box: inside for box, inside in boxes.items() if _is_archive(box) or len(inside) > 1}
     filled |= {box: inside for box, inside in boxes.items() if inside[0].depth}
-    downloads = _downloads(files, filled, is_flat, opened)
-    if is_flat:
-        members = [entry for entry in files if parse_member(entry.path)]
-        return [_Part("", members), *downloads]
+    downloads = _downloads(files, filled, here is not None, opened)
+    if here:
+        return [here, *downloads]
     if len(downloads) == 1:
         downloads[0].section = ""
     return downloads or _zipped_class(files, filled, opened) or _sections(files, filled, opened)
@@ -205,24 +218,12 @@ def _download(box: str, inside: list[Entry], opened: Opener, trusted: bool, leas
     """The download in a folder or zip, where it is one of at least so many people."""
 
     def is_one(entries: Sequence[Entry]) -> bool:
-        return _blackboards_people(entries) >= least or _looks_foreign(entries)
+        return recognised(entries, least=least) is not None
 
     if not _is_archive(box):
         entries = _unboxed(box, inside)
         return _Part(box, entries, _section(box)) if is_one(entries) else None
     return _Part(box, found) if (found := opened(inside[0], is_one, trusted)) else None
-
-
-def _blackboards_people(entries: Sequence[Entry]) -> int:
-    """How many people's files Blackboard wrote here; one person's may be sorted by hand."""
-    if not looks_like_blackboard(entries):
-        return 0
-    return len({member.head for entry in _files(entries) if (member := parse_member(entry.path))})
-
-
-def _looks_foreign(entries: Sequence[Entry]) -> bool:
-    shape = shape_of({entry.top for entry in entries})
-    return shape is not None and shape.people > 1
 
 
 def _section(box: str) -> str:
@@ -247,7 +248,9 @@ def _sections(files: Sequence[Entry], boxes: dict[str, list[Entry]], opened: Ope
         return []
     folders = {box: _unboxed(box, inside) for box, inside in boxes.items() if not _is_archive(box)}
     tops = [entry for entries in folders.values() for entry in _files(entries)]
-    if any(is_code_name(entry.path) and not parse_member(entry.path) for entry in tops):
+    claims = (recognised(entries) for entries in folders.values())
+    claimed = {name for found in claims if found for name in found[1]}
+    if any(is_code_name(entry.path) and entry.path not in claimed for entry in tops):
         return []  # this is the level where the students' folders lie
     kinds = {box: _kind(entries, opened) for box, entries in folders.items()}
     sure = [box for box, kind in kinds.items() if kind in _CLASSES]
@@ -263,17 +266,15 @@ def _kind(entries: Sequence[Entry], opened: Opener, wrappers: int = 3) -> str:
 
     At most so many folders that lie around everything are seen through.
     """
-    if _blackboards_people(entries) > 1:
-        return _BLACKBOARD
-    if _looks_foreign(entries):
-        return _OTHER_SYSTEM
+    if recognised(entries, least=2):
+        return _A_DOWNLOAD
     boxes, files = _boxes(entries), _files(entries)
     if not (boxes or files) or (len(entries) == 1 and entries[0].denied):
         return _EMPTY
     if any(is_code_name(entry.path) for entry in files):
         return _NO_CLASS
     if _downloads(files, boxes, False, opened, trusted=False):
-        return _BLACKBOARD
+        return _A_DOWNLOAD
     if len(boxes) == 1 and not _is_archive(next(iter(boxes))) and wrappers:
         ((box, inside),) = boxes.items()
         within = _kind(_unboxed(box, inside), opened, wrappers - 1)
@@ -312,11 +313,12 @@ def _merged(
     boxes: dict[str, list[Entry]],
     unclaimed: list[Entry],
     opened: Opener,
+    source_name: str,
 ) -> Layout:
     """The hand-ins of all the parts, and of the files and boxes beside them what looks like work."""
     layouts = []
     for part in parts:
-        layout = _layout_of(part, opened)
+        layout = _layout_of(part, opened, source_name)
         for hand_in in layout.hand_ins:
             hand_in.section = hand_in.section or part.section
             hand_in.origin = hand_in.origin or part.box
@@ -327,7 +329,7 @@ def _merged(
     for box in work:
         if not _is_archive(box):
             denied = next((f"{e.label} {e.flaw}" for e in boxes[box] if e.denied), "")
-            found.append(HandIn(_id(box), _unboxed(box, boxes[box]), unclear=_BESIDE, denied=denied))
+            found.append(HandIn(id_of(box), _unboxed(box, boxes[box]), unclear=_BESIDE, denied=denied))
     found += _strays([boxes[box][0] for box in work if _is_archive(box)])
     unclaimed = [
         *unclaimed,
@@ -340,9 +342,10 @@ def _merged(
     return Layout(found, *_told(parts, layouts), unclaimed)
 
 
-def _layout_of(part: _Part, opened: Opener) -> Layout:
-    if not part.box:
-        return Layout(_from_blackboard(part.entries), "Blackboard's download", "the names of its files")
+def _layout_of(part: _Part, opened: Opener, source_name: str) -> Layout:
+    if part.system:
+        found = part.system.read(part.entries, source_name)
+        return Layout(found, part.system.kind, part.system.basis)
     if part.kind not in (_STUDENTS, _ONE):
         return read_layout(part.entries, _stem(part.box), opened)
     boxes = _boxes(part.entries)
@@ -370,16 +373,6 @@ def _told(parts: Sequence[_Part], layouts: Sequence[Layout]) -> tuple[str, str]:
     kinds = dict.fromkeys((layout.kind, layout.basis) for layout in layouts)
     basis = "; ".join(f"{kind}: {basis}" for kind, basis in list(kinds)[:3])
     return f"{len(parts)} {what} read together, {shown}", basis
-
-
-def _refuse(entries: Sequence[Entry], boxes: dict[str, list[Entry]]) -> None:
-    """Raise `RefusedError` where the names are of a system's download that is not read."""
-    shape = shape_of({entry.top for entry in entries})
-    if shape and (shape.people > 1 or len(boxes) > 1):
-        raise RefusedError(
-            f"looks like {shape}, a layout that is not read: sort it into one folder a student, named by the"
-            " student's id, and give the folder that holds them"
-        )
 
 
 def _is_results(entries: Sequence[Entry]) -> bool:
@@ -439,27 +432,10 @@ def _is_hand_in_folder(entries: list[Entry]) -> bool:
     """Whether a lone folder is a student's, rather than a wrapper around the students'."""
     files = _files(entries)
     folders = [entry for entry in entries if entry.is_folder or entry.depth]
-    return not looks_like_blackboard(entries) and (
+    return not recognised(entries) and (
         any(is_code_name(entry.path) for entry in files)
         or (not folders and sum(_is_archive(entry.path) for entry in files) < 2)
     )
-
-
-def _from_blackboard(entries: Sequence[Entry]) -> list[HandIn]:
-    return [
-        HandIn(
-            _id(record.username or record.head),
-            record.files,
-            name=record.name,
-            time=record.time,
-            submitted_at=record.submitted_at,
-            assignment=record.assignment,
-            remarks=record.remarks,
-            unclear=record.unclear,
-            denied=record.denied,
-        )
-        for record in records_of(entries)
-    ]
 
 
 _BESIDE = "it lies beside the students' hand-ins and carries no student's name"
@@ -469,7 +445,7 @@ def _strays(entries: Sequence[Entry]) -> list[HandIn]:
     """Work that lies beside the students' own places: nobody can tell whose it is."""
     return [
         HandIn(
-            _id(entry.path),
+            id_of(entry.path),
             [entry],
             unclear=f"it {entry.flaw}" if entry.flaw else _BESIDE,
             denied=f"{entry.label} {entry.flaw}" if entry.denied else "",
@@ -500,30 +476,6 @@ def _stem(box: str) -> str:
     """A box's name without the extension of an archive."""
     stem = PurePosixPath(box).stem if _is_archive(box) else box
     return stem.removesuffix(".tar")
-
-
-def _id(name: str) -> str:
-    """A name as an id: safe to show, and another one for another name, but for white space."""
-    shown = safe_line(name, NAME_CHARACTERS)
-    if shown and shown == " ".join(name.split()):
-        return shown
-    return _marked(name)
-
-
-def _marked(name: str) -> str:
-    return f"{safe_line(name, NAME_CHARACTERS - 9) or '(no name)'}~{fingerprint(name)}"
-
-
-def _ids(names: Sequence[str]) -> list[str]:
-    """An id for each name. One with more white space does not get the id of one that is plain."""
-    plain = {name for name in names if _id(name) == name}
-    return [_marked(name) if name not in plain and _id(name) in plain else _id(name) for name in names]
-
-
-def look(student_id: str) -> str:
-    """What ids share that people may take for one: case, forms of letters and marks for twins apart."""
-    folded = unicodedata.normalize("NFKC", re.sub(r"~[0-9a-f]{8}\Z", "", student_id)).casefold()
-    return unicodedata.normalize("NFKC", folded)
 
 
 _GENERIC = re.compile(

@@ -51,7 +51,7 @@ def _lab_name(lab: Lab) -> re.Pattern[str]:
 
 
 def _name(path: str) -> str:
-    return PurePosixPath(path).name
+    return path.rpartition("/")[2]
 
 
 def is_code_name(path: str) -> bool:

@@ -1,86 +1,34 @@
-"""Tells by names whether files are one person's or several people's, and which LMS wrote them."""
+"""Tells by names whether files are one person's or several people's."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from grader.intake.entries import Entry
 from grader.intake.names import (
     is_answers_name,
-    is_code_name,
     is_exact_lab_name,
     is_weights_name,
-    parse_member,
 )
 from grader.text import safe_line
 
-# --- other systems' downloads ------------------------------------------------------------------------
-
 _NAME_CHARACTERS = 300  # of a name, at most, that are looked at
-_CANVAS = re.compile(
-    r"(?:(?:LATE_)?anon_(?P<anon>[^_]+)|(?P<name>.+?)_(?:LATE_)?(?P<user>\d+))_(?:\d+_.+|(?:text|link)\.html)",
-    re.ASCII | re.DOTALL,
-)
-_MOODLE = re.compile(r"(?P<person>.+?)_assignsubmission_[a-z0-9]+(?:_.*)?", re.ASCII | re.DOTALL)
-_GRADESCOPE = re.compile(r"submission_(?P<person>\d{4,})", re.ASCII)
-_BRIGHTSPACE = re.compile(
-    r"\d+-\d+ - (?P<person>.+?) - [A-Z][a-z]{2} \d{1,2}, \d{4} \d{3,4} [AP]M(?: - .+)?", re.ASCII | re.DOTALL
-)
 
 
 @dataclass(frozen=True)
 class Shape:
     """What the names in a folder look like: the download that a system writes, and of how many people."""
 
-    system: str
+    kind: str  # "Canvas's download"
     people: int
 
     def __str__(self) -> str:
         who = "1 person" if self.people == 1 else f"{self.people} people"
-        return f"{self.system}'s download of {who}"
-
-
-def shape_of(names: Iterable[str]) -> Shape | None:
-    """The shape of most of the names that lie in one folder, or None where most are of no system's.
-
-    Blackboard's is not told by this: its files are parted by `grader.intake.blackboard`.
-    """
-    short = {name[:_NAME_CHARACTERS] for name in names}
-    found = [
-        ("Moodle", _people(_MOODLE, short)),
-        ("Brightspace", _people(_BRIGHTSPACE, short)),
-        ("Gradescope", _people(_GRADESCOPE, short - {"submission_metadata.yml"})),
-        ("Canvas", _canvas_people(short)),
-    ]
-    for system, people in found:
-        if 2 * sum(people.values()) >= len(short) and (len(people) > 1 or sum(people.values()) > 1):
-            return Shape(system, len(people))
-    return None
-
-
-def _people(grammar: re.Pattern[str], names: Iterable[str]) -> dict[str, int]:
-    """How many of the names are of this grammar, by the person in them."""
-    people: dict[str, int] = defaultdict(int)
-    for name in names:
-        if match := grammar.fullmatch(name):
-            people[match["person"]] += 1
-    return people
-
-
-def _canvas_people(names: Iterable[str]) -> dict[str, int]:
-    """Only several people's are believed: Canvas's names say little, and a run's pictures may have them."""
-    people: dict[str, int] = defaultdict(int)
-    called, is_work = set(), False
-    for name in names:
-        if match := _CANVAS.fullmatch(name):
-            people[match["anon"] or match["user"]] += 1
-            called.add(match["anon"] or match["name"])
-            is_work = is_work or is_code_name(name) or is_weights_name(name)
-    return people if is_work and min(len(people), len(called)) > 1 else {}
+        return f"{self.kind} of {who}"
 
 
 # --- one hand-in -------------------------------------------------------------------------------------
@@ -120,19 +68,17 @@ def _is_plain(run: str) -> bool:
     return run in _PLAIN or (run.isdecimal() and (len(run) <= 3 or _DATE.fullmatch(run) is not None))
 
 
-def several_people(files: Sequence[Entry], whole: Sequence[Entry]) -> str:
+ShapeOf = Callable[[set[str]], "Shape | None"]  # of the names in one folder
+
+
+def several_people(files: Sequence[Entry], whole: Sequence[Entry], shape_of: ShapeOf | None = None) -> str:
     """Why a hand-in's files look like several people's work, and what to do; "" where they do not.
 
     `whole` are the files that could each be a hand-in's code by themselves.
     """
-    shape = _download_within(files)
+    shape = _download_within(files, shape_of) if shape_of else None
     if shape:
-        then = (
-            "give that download to the grader as it is"
-            if shape.system == "Blackboard"
-            else "sort it into one folder a student, named by the student's id"
-        )
-        return f"it holds what looks like {shape}: {then}"
+        return f"it holds what looks like {shape}: give that download to the grader as it is"
     owners = _owners(files, whole)
     if len(owners) < 2:
         return ""
@@ -143,7 +89,7 @@ def several_people(files: Sequence[Entry], whole: Sequence[Entry]) -> str:
     )
 
 
-def _download_within(files: Iterable[Entry]) -> Shape | None:
+def _download_within(files: Iterable[Entry], shape_of: ShapeOf) -> Shape | None:
     """What looks like a download of several people among the files, in whatever folder of theirs."""
     folders: dict[str, set[str]] = defaultdict(set)
     for entry in files:
@@ -153,15 +99,8 @@ def _download_within(files: Iterable[Entry]) -> Shape | None:
             if part in folders[folder]:
                 break
             folders[folder].add(part)
-    for names in folders.values():
-        members = [member for name in names if (member := parse_member(name[:_NAME_CHARACTERS]))]
-        heads = {member.head for member in members}
-        if len(heads) > 1 and 2 * len(members) >= len(names):
-            return Shape("Blackboard", len(heads))
-        shape = shape_of(names)
-        if shape and shape.people > 1:
-            return shape
-    return None
+    shapes = (shape_of({name[:_NAME_CHARACTERS] for name in names}) for names in folders.values())
+    return next((shape for shape in shapes if shape and shape.people > 1), None)
 
 
 def _owners(files: Sequence[Entry], whole: Sequence[Entry]) -> list[str]:

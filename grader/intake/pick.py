@@ -378,11 +378,11 @@ _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 
 
 def find_weights(
-    files: Sequence[Entry], folder: Path, allowance: Allowance
+    files: Sequence[Entry], folder: Path, allowance: Allowance, copy: str = "weights"
 ) -> tuple[Weights | None, list[str], Entry | None]:
     """Copy the checkpoint into `folder`, which exists: the copy, remarks, and which file it was.
 
-    There is none where the lab asks for no weights.
+    There is none where the lab asks for no weights. `copy` is what the copy is called, but for its extension.
     A checkpoint is told by its content; of several, names decide, then size.
     """
     stem = expected().contract.weights
@@ -391,7 +391,7 @@ def find_weights(
     named = sorted((e for e in files if is_weights_name(e.path)), key=lambda e: _weights_rank(e, stem))
     remarks: list[str] = []
     for entry in named[:_TRIES]:
-        weights = _take_weights(entry, folder, allowance, remarks)
+        weights = _take_weights(entry, folder / copy, allowance, remarks)
         if weights:
             others = [other.label for other in named if other is not entry]
             if others:
@@ -405,7 +405,9 @@ def find_weights(
             start = entry.head(16)
         except UnreadableError:
             continue
-        if _format_by_head(start, entry.size) and (weights := _take_weights(entry, folder, allowance, [])):
+        if _format_by_head(start, entry.size) and (
+            weights := _take_weights(entry, folder / copy, allowance, [])
+        ):
             remarks.append(f"{entry.label} was taken as the weights")
             return weights, remarks, entry
     others = [e.label for e in files if e.suffix in _OTHER_WEIGHTS and stem in e.stem.lower()]
@@ -423,9 +425,9 @@ def _weights_rank(entry: Entry, wanted: str) -> tuple[object, ...]:
     return (named, -entry.size if named == 2 else 0, kind, entry.depth, entry.path)
 
 
-def _take_weights(entry: Entry, folder: Path, allowance: Allowance, remarks: list[str]) -> Weights | None:
+def _take_weights(entry: Entry, target: Path, allowance: Allowance, remarks: list[str]) -> Weights | None:
     """Copy a file and look at its content; a remark says why it is no checkpoint."""
-    part = folder / "weights.part"
+    part = target.with_name(f"{target.name}.part")
     try:
         start = entry.head(16)
         kind = _format_by_head(start, WEIGHT_BYTES)
@@ -442,7 +444,7 @@ def _take_weights(entry: Entry, folder: Path, allowance: Allowance, remarks: lis
             if entry.suffix == ".bin":  # data sets carry this extension too
                 return None
             raise UnreadableError("is neither a safetensors nor a torch file")
-        path = folder / ("weights.safetensors" if kind == "safetensors" else "weights.pt")
+        path = target.with_name(f"{target.name}.{'safetensors' if kind == 'safetensors' else 'pt'}")
         part.replace(path)
         filename = safe_line(entry.name, 200)
         return Weights(

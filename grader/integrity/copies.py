@@ -18,23 +18,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.nn.functional import avg_pool2d, interpolate, normalize
 
 from grader.integrity import texts
 from grader.text import safe_line
 from grader.types import Fingerprint, Flag, Verdict
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PROBES = 100  # images for the ranks, and as many unlike the training's
 TESTED = 1000  # images among which the errors are
@@ -49,77 +40,6 @@ THRESHOLDS = {"weights": 0.35, "answers": 0.78, "errors": 0.75, "ranks": 0.75}
 Numbers = npt.NDArray[np.number]
 
 
-def digest_of(weights: Path | None) -> str:
-    """Of the checkpoint's file; empty where there is none."""
-    if weights is None:
-        return ""
-    digest = hashlib.sha256()
-    with weights.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-@functools.cache
-def unlike_images() -> Tensor:
-    """uint8 (PROBES, 3, 32, 32), always the same: spots of colour, each image the same when mirrored."""
-    generator = torch.Generator().manual_seed(0)
-    colours = torch.rand(PROBES, 3, 16, 16, generator=generator)
-    spots = interpolate(colours, (32, 32), mode="bicubic")
-    spots = (spots - spots.mean((1, 2, 3), True)) / spots.std((1, 2, 3), keepdim=True)
-    images = (128 + 64 * spots).clamp(0, 255).to(torch.uint8)
-    return torch.cat([images[..., :16], images[..., :16].flip(3)], 3)
-
-
-def answers_of(logits: Tensor) -> str:
-    """Logits (PROBES, 10) for `unlike_images()`, without what many networks have in common.
-
-    That is a bias, a scale or a softmax, and what is linear in the colours of large parts of an image: simple
-    networks know little else, and all of them the same.
-    """
-    values = logits.double()
-    if (values >= 0).all() and ((values.sum(1) - 1).abs() < 0.01).all():  # probabilities
-        values = values.clamp_min(1e-30).log()
-    values = values.clamp(-1e30, 1e30)
-    values = values - values.mean(1, keepdim=True)
-    values = (values / values.abs().median().clamp_min(1e-9)).clamp(-20, 20)  # no image outweighs the others
-    colours = avg_pool2d(unlike_images().double(), 8)[..., :2].flatten(1)  # the other half is the same
-    known = torch.cat([colours, torch.ones(PROBES, 1)], 1)
-    return _packed(normalize(values - known @ torch.linalg.lstsq(known, values).solution))
-
-
-def errors_of(logits: Tensor, labels: Tensor) -> str:
-    """For the first test images the class that is answered, a digit each, or a dot where it is right."""
-    answers = logits[:TESTED].argmax(1)
-    right = answers == labels[:TESTED]
-    pairs = zip(answers.tolist(), right.tolist(), strict=True)
-    return "".join("." if is_right else str(answer) for answer, is_right in pairs)
-
-
-def ranks_of(logits: Tensor) -> str:
-    """The orders as digits; empty where many logits are equal, for then they say nothing."""
-    logits = logits[:PROBES]
-    ordered, order = logits.sort(dim=1, descending=True, stable=True)
-    distinct = (ordered.diff(dim=1) != 0).all(dim=1)
-    if len(logits) < PROBES or distinct.double().mean() < 0.9:
-        return ""
-    return "".join(map(str, order.flatten().tolist()))
-
-
-def sketch_of(numbers: Tensor | None) -> str:
-    """What the sandbox said of the weights, where it is a sketch."""
-    if numbers is None or not numbers.is_floating_point() or numbers.shape != (WAVES,):
-        return ""
-    numbers = numbers.double()
-    return _packed(4 * numbers / numbers.norm().clamp_min(1e-9)) if numbers.isfinite().all() else ""
-
-
-def _packed(values: Tensor) -> str:
-    """Numbers of -1 to 1 as bytes, in base64."""
-    numbers = (127 * values.nan_to_num().clamp(-1, 1)).round().to(torch.int8)
-    return base64.b64encode(numbers.numpy().tobytes()).decode()
-
-
 def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts of a class, those flagged whose weights, code or answers somebody else handed in too.
 
@@ -132,13 +52,13 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
     for at, verdict in enumerate(verdicts):
         files.setdefault(verdict.fingerprint.weights_sha256, set()).add(at)
     files.pop("", None)
-    flagged, of_texts = [], texts.flags_of(verdicts)
+    flagged, of_texts, mates = [], texts.flags_of(verdicts), texts.group_mates(verdicts)
     for me, verdict in enumerate(verdicts):
         flags = [flag for flag in verdict.flags if flag.kind not in ("copy", "copied_code", "copied_answers")]
-        same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me}
+        same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me} - mates[me]
         if same_file:
             flags.append(_flag("the very file of weights", same_file, verdicts))
-        others = {at: values for at, values in found[me].items() if at not in same_file}
+        others = {at: values for at, values in found[me].items() if at not in same_file | mates[me]}
         if others:
             flags.append(_flag(f"much the same network ({_figures(others)})", others.keys(), verdicts, SEED))
         flags += of_texts[me]
@@ -188,7 +108,7 @@ def alike(
 
 
 def _unpacked(text: str, count: int) -> Numbers | None:
-    """What `_packed` was given, scaled to length 1; None if it is not so many numbers."""
+    """What `fingerprints` has packed, scaled to length 1; None if it is not so many numbers."""
     try:
         numbers = np.frombuffer(base64.b64decode(text, validate=True), np.int8).astype(np.float32)
     except (binascii.Error, ValueError):

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from grader import datasets
 from grader.accuracy import Network
+from grader.digests import file_digest
 from grader.errors import UserError
-from grader.integrity import copies
+from grader.integrity import fingerprints
 from grader.integrity.claims import compare_claims
 from grader.integrity.network import Draw, Labelled, is_too_good, judge_network
 from grader.sandbox import Student, StudentFailure
@@ -65,23 +66,26 @@ def examine(
     weights = submission.weights.path if submission.weights and not ours else None
     found = Fingerprint()
     with _noted(remarks):
-        found = Fingerprint(weights_sha256=copies.digest_of(weights))
+        found = Fingerprint(weights_sha256=file_digest(weights) if weights else "")
         if len(drawn.control):  # else the images are the instructor's own, and nothing is known of them
             flags += is_too_good(accuracy)
             if not ours:  # else the notebook speaks of other weights
                 flags += compare_claims(submission.claims, accuracy)
         if network is not None and accuracy.low is not None:
             if not ours and accuracy.low > nothing:  # one seed for all: the same layers may end alike
-                ranks, errors = copies.ranks_of(network.logits), copies.errors_of(network.logits, labels)
+                ranks, errors = (
+                    fingerprints.ranks_of(network.logits),
+                    fingerprints.errors_of(network.logits, labels),
+                )
                 found = found.model_copy(update={"ranks": ranks, "errors": errors})
                 if network.between is not None:
-                    answers = copies.answers_of(network.between[drawn.unlike])
+                    answers = fingerprints.answers_of(network.between[drawn.unlike])
                     found = found.model_copy(update={"answers": answers})
             if accuracy.low > nothing or network.failure:
                 flags += judge_network(network, accuracy, labels, drawn)
     if student is not None and found.errors:
         with _noted(remarks), suppress(StudentFailure):
-            found = found.model_copy(update={"sketch": copies.sketch_of(student.sketch())})
+            found = found.model_copy(update={"sketch": fingerprints.sketch_of(student.sketch())})
     return Findings(
         flags=tuple(f.model_copy(update={"message": safe_line(f.message, CHARACTERS)}) for f in flags),
         fingerprint=found,

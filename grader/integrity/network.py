@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from grader.accuracy import Network
-from grader.integrity import copies
+from grader.integrity import copies, fingerprints
 from grader.integrity.changes import changed, changed_strongly
 from grader.types import Accuracy, Flag
 
@@ -128,7 +128,7 @@ def draw(test: Labelled, control: Labelled | None, seed: int | None = None) -> D
         changed_strongly(test[0][rows[1]], g),
         others[0][control_rows[0]],
         changed(others[0][control_rows[1]], g),
-        copies.unlike_images(),
+        fingerprints.unlike_images(),
     ]
     labels = [*(test[1][part] for part in rows), *(others[1][part] for part in control_rows)]
     labels.append(torch.full((len(images[-1]),), -1))

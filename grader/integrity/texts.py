@@ -297,12 +297,23 @@ def flags_of(verdicts: Sequence[Verdict]) -> list[list[Flag]]:
     ids = [verdict.student_id for verdict in verdicts]
     code = alike([verdict.fingerprint.code for verdict in verdicts], CODE)
     text = alike([verdict.fingerprint.text for verdict in verdicts], ANSWERS)
-    for flags, in_code, in_text in zip(found, code, text, strict=True):
-        if in_code:
-            flags.append(Flag(kind="copied_code", message=_message("code", in_code, ids)))
-        if in_text:
-            flags.append(Flag(kind="copied_answers", message=_message("answers", in_text, ids)))
+    for flags, in_code, in_text, mates in zip(found, code, text, group_mates(verdicts), strict=True):
+        if others := {at: share for at, share in in_code.items() if at not in mates}:
+            flags.append(Flag(kind="copied_code", message=_message("code", others, ids)))
+        if others := {at: share for at, share in in_text.items() if at not in mates}:
+            flags.append(Flag(kind="copied_answers", message=_message("answers", others, ids)))
     return found
+
+
+def group_mates(verdicts: Sequence[Verdict]) -> list[set[int]]:
+    """For each student, who handed the very same work in with them as a group."""
+    groups: dict[tuple[str, str], set[int]] = {}
+    for at, verdict in enumerate(verdicts):
+        groups.setdefault((verdict.group, verdict.digest), set()).add(at)
+    return [
+        groups[verdict.group, verdict.digest] - {at} if verdict.group and verdict.digest else set()
+        for at, verdict in enumerate(verdicts)
+    ]
 
 
 def _message(what: str, others: Mapping[int, float], ids: Sequence[str]) -> str:

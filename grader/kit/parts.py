@@ -17,8 +17,9 @@ START = "grader.selftest.run"  # what it imports, and what that imports, is pack
 OPEN = ("grader", "grader.intake", "grader.labs", "grader.sandbox", "grader.selftest")
 LAB = "grader/selftest/lab.txt"
 PYTHON = "grader/selftest/python.txt"
-# The grader's own starts sandboxes.
+# The grader's own start sandboxes, and read a class's download.
 WRITTEN = {
+    "grader/intake/__init__.py": b"",
     "grader/sandbox/__init__.py": b"",
     "__main__.py": b'import sys\n\nsys.exit("start selftest.py, which lies beside this file")\n',
 }

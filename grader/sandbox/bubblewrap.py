@@ -1,4 +1,4 @@
-"""Builds the command that starts a zygote: inside bubblewrap, or without a sandbox.
+"""A sandbox by bubblewrap, of Linux namespaces and a seccomp filter.
 
 bubblewrap gives the sandbox its own process, network, IPC and host-name namespaces and a
 file system that holds the runtime, read-only, and three small folders in memory. As
@@ -8,40 +8,159 @@ to the real root, so there is none; the zygote drops to a user id that owns noth
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import json
 import os
 import platform
 import re
+import select
 import shutil
+import signal
 import site
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from grader import cgroup
 from grader.errors import UserError
 from grader.limits import Limits
 from grader.sandbox import runtime
-
-HERE = Path(__file__).resolve().parent
-KIT = Path("/kit")  # where the sandbox has this package's own files
-SCRATCH = Path("/scratch")  # where a submission may write; not /tmp, where the environment itself may lie
-INSIDE_FILES = (
-    *("zygote.py", "worker.py", "definitions.py", "effects.py", "cells.py", "notebook.py", "helpers.py"),
-    *("checkpoints.py", "protocol.py", "relay.py", "rules.py", "waiting.py", "counters.py", "device.py"),
-    *("pace.py", "sketch.py"),
+from grader.sandbox.backend import (
+    HERE,
+    INSIDE_FILES,
+    KIT,
+    SCRATCH,
+    SHIM,
+    Backend,
+    Finding,
+    environment,
+    last_line,
+    zygote_words,
 )
+
 DEVICES = Path("/dev")
+SHARED = DEVICES / "shm"  # memory, as files
 PROC = Path("/proc")
 KEPT_OF_THE_MACHINE = {"cpuinfo", "meminfo", "stat", "vmstat", "loadavg"}
 HIDDEN_OF_THE_ZYGOTE = ("cmdline", "statm", "sched", "schedstat", "oom_score", "io")
 ZYGOTE_STAT = PROC / "1" / "stat"
 STILL = "1 (python) S 0 1 1 0 -1" + " 0" * 44 + "\n"  # what it has for a process that does nothing
 EMPTY_FILE = ("--dev-bind", "/dev/null")
-SHIM = HERE.parent / "torchvision_shim.py"
+SANDBOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
 OLDEST = (0, 8)  # the first bubblewrap with sized tmpfs mounts and all that is used here
-START = "import sys; sys.path.insert(0, {kit!r}); from boxed import zygote; zygote.main()"
+_groups = itertools.count()  # a sandbox's group may be gone a moment later than the sandbox
+
+
+class Bubblewrap(Backend):
+    name = "bubblewrap"
+    summary = "Linux's bubblewrap"
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.pid1: int | None = None  # a descriptor of the sandbox's pid 1
+        self.group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
+        self._oom_kills = 0  # in that group, when the submission began
+
+    @classmethod
+    def prepare(cls) -> None:
+        cgroup.place()  # while there are no other processes: it may move this one
+
+    @classmethod
+    def runs_here(cls) -> bool:
+        return sys.platform == "linux"
+
+    @classmethod
+    def look(cls) -> Iterator[Finding]:
+        if not cls.runs_here():
+            return
+        try:
+            program = find_bubblewrap()
+        except UserError as error:
+            yield Finding(
+                layer="bubblewrap", state="missing", found="none that is new enough", fix=str(error)
+            )
+        else:
+            yield from _look_at(program)
+        yield from _look_at_limits()
+
+    def _launch(self, control: socket.socket, limits: Limits) -> None:
+        program = find_bubblewrap()
+        uid = foreign_uid(self.number) if os.geteuid() == 0 else None
+        filter_ = seccomp_program()
+        info, their_info = os.pipe()
+        their_filter, sending = os.pipe()  # no file: there may be no room for one
+        copies: dict[Path, int] = {}
+        try:
+            os.write(sending, filter_)  # far less than a pipe holds
+            os.close(sending)
+            copies = open_copies()
+            words = command(program, limits, self.device, uid, their_filter, their_info, copies)
+            if (folder := cgroup.place().folder) is not None:
+                self.group = cgroup.Group(folder, str(next(_groups)))
+                words = self.group.around(words)
+            self.process = subprocess.Popen(
+                words,
+                stdin=control.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(their_filter, their_info, *copies.values()),
+            )
+        except (OSError, UserError) as error:
+            os.close(info)
+            raise error if isinstance(error, UserError) else explain(str(error)) from None
+        finally:
+            for descriptor in (their_info, their_filter, *copies.values()):
+                os.close(descriptor)
+        with os.fdopen(info, "rb") as file:  # ends when bubblewrap has told it, or has given up
+            text = file.read(65536)
+        try:
+            self.pid1 = os.pidfd_open(int(json.loads(text)["child-pid"]))
+        except (ValueError, KeyError, OSError):
+            raise self.failure() from None
+
+    def _explain(self, said: str) -> UserError:
+        return explain(last_line(said))
+
+    def enforce(self, limits: Limits, threads: int) -> None:
+        """The zygote enforces the tighter limit, on memory without files."""
+        if self.group is None:
+            return
+        mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
+        processes = limits.processes + 2 * threads + SANDBOX_PROCESSES
+        try:
+            self.group.limit(further_bytes=mib * 2**20, processes=processes)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.group.path}: the sandbox's control group cannot be set ({error})"
+            ) from None
+
+    def begin(self) -> None:
+        self._oom_kills = self.group.oom_kills() if self.group else 0
+
+    def out_of_memory(self) -> bool:
+        return self.group is not None and self.group.oom_kills() > self._oom_kills
+
+    def _end(self, ready: bool) -> None:
+        if self.pid1 is None:
+            return
+        # Ending bubblewrap's outer process would return before the sandbox is empty.
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pid1, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(self.pid1, select.POLLIN)
+        poll.poll(10_000)
+        os.close(self.pid1)
+        self.pid1 = None
+
+    def stop(self, *, ready: bool = False) -> None:
+        super().stop(ready=ready)
+        if self.group is not None:
+            self.group.close()
+            self.group = None
 
 
 @functools.cache
@@ -93,31 +212,6 @@ def seccomp_program() -> bytes:
         ) from None
 
 
-def environment(scratch: str, device: str) -> dict[str, str]:
-    """The environment that a student's code sees."""
-    variables = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": scratch,
-        "TMPDIR": scratch,
-        "USER": "student",
-        "LOGNAME": "student",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": scratch,
-        "TORCH_HOME": scratch,
-        "XDG_CACHE_HOME": scratch,
-        # One thread until a worker asks for more: a fork of a process with threads hangs.
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        "CUDA_CACHE_DISABLE": "1",  # else the driver lays its cache into the submission's folder
-    }
-    if device == "cpu":
-        variables["TORCHDYNAMO_DISABLE"] = "1"  # torch.compile finds no compiler here: run what it is given
-    return variables
-
-
 def command(
     program: Path,
     limits: Limits,
@@ -140,42 +234,20 @@ def command(
     else:
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     words += _file_system(limits, device, copies)
-    for name, value in environment(str(SCRATCH), device).items():
+    for name, value in environment(SCRATCH, device).items():
         words += ["--setenv", name, value]
-    words += ["--chdir", str(SCRATCH), "--", sys.executable, "-I", "-B", "-W", "ignore"]
-    config = {
-        "scratch": [str(SCRATCH), "/dev/shm"],
-        "device": device,
-        "uid": uid,
-        "sandboxed": True,
-        "shim": str(KIT / SHIM.name),
-        "packages": [str(folder) for folder in runtime.package_folders()],
+    zygote = zygote_words(
+        KIT,
+        scratch=[SCRATCH, SHARED],
+        device=device,
+        isolated=True,
+        shim=KIT / SHIM.name,
+        packages=runtime.package_folders(),
         # What the worker must never see: the kit's secrets, and what tells of other people.
-        "hidden": [str(HERE.parent / "types.py"), str(HERE.parent / "checks"), "/etc/passwd", "/etc/shadow"],
-    }
-    return [*words, "-c", START.format(kit=str(KIT)), json.dumps(config)]
-
-
-def open_command(kit: Path, scratch: Path, device: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of a zygote without a sandbox; `kit` holds copies of the inside files."""
-    config = {
-        "scratch": [str(scratch)],
-        "device": device,
-        "uid": None,
-        "sandboxed": False,
-        "shim": str(SHIM),
-        "packages": [str(folder) for folder in runtime.package_folders()],
-        "hidden": [],
-    }
-    words = [sys.executable, "-I", "-B", "-W", "ignore", "-c", START.format(kit=str(kit)), json.dumps(config)]
-    return words, environment(str(scratch), device) | {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
-
-
-def copy_inside_files(kit: Path) -> None:
-    """Lay the inside files into `kit`, the way the sandbox has them."""
-    (kit / "boxed").mkdir(parents=True)
-    for name in INSIDE_FILES:
-        shutil.copyfile(HERE / name, kit / "boxed" / name)
+        hidden=[HERE.parent / "types.py", HERE.parent / "checks", Path("/etc/passwd"), Path("/etc/shadow")],
+        uid=uid,
+    )
+    return [*words, "--chdir", str(SCRATCH), "--", sys.executable, *zygote]
 
 
 def open_copies() -> dict[Path, int]:
@@ -225,7 +297,7 @@ def _file_system(limits: Limits, device: str, copies: Mapping[Path, int]) -> lis
     if device == "cuda":
         words += _cuda()
     shared, scratch = limits.shared_memory_mib * 2**20, limits.scratch_mib * 2**20
-    words += ["--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm"]
+    words += ["--perms", "1777", "--size", str(shared), "--tmpfs", str(SHARED)]
     words += ["--perms", "1777", "--size", str(scratch), "--tmpfs", str(SCRATCH)]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
 
@@ -273,8 +345,8 @@ def _cuda() -> list[str]:
     return words
 
 
-def foreign_uid(slot: int) -> int:
-    """A user id that owns nothing and that no other slot uses, where this process may become it."""
+def foreign_uid(number: int) -> int:
+    """A user id that owns nothing and that no other sandbox uses, where this process may become it."""
     try:
         ranges = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
         last = max(int(start) + int(length) for start, _, length in ranges) - 1
@@ -282,8 +354,8 @@ def foreign_uid(slot: int) -> int:
         last = 2**32 - 2
     base = 0x70000000
     if last > base + 2**28 + 64:
-        return base + (os.getpid() * 64 + slot) % 2**28
-    return max(1, last - 1 - (os.getpid() * 64 + slot) % 4096)
+        return base + (os.getpid() * 64 + number) % 2**28
+    return max(1, last - 1 - (os.getpid() * 64 + number) % 4096)
 
 
 def explain(reason: str) -> UserError:
@@ -301,3 +373,51 @@ def explain(reason: str) -> UserError:
     return UserError(
         f"no sandbox can be set up for the students' code ({reason}); {fix}, or use --sandbox none"
     )
+
+
+def _look_at(program: Path) -> Iterator[Finding]:
+    """What bubblewrap needs of this machine."""
+    version = _ask(str(program), "--version")[1].removeprefix("bubblewrap ")
+    yield Finding(layer="bubblewrap", state="ok", found=f"{version}, {program}")
+    if os.geteuid() == 0:
+        found = "not needed by root; students' code runs as a user id that owns nothing"
+        yield Finding(layer="user namespaces", state="ok", found=found)
+    else:
+        status, said = _ask(str(program), "--unshare-user", "--ro-bind", "/", "/", "true")
+        fix = "" if status == 0 else str(explain(said))
+        found = "this user may make them" if status == 0 else said
+        yield Finding(layer="user namespaces", state="ok" if status == 0 else "missing", found=found, fix=fix)
+    try:
+        size = len(seccomp_program()) // 8
+        kernel = "Seccomp:" in Path("/proc/self/status").read_text()
+        yield Finding(
+            layer="seccomp filter",
+            state="ok" if kernel else "missing",
+            found=f"{size} instructions for {platform.machine()}" if kernel else "this kernel has none",
+            fix="" if kernel else "boot a kernel with CONFIG_SECCOMP_FILTER",
+        )
+    except UserError as error:
+        yield Finding(layer="seccomp filter", state="missing", found=str(error))
+
+
+def _look_at_limits() -> Iterator[Finding]:
+    place = cgroup.place()
+    found = place.why if place.folder else f"{place.why}; memory is added up every 50 ms instead"
+    yield Finding(layer="control groups", state="ok" if place.folder else "note", found=found, fix=place.fix)
+    if place.folder or cgroup.sessions_share():
+        found = f"{cgroup.cores()}; each sandbox has the same share"
+        yield Finding(layer="processors", state="ok", found=found)
+    else:
+        found = "a submission of many processes slows its neighbours"
+        fix = "sudo sysctl kernel.sched_autogroup_enabled=1, or grade with --jobs 1"
+        yield Finding(layer="processors", state="note", found=f"{cgroup.cores()}; {found}", fix=fix)
+
+
+def _ask(*words: str) -> tuple[int, str]:
+    """A small program's exit status, and the last line that it said."""
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 1, str(error)
+    lines = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines()
+    return done.returncode, lines[-1] if lines else ""

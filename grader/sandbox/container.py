@@ -1,8 +1,8 @@
-"""Builds the command that starts a zygote in a container, for systems without bubblewrap.
+"""A sandbox in a container of docker or podman, for systems without bubblewrap.
 
 The engine's own client, docker or podman, is used: it finds the engine wherever that
 runs, and its `run` passes on the container's standard streams as pipes, which the relay
-turns into what a slot works with. The engine confines the container; the zygote in it is
+turns into what `Sandbox` works with. The engine confines the container; the zygote in it is
 pid 1 and loads the same seccomp filter as under bubblewrap, so both filters apply.
 """
 
@@ -18,13 +18,23 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UserError
 from grader.limits import Limits
-from grader.sandbox import bubblewrap
-from grader.sandbox.bubblewrap import HERE, INSIDE_FILES, KIT, SCRATCH, SHIM
+from grader.sandbox.backend import (
+    HERE,
+    INSIDE_FILES,
+    KIT,
+    SCRATCH,
+    SHIM,
+    Backend,
+    Finding,
+    environment,
+    zygote_words,
+)
 
 NAME = "convnet-lab-grader"  # the image, the label of what is ours, and how containers' names start
 CLIENTS = ("docker", "podman")
@@ -42,6 +52,49 @@ class Engine:
     @property
     def name(self) -> str:
         return "podman" if self.is_podman else "docker"
+
+
+class Container(Backend):
+    name = "container"
+    summary = "a container of docker's or podman's"
+
+    @classmethod
+    def runs_here(cls) -> bool:
+        return True
+
+    @classmethod
+    def look(cls) -> Iterator[Finding]:
+        try:
+            engine = find_engine()
+            found = f"{engine.name} answers, {engine.program}"
+            yield Finding(layer="container engine", state="ok", found=found)
+        except UserError as error:
+            yield Finding(
+                layer="container engine", state="missing", found="none that answers", fix=str(error)
+            )
+            return
+        try:
+            check_image(engine)
+            yield Finding(layer="container image", state="ok", found="made for this kit")
+        except UserError as error:
+            yield Finding(layer="container image", state="missing", found="not made", fix=str(error))
+
+    def _launch(self, control: socket.socket, limits: Limits) -> None:
+        engine = find_engine()
+        check_image(engine)
+        self.process = subprocess.Popen(
+            command(engine, limits, self.device, self.number),
+            stdin=control.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours to handle, and not the engine's client's
+        )
+
+    def _explain(self, said: str) -> UserError:
+        return explain(last_words(said))
+
+    def _end(self, ready: bool) -> None:
+        self._wait(30)
 
 
 def find_engine() -> Engine:
@@ -128,24 +181,24 @@ def digest(files: dict[str, bytes]) -> str:
     return total.hexdigest()[:16]
 
 
-def command(engine: Engine, limits: Limits, device: str, slot: int) -> list[str]:
-    """The command of the relay that starts a container for this slot and stands before it."""
-    name = f"{_own_prefix()}{os.getpid()}-{slot}-{os.urandom(4).hex()}"
+def command(engine: Engine, limits: Limits, device: str, number: int) -> list[str]:
+    """The command of the relay that starts a container for this sandbox and stands before it."""
+    name = f"{_own_prefix()}{os.getpid()}-{number}-{os.urandom(4).hex()}"
     config = {
-        "start": run_words(engine, limits, device, slot, name),
+        "start": run_words(engine, limits, device, number, name),
         # Not at once the second, with which podman first waits for ten seconds.
         "remove": [[engine.program, "kill", name], [engine.program, "rm", "--force", name]],
     }
     return [sys.executable, "-I", "-B", str(HERE / "relay.py"), json.dumps(config)]
 
 
-def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str) -> list[str]:
+def run_words(engine: Engine, limits: Limits, device: str, number: int, name: str) -> list[str]:
     """The client's `run`, with everything that confines the container."""
     memory = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib + RUNTIME_MIB[device]
-    # No user's on most systems, another one a slot, and one that an engine without root can give.
-    user = 33_000 + (os.getpid() * 64 + slot) % 32_000
+    # No user's on most systems, another one a sandbox, and one that an engine without root can give.
+    user = 33_000 + (os.getpid() * 64 + number) % 32_000
     words = [engine.program, "run", "--rm", "--interactive", "--init=false", "--sig-proxy=false"]
-    words += ["--pull", "never", "--log-driver", "none", "--name", name, "--label", f"{NAME}={slot}"]
+    words += ["--pull", "never", "--log-driver", "none", "--name", name, "--label", f"{NAME}={number}"]
     words += ["--network", "none", "--hostname", "box", "--ipc", "private", "--user", f"{user}:{user}"]
     words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
     words += ["--tmpfs", f"{SCRATCH}:rw,exec,nosuid,nodev,size={limits.scratch_mib}m,mode=1777"]
@@ -161,21 +214,20 @@ def run_words(engine: Engine, limits: Limits, device: str, slot: int, name: str)
         words += ["--device", "nvidia.com/gpu=all"] if engine.is_podman else ["--gpus", "all"]
     # A clean environment: clients put their user's proxies into it, with the passwords.
     words += ["--entrypoint", "/usr/bin/env", NAME, "-i"]
-    environment = bubblewrap.environment(str(SCRATCH), device) | {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    words += [f"{key}={value}" for key, value in environment.items()]
-    config = {
-        "scratch": [str(SCRATCH), "/dev/shm"],
-        "device": device,
-        "uid": None,
-        "sandboxed": True,
-        "filter": str(KIT),
-        "shim": str(KIT / SHIM.name),
-        "packages": [],
+    variables = environment(SCRATCH, device) | {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    words += [f"{key}={value}" for key, value in variables.items()]
+    zygote = zygote_words(
+        KIT,
+        scratch=[SCRATCH, Path("/dev/shm")],
+        device=device,
+        isolated=True,
+        shim=KIT / SHIM.name,
         # The kit's own folder would be there if the engine had mounted it; the other, what hosts hand on.
-        "hidden": [str(HERE.parent / "checks"), "/run/secrets", "/var/run/docker.sock"],
-    }
-    start = bubblewrap.START.format(kit=str(KIT))
-    return [*words, "python3", "-I", "-B", "-W", "ignore", "-c", start, json.dumps(config)]
+        hidden=[HERE.parent / "checks", Path("/run/secrets"), Path("/var/run/docker.sock")],
+        filter_=KIT,
+        relayed=True,
+    )
+    return [*words, "python3", *zygote]
 
 
 def explain(engine_reason: str) -> UserError:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.limits import Limits
-from grader.sandbox.slot import Slot
+from grader.sandbox.sandbox import Sandbox
 from grader.sandbox.student import SandboxError, StudentFailure
 from grader.types import Code, Record, Submission
 from grader.workdir import sockets_fit
@@ -237,24 +237,24 @@ return float(torch.ones(3, requires_grad=True).sum().backward() or 3)
 """
 
 
-def run(slot: Slot) -> Iterator[Probe]:
-    """Try everything in the sandbox of `slot`, made with LIMITS. Raises UserError where there is none."""
+def run(sandbox: Sandbox) -> Iterator[Probe]:
+    """Try everything in `sandbox`, made with LIMITS. Raises UserError where there is none."""
     with bait() as outside:
         for title, body in BODIES.items():
-            got = _try(slot, body, outside.told())
+            got = _try(sandbox, body, outside.told())
             yield Probe(title=title, escaped=outside.reached() or got)
-        if slot.mode == "none":
+        if not sandbox.backend.isolates:
             return
         for title, (body, kind) in ENDS.items():
-            yield Probe(title=title, escaped=_end(slot, body, kind))
-        _try(slot, LEAVE, {})
-        yield Probe(title="leave something for the next submission", escaped=_try(slot, LOOK, {}))
+            yield Probe(title=title, escaped=_end(sandbox, body, kind))
+        _try(sandbox, LEAVE, {})
+        yield Probe(title="leave something for the next submission", escaped=_try(sandbox, LOOK, {}))
 
 
-def honest(slot: Slot) -> str:
+def honest(sandbox: Sandbox) -> str:
     """Why honest code does not work in the sandbox, or ""."""
     try:
-        with slot.student(_submission(HONEST)) as student:
+        with sandbox.student(_submission(HONEST)) as student:
             return "" if student.call("conv_output_size", {}) == 3.0 else "it gives a wrong result"
     except (StudentFailure, SandboxError) as failure:
         return str(failure)
@@ -291,19 +291,19 @@ def _submission(body: str) -> Submission:
     return Submission(student_id="probe", code=Code(filename="probe.py", cells=(code,)))
 
 
-def _try(slot: Slot, body: str, told: dict[str, str | int]) -> str:
+def _try(sandbox: Sandbox, body: str, told: dict[str, str | int]) -> str:
     """What the body got. One that fails got nothing, but held nothing either: that is said."""
     try:
-        with slot.student(_submission(body)) as student:
+        with sandbox.student(_submission(body)) as student:
             return str(student.call("conv_output_size", dict(told)) or "")
     except (StudentFailure, SandboxError) as failure:
         return f"could not be tried: {failure}"
 
 
-def _end(slot: Slot, body: str, kind: str) -> str:
+def _end(sandbox: Sandbox, body: str, kind: str) -> str:
     """ "" where the body comes to that kind of end."""
     try:
-        with slot.student(_submission(body)) as student:
+        with sandbox.student(_submission(body)) as student:
             student.call("conv_output_size", {}, seconds=2.0 if kind == "timeout" else None)
         return "it was not stopped"
     except StudentFailure as failure:

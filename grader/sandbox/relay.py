@@ -2,7 +2,7 @@
 
 A container's engine passes on two byte streams and no descriptors. This file has both
 ends of them: the zygote takes its commands from `Inside`, and as pid 1 it is out of the
-student's reach; `main` runs outside, as a process that the slot talks to as if it were
+student's reach; `main` runs outside, as a process that the grader talks to as if it were
 the zygote itself. Between the two go frames: a control line, bytes of a
 channel (an even number is a worker's connection, the odd one after it its output),
 room that has become free in a channel, the end of a channel.
@@ -285,9 +285,9 @@ class Inside(Wire):
 
 
 def main() -> NoReturn:
-    """Start the sandbox, and stand between it and the slot until either ends.
+    """Start the sandbox, and stand between it and the grader until either ends.
 
-    The standard input is the slot's end of the control socket. The single argument is JSON: `start`,
+    The standard input is an end of the control socket. The single argument is JSON: `start`,
     the command whose standard streams are the sandbox's, and `remove`, the commands that end the sandbox.
     """
     config = json.loads(sys.argv[1])
@@ -299,7 +299,7 @@ def main() -> NoReturn:
     sandbox.stdout.close()
     try:
         _relay(control, wire)
-    except (HungUpError, ConnectionError):  # the sandbox has ended, or the slot has hung up
+    except (HungUpError, ConnectionError):  # the sandbox has ended, or the grader has hung up
         pass
     except WireError as error:
         print(f"the sandbox sent {error}", file=sys.stderr)
@@ -316,7 +316,7 @@ def main() -> NoReturn:
 
 
 def _relay(control: socket.socket, wire: Wire) -> None:
-    """Pass on what comes, until the slot hangs up. Raises HungUpError when the sandbox does."""
+    """Pass on what comes, until the grader hangs up. Raises HungUpError when the sandbox does."""
     workers = 0
     held: deque[tuple[float, bytes]] = deque()  # lines, and when they go whatever may be before them
     while True:

@@ -135,12 +135,22 @@ def _cached_libraries(ldconfig: Path) -> dict[str, list[Path]]:
 
 
 def _binaries(folders: list[Path]) -> Iterator[Path]:
-    """The interpreter, and all shared libraries that its packages bring along."""
+    """The interpreter, and all shared libraries that its packages bring along; each once."""
     yield Path(sys.executable)
-    for top in folders:
-        for folder, inner, names in os.walk(top):
-            inner[:] = [name for name in inner if name not in NO_LIBRARIES]
-            yield from (Path(folder, name) for name in names if ".so" in name)
+    tops = {folder.resolve() for folder in folders}
+    waiting = [str(folder) for folder in tops if not tops & set(folder.parents)]
+    while waiting:
+        try:
+            entries = os.scandir(waiting.pop())
+        except OSError:  # a file, or one that this user may not read
+            continue
+        with entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in NO_LIBRARIES:
+                        waiting.append(entry.path)
+                elif ".so" in entry.name:
+                    yield Path(entry.path)
 
 
 def _libraries(binaries: Iterable[Path], cached: dict[str, list[Path]]) -> set[Path]:

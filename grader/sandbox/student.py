@@ -120,7 +120,7 @@ class Connection(Protocol):
 
 
 class Place(Protocol):
-    """Where a submission's process is started: a slot of the grader's, or a student's own machine."""
+    """Where a submission's process is started: a sandbox of the grader's, or a student's own machine."""
 
     device: str
     contract: Contract
@@ -134,7 +134,7 @@ class Place(Protocol):
 
 
 class Student:
-    """One submission's module, in a process of its own. Get one from `Slot.student`.
+    """One submission's module, in a process of its own. Get one from `Sandbox.student`.
 
     The first request starts the process and loads the module. After a timeout or a
     crash the next request starts a fresh process; models built before are gone.
@@ -142,20 +142,20 @@ class Student:
 
     def __init__(
         self,
-        slot: Place,
+        place: Place,
         submission: Submission,
         names: tuple[str, ...],
         seed: int,
         limits: Limits,
         deadline: float = math.inf,
     ) -> None:
-        self.device = slot.device
-        self.contract = slot.contract
+        self.device = place.device
+        self.contract = place.contract
         self.remarks: list[str] = []
         self.failure: StudentFailure | None = None  # why the module could not be loaded
         self.exhausted: StudentFailure | None = None  # with which its time or its number of deaths ran out
         self.sandbox_failure: SandboxError | None = None  # then what was seen of the submission says nothing
-        self._slot = slot
+        self._place = place
         self.limits = limits
         self._submission = submission
         self._names = names
@@ -168,7 +168,7 @@ class Student:
         self._deaths = self._timeouts = 0
         self._requests = 0
         self._closed = False
-        self._output = slot.new_output(limits)
+        self._output = place.new_output(limits)
 
     @property
     def log(self) -> str:
@@ -286,7 +286,7 @@ class Student:
         return self._worker
 
     def _start(self, *, again: bool = True) -> Connection:
-        worker = self._worker = self._slot.start_worker(self._output, self.limits)
+        worker = self._worker = self._place.start_worker(self._output, self.limits)
         try:
             self._load(worker)
         except StudentFailure as failure:
@@ -301,7 +301,7 @@ class Student:
         if self._worker is None:
             return True
         worker, self._worker = self._worker, None
-        return self._slot.end_worker(worker)
+        return self._place.end_worker(worker)
 
     def _raise_if_over(self) -> None:
         if self._closed:
@@ -400,7 +400,7 @@ class Student:
         if weights is None:
             raise StudentFailure("missing", "no weights were handed in")
         self._end()
-        self._worker = self._slot.start_worker(self._output, self.limits)
+        self._worker = self._place.start_worker(self._output, self.limits)
         try:
             self._send_checkpoint(self._worker, weights)
             found = self._exchange(self._worker, "sketch", b"", self.limits.load_seconds, {})
@@ -409,7 +409,7 @@ class Student:
         return None if found is None else _tensor(found)
 
     def close(self) -> None:
-        """End the process and all that it started. `Slot.student` does this."""
+        """End the process and all that it started. `Sandbox.student` does this."""
         self._closed = True
         self._end()
 

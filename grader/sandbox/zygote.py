@@ -67,37 +67,40 @@ def main() -> NoReturn:
     The single argument is JSON: `scratch` (folders to wipe), `uid` (whom to become, or
     null), `sandboxed` (whether this is pid 1 of a sandbox), `shim` (path of the torchvision
     shim), `packages` (folders to import from besides), `hidden` (paths that must not be there),
-    `device` ("cpu" or "cuda"), and in a container `filter` (the folder of the compiled seccomp
-    filters): there the standard streams are a relay's, not the control socket.
+    `device` ("cpu" or "cuda"), `filter` (the folder of compiled seccomp filters where this process is to
+    load its own, or ""), and `relayed` (whether the standard streams are a relay's, not the control socket).
     """
     config = json.loads(sys.argv[1])
     _forget_arguments()
     os.closerange(3, 1024)  # bubblewrap passes on what it was given
     control: Control | relay.Inside
-    if "filter" in config:
+    if config["relayed"]:
         control = relay.Inside(os.dup(0), os.dup(1))
         os.dup2(2, 1)  # nothing else may come in between
-        _filter_system_calls(config["filter"])
     else:
         control = Control(socket.socket(fileno=os.dup(0)))
+    if config["filter"]:
+        _filter_system_calls(config["filter"])
     _drop_root(config["uid"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let the inside interrupt pid 1
     sys.path += [folder for folder in config["packages"] if folder not in sys.path]
+    gc.disable()  # or it looks again and again for garbage that imports do not leave: a fifth of their time
     _preload(config["shim"])
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
     _prctl(PR_SET_DUMPABLE, 0)  # nobody inside may look into this process
-    sandbox = Sandbox(control, [Path(folder) for folder in config["scratch"]], sandboxed=config["sandboxed"])
+    zygote = Zygote(control, [Path(folder) for folder in config["scratch"]], sandboxed=config["sandboxed"])
     # Before any student's code has run: afterwards only a student's process could tell.
     gpu = config["device"] == "cuda" and _sees_gpu()
-    sandbox.wipe()
-    sandbox.counters = counters.Counters(sandbox.scratch) if config["sandboxed"] else None
+    zygote.wipe()
+    zygote.counters = counters.Counters(zygote.scratch) if config["sandboxed"] else None
     gc.collect()
+    gc.enable()
     gc.freeze()  # what is here now is never collected, so that the pages stay shared after a fork
-    sandbox.say(event="ready", gpu=gpu, leaks=leaks(config["hidden"]) if config["sandboxed"] else [])
-    sandbox.serve()
+    zygote.say(event="ready", gpu=gpu, leaks=leaks(config["hidden"]) if config["sandboxed"] else [])
+    zygote.serve()
     os._exit(0)
 
 
@@ -156,7 +159,7 @@ class Look(NamedTuple):
     kernel_bytes: int
 
 
-class Sandbox:
+class Zygote:
     """The state of one sandbox: how it is commanded, and the worker that is running, if any."""
 
     def __init__(self, control: Control | relay.Inside, scratch: list[Path], *, sandboxed: bool) -> None:

@@ -34,7 +34,7 @@ class Output:
     def __init__(self, limits: Limits) -> None:
         self._keep = limits.output_kib_kept * 1024
         self._limits = limits
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (the slot closes it)
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (`LocalPlace` closes it)
 
     def check(self) -> None:
         """Raises Death if it is too much."""
@@ -50,19 +50,19 @@ class Output:
 class Worker:
     """The connection to one process."""
 
-    def __init__(self, slot: LocalSlot, output: Output, limits: Limits) -> None:
+    def __init__(self, place: LocalPlace, output: Output, limits: Limits) -> None:
         self.limits = limits
         self.checkpoint: Path | None = None  # which file was sent in
         self.own_seconds = 0.0  # that the latest request took, waiting for a processor included
         self._output = output
         self._folder = tempfile.TemporaryDirectory(prefix="selftest-", ignore_cleanup_errors=True)
         token = secrets.token_hex(TOKEN_BYTES)
-        given = limits.model_dump() | {"threads": slot.threads, "device": slot.device}
+        given = limits.model_dump() | {"threads": place.threads, "device": place.device}
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(POLL_SECONDS)
-            words = [str(server.getsockname()[1]), token, json.dumps(slot.closed), json.dumps(given)]
+            words = [str(server.getsockname()[1]), token, json.dumps(place.closed), json.dumps(given)]
             self._process = subprocess.Popen(
-                [sys.executable, str(slot.program), "--host", *words],
+                [sys.executable, str(place.program), "--host", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output.file,
                 stderr=output.file,
@@ -161,8 +161,8 @@ class Worker:
         self._folder.cleanup()
 
 
-class LocalSlot:
-    """What a `Student` needs of a slot, on the student's own machine.
+class LocalPlace:
+    """What a `Student` needs of a sandbox, on the student's own machine.
 
     `program` is what this self-test was started from; files below the folders `closed` are kept from the
     student's code.
@@ -179,7 +179,7 @@ class LocalSlot:
         self._workers: list[Worker] = []
         self._outputs: list[Output] = []
 
-    def __enter__(self) -> LocalSlot:
+    def __enter__(self) -> LocalPlace:
         return self
 
     def __exit__(

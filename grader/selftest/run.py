@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from grader.errors import UserError
-from grader.intake import read_folder, read_submissions
 from grader.intake.names import expecting
+from grader.intake.student import read_folder
 from grader.lab import Lab, load_lab
 from grader.questions import assess_answers
 from grader.rubric import Rubric, parse_rubric
@@ -27,7 +27,7 @@ from grader.scoring import score
 from grader.selftest import newer
 from grader.selftest.arguments import arguments
 from grader.selftest.chinese import Translator
-from grader.selftest.process import LocalSlot
+from grader.selftest.process import LocalPlace
 from grader.selftest.public import look, tasks_of
 from grader.types import (
     AccuracyEvidence,
@@ -153,8 +153,8 @@ class Run:
     def _student(self, submission: Submission) -> Iterator[Student]:
         closed = [str(self._folder), str(Path.home())]
         with (
-            LocalSlot(self._program, closed, self._rubric.limits, self._lab.contract) as slot,
-            slot.student(submission) as student,
+            LocalPlace(self._program, closed, self._rubric.limits, self._lab.contract) as place,
+            place.student(submission) as student,
         ):
             yield student
 
@@ -192,8 +192,7 @@ class Run:
     # The answers
 
     def _look_at_answers(self, submission: Submission) -> None:
-        wordings = [(question.text, question.text_zh) for question in self._rubric.questions]
-        self._answers = assess_answers(submission.answer_texts, wordings)
+        self._answers = assess_answers(submission.answer_texts, self._rubric.wordings)
         for answer in self._answers:
             word = "ok" if answer.present else "open"
             self.say(word, f"question {answer.number}", answer.reason)
@@ -264,7 +263,7 @@ class Run:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files.items():
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        (submission,) = read_submissions(target, work / "packed")
+        submission, _ = read_folder(target, work / "packed")
         return submission
 
     def _tell_packed(self, files: dict[str, bytes]) -> None:

@@ -14,7 +14,7 @@ silent    true where its print cannot be kept, because it ends the process or th
 control   true where the same file succeeds without the sandbox, which is then tried as well
 again     true where it is handed in twice in a row, to find what the first left for the second
 
-In every case no canary is touched, nothing survives, and an honest submission that the same slot grades
+In every case no canary is touched, nothing survives, and an honest submission that the same sandbox grades
 next gets the very verdict that it gets alone.
 """
 
@@ -141,7 +141,7 @@ def test_an_honest_submission_earns_the_full_points(lane: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any, jobs: int) -> None:
-    """One slot, and two side by side: hostile submissions of every kind between honest ones."""
+    """One sandbox, and two side by side: hostile submissions of every kind between honest ones."""
     honest = lane.read(lane.hand_in(HONEST))
     kinds = [attack for attack in ATTACKS if attack.path.stem in BATCH]
     assert len(kinds) == len(BATCH)

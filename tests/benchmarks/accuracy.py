@@ -22,7 +22,7 @@ import torch
 
 from grader import datasets
 from grader.accuracy import BATCH, measure_accuracy
-from grader.sandbox import Slot
+from grader.sandbox import Sandbox
 from grader.types import Code, Submission, Weights
 
 ROUNDS = 5
@@ -57,12 +57,12 @@ def main(folder: str) -> None:
         weights=Weights(filename=weights.name, path=weights, format="safetensors"),
     )
     times: dict[str, list[float]] = {"bare": [], "grader": []}
-    with Slot(threads=threads) as slot:
+    with Sandbox(threads=threads) as sandbox:
         for _ in range(ROUNDS + 1):
             began = time.perf_counter()
             expected = bare()
             times["bare"].append(time.perf_counter() - began)
-            with slot.student(submission) as student:
+            with sandbox.student(submission) as student:
                 student.load()
                 began = time.perf_counter()
                 result = measure_accuracy(student, images, labels)

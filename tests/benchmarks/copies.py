@@ -1,6 +1,6 @@
 """How often two students' own networks are flagged as copies, and near-copies found: run by hand.
 
-python tests/benchmarks/copies.py train FOLDER [NET …]    an hour of one core, once
+python tests/benchmarks/copies.py train FOLDER [NET …]    an hour or two of one core, once
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from grader import datasets
-from grader.integrity import copies
+from grader.integrity import copies, fingerprints
 from grader.sandbox.checkpoints import Contents
 from grader.sandbox.sketch import sketch
 from grader.types import Fingerprint, Verdict
@@ -67,11 +67,11 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "linear": Recipe(linear, 20_000, 4, 1e-3, 6),
-    "lenet": Recipe(lenet, 30_000, 5, 3e-3, 10),
-    "small": Recipe(lambda: lab_net(nets.SMALL_NET), 20_000, 4, 1e-2, 8),
-    "residual": Recipe(residual, 10_000, 4, 1e-2, 8),
-    "reference": Recipe(lambda: lab8.Classifier("quick"), 10_000, 3, 0.0, 6),
+    "linear": Recipe(linear, 20_000, 4, 1e-3, 40),
+    "lenet": Recipe(lenet, 30_000, 5, 3e-3, 40),
+    "small": Recipe(lambda: lab_net(nets.SMALL_NET), 20_000, 4, 1e-2, 30),
+    "residual": Recipe(residual, 10_000, 4, 1e-2, 30),
+    "reference": Recipe(lambda: lab8.Classifier("quick"), 10_000, 3, 0.0, 12),
 }
 
 
@@ -221,12 +221,12 @@ def near_copies(net: nn.Module, other: nn.Module, prepare: Answer) -> dict[str, 
 def printed(answer: Answer, state: State, test: tuple[Tensor, Tensor]) -> Fingerprint:
     with torch.no_grad():
         logits = torch.cat([answer(part) for part in test[0].split(100)]).double()
-        unlike = answer(copies.unlike_images()).double()
+        unlike = answer(fingerprints.unlike_images()).double()
     return Fingerprint(
-        ranks=copies.ranks_of(logits),
-        errors=copies.errors_of(logits, test[1]),
-        answers=copies.answers_of(unlike),
-        sketch=copies.sketch_of(sketch(Contents(state))) if state else "",
+        ranks=fingerprints.ranks_of(logits),
+        errors=fingerprints.errors_of(logits, test[1]),
+        answers=fingerprints.answers_of(unlike),
+        sketch=fingerprints.sketch_of(sketch(Contents(state))) if state else "",
     )
 
 
@@ -295,10 +295,10 @@ def cost() -> None:
     def made_up(number: int) -> Verdict:
         logits = torch.randn(1000, 10, generator=generator, dtype=torch.float64)
         print_ = Fingerprint(
-            ranks=copies.ranks_of(logits),
-            errors=copies.errors_of(logits, torch.randint(10, (1000,), generator=generator)),
-            answers=copies.answers_of(logits[: copies.PROBES]),
-            sketch=copies.sketch_of(torch.randn(copies.WAVES, generator=generator)),
+            ranks=fingerprints.ranks_of(logits),
+            errors=fingerprints.errors_of(logits, torch.randint(10, (1000,), generator=generator)),
+            answers=fingerprints.answers_of(logits[: copies.PROBES]),
+            sketch=fingerprints.sketch_of(torch.randn(copies.WAVES, generator=generator)),
         )
         some = {"student_id": str(number), "status": "graded", "total": None, "out_of": 104}
         return Verdict(**some, fingerprint=print_)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from grader.cli_marks import rules_for
 from grader.evidence import attempt_of, rests_on
 from grader.gradebook import Gradebook
 from grader.intake import read_submissions
-from grader.integrity import copies as copies  # with torch, which takes seconds to import
+from grader.integrity import copies as copies
 from grader.rubric import load_rubric
 from grader.setup import Setup
 

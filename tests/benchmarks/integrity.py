@@ -190,7 +190,7 @@ def rates(folder: Path) -> None:
 def cost() -> None:
     """Print what asking for other images in between adds to the time that the reference's accuracy takes."""
     from grader.accuracy import measure
-    from grader.sandbox import Slot
+    from grader.sandbox import Sandbox
     from grader.types import Code, Submission, Weights
 
     torch.set_num_threads(1)
@@ -201,7 +201,7 @@ def cost() -> None:
         code=Code(filename="lab8.py", cells=(source,)),
         weights=Weights(filename=path.name, path=path, format="safetensors"),
     )
-    with Slot(threads=1) as slot:
+    with Sandbox(threads=1) as sandbox:
         for size in ("mini", "full"):
             test = datasets.load("cifar10", "test", size)
             control = datasets.load("cifar10", "train", size)
@@ -209,7 +209,7 @@ def cost() -> None:
                 drawn = network.draw(test, control, seed)
                 took = []
                 for between in (drawn.images[:0], drawn.images):
-                    with slot.student(submission, accuracy_seconds=1e5) as student:
+                    with sandbox.student(submission, accuracy_seconds=1e5) as student:
                         student.load()
                         began = student.seconds_used
                         measure(student, *test, between=between)
@@ -223,13 +223,13 @@ def again(source: Path, seed: int, images: str) -> None:
     from grader.accuracy import measure
     from grader.intake import read_submissions
     from grader.integrity.examine import control_images
-    from grader.sandbox import Slot
+    from grader.sandbox import Sandbox
 
     test, control = datasets.load_labelled("cifar10", images), control_images("cifar10", images)
-    with tempfile.TemporaryDirectory() as workdir, Slot() as slot:
+    with tempfile.TemporaryDirectory() as workdir, Sandbox() as sandbox:
         for submission in read_submissions(source, Path(workdir)):
             drawn = network.draw(test, control, seed)
-            with slot.student(submission, accuracy_seconds=1e5) as student:
+            with sandbox.student(submission, accuracy_seconds=1e5) as student:
                 accuracy, found = measure(student, *test, between=drawn.images)
                 flags = network.judge_network(found, accuracy, test[1], drawn) if found else []
                 for flag in flags:

@@ -5,7 +5,7 @@
 The submission's own work is next to nothing (the reference's arithmetic and LeNet-5, a
 one-layer classifier that learns class means), so that what remains is ours: fork,
 load, 15 checks, clean up. Ours is measured with two jobs side by side, each with a
-sandbox slot of its own; the peer runs in its own process with the submission's code
+sandbox of its own; the peer runs in its own process with the submission's code
 beside the checks, as graders do that trust it. CPU seconds count all processes.
 """
 
@@ -116,21 +116,21 @@ def _cpu_seconds() -> float:
 
 
 def one_job(count: int) -> None:
-    """In a process of its own: `count` submissions through one slot; prints wall seconds."""
+    """In a process of its own: `count` submissions through one sandbox; prints wall seconds."""
     import torch
 
     from grader.checks import run_checks
     from grader.lab import load_lab
-    from grader.sandbox import Slot
+    from grader.sandbox import Sandbox
     from grader.types import Code, Outcome, Submission
 
     torch.set_num_threads(1)  # as a job does
     submission = Submission(student_id="trivial", code=Code(filename="lab8.py", cells=(TRIVIAL,)))
-    with Slot(mode="bubblewrap") as slot:
+    with Sandbox(backend="bubblewrap") as sandbox:
         for timed in (False, True):
             began = time.perf_counter()
             for _ in range(count if timed else 1):
-                with slot.student(submission) as student:
+                with sandbox.student(submission) as student:
                     outcomes = run_checks(load_lab(), student, 0)
             if timed:
                 print(f"{time.perf_counter() - began}")

@@ -4,9 +4,9 @@
 
 Both do the same trivial work: run the module, call a function, build LeNet-5, classify four images.
 The bare fork does it in a child of a preloaded process without any protection, and is reaped. The sandbox
-does it through a slot: fork inside the sandbox, limits, reading the module in by need, requests and replies
+does it in a sandbox: fork inside it, limits, reading the module in by need, requests and replies
 as frames, then killing, reaping and wiping. The two take turns, so that a busy machine slows both; one
-thread, one slot. CPU time counts all processes on both sides, and does not depend on who else is
+thread, one sandbox. CPU time counts all processes on both sides, and does not depend on who else is
 at work; on a busy machine it and the fastest tenth say more than the median.
 """
 
@@ -22,8 +22,9 @@ import time
 from pathlib import Path
 
 import torch
+from students import first_process
 
-from grader.sandbox import Slot
+from grader.sandbox import Sandbox
 from grader.types import Code, Submission
 
 ROUNDS = 100
@@ -46,10 +47,10 @@ def lenet5():
 
 def bare() -> None:
     """In a process of its own: preload as the zygote does, then fork once for each line that comes in."""
-    from grader.sandbox import bubblewrap, zygote
+    from grader.sandbox import backend, zygote
 
     sys.path.insert(0, "")
-    zygote._preload(str(bubblewrap.SHIM))
+    zygote._preload(str(backend.SHIM))
     gc.collect()
     gc.freeze()
     print("ready", flush=True)
@@ -67,9 +68,9 @@ def bare() -> None:
         print(time.perf_counter() - began, sum(os.times()[:4]), flush=True)
 
 
-def sandbox_seconds(slot: Slot) -> float:
-    """CPU time of all that ever ran in the slot's sandbox, from its pid 1 and what that has reaped."""
-    info = Path(f"/proc/self/fdinfo/{slot._pid1}").read_text()
+def sandbox_seconds(sandbox: Sandbox) -> float:
+    """CPU time of all that ever ran in the sandbox, from its pid 1 and what that has reaped."""
+    info = Path(f"/proc/self/fdinfo/{first_process(sandbox)}").read_text()
     pid = re.search(r"^Pid:\s+(\d+)", info, re.MULTILINE)
     assert pid
     fields = Path(f"/proc/{pid[1]}/stat").read_text().rpartition(")")[2].split()
@@ -85,19 +86,19 @@ def main() -> None:
     sandboxed, forks, spent, before = [], [], [0.0, 0.0], [0.0, 0.0]
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other,
-        Slot() as slot,
+        Sandbox() as sandbox,
     ):
         assert other.stdin is not None and other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         for round_ in range(rounds + WARM_UP):
             began = time.perf_counter()
-            with slot.student(submission) as student:
+            with sandbox.student(submission) as student:
                 assert student.call("conv_output_size", 32, 5) == 28
                 assert student.build("lenet5").forward(images).shape == (4, 10)
             wall = time.perf_counter() - began
             print(file=other.stdin, flush=True)
             fork, theirs = map(float, other.stdout.readline().split())
-            now = [time.process_time() + sandbox_seconds(slot), theirs]
+            now = [time.process_time() + sandbox_seconds(sandbox), theirs]
             if round_ == WARM_UP - 1:
                 before = now
             elif round_ >= WARM_UP:

@@ -6,6 +6,7 @@ Nothing here is hidden: the grader's check and the students' self-test ask with 
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from contextlib import suppress
 from typing import NamedTuple
@@ -96,7 +97,7 @@ def _train(
 ) -> _Training:
     """Train the model on so many copies of the images. Raises CheckFailed, StudentFailure."""
     first = model.classify(images[:CLASSES])
-    before = _standing(model, student, images, labels, rng)
+    before = _standing(model, student, images, labels)
     used, began = student.seconds_used, time.monotonic()
     try:
         many = images.repeat(repeats, 1, 1, 1), labels.repeat(repeats)
@@ -107,7 +108,7 @@ def _train(
         reason = f"train_classifier was given {seconds:g} seconds, and was stopped long after"
         raise CheckFailed(reason, hint="look at the clock in every step") from None
     own, wall = student.seconds_used - used, time.monotonic() - began
-    after = _standing(model, student, images, labels, rng)
+    after = _standing(model, student, images, labels)
     pairs = zip(before, after, strict=False)  # training mode may have begun to fail
     return _Training(
         seconds,
@@ -127,9 +128,12 @@ def _derangement(rng: random.Random) -> Tensor:
             return torch.tensor(classes)
 
 
-def _touched(images: Tensor, rng: random.Random) -> Tensor:
-    """Each pixel brighter or darker by a grey level, or as it is: to a network the same, to a table new."""
-    noise = torch.randint(-1, 2, images.shape, generator=torch.Generator().manual_seed(rng.getrandbits(60)))
+def _touched(images: Tensor) -> Tensor:
+    """Each pixel brighter or darker by a grey level, or as it is: to a network the same, to a table new.
+
+    The noise is fresh in every call: what the cases are drawn by, the student's process could work out.
+    """
+    noise = torch.randint(-1, 2, images.shape, generator=torch.Generator().manual_seed(secrets.randbits(60)))
     return (images + noise).clamp(0, 255).to(torch.uint8)
 
 
@@ -150,9 +154,7 @@ class _Standing(NamedTuple):
     knowledge: float  # how far above guessing they are, in standard errors
 
 
-def _standing(
-    model: Model, student: Student, images: Tensor, labels: Tensor, rng: random.Random
-) -> list[_Standing]:
+def _standing(model: Model, student: Student, images: Tensor, labels: Tensor) -> list[_Standing]:
     """In evaluation mode and, where that gives logits, in training mode; in an order that nobody can know.
 
     Either may show that something was learnt: after a few steps of a large network batch norm's running
@@ -160,8 +162,9 @@ def _standing(
     """
     half = len(images) // 2 // CLASSES * CLASSES
     places = list(range(len(images)))
-    order = [*rng.sample(places[:half], half), *rng.sample(places[half:], len(places) - half)]
-    images, labels = _touched(images[order], rng), labels[order]
+    shuffled = secrets.SystemRandom().sample
+    order = [*shuffled(places[:half], half), *shuffled(places[half:], len(places) - half)]
+    images, labels = _touched(images[order]), labels[order]
     evaluated = [logits_of(model.classify(part), len(part)) for part in images.split(PIECE)]
     standings = [_fit(torch.cat(evaluated), labels)]
     with suppress(CheckFailed):  # logits and something more, as auxiliary heads give

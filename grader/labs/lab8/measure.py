@@ -16,7 +16,7 @@ from grader.integrity.examine import control_images, examine
 from grader.integrity.network import draw, drawn_count
 from grader.labs.lab8 import DATA, LAB
 from grader.longest import few_seconds
-from grader.sandbox import Slot
+from grader.sandbox import Sandbox
 from grader.setup import Setup
 from grader.types import AccuracyEvidence, Flag, Submission, Training
 from grader.workdir import Workdir
@@ -25,8 +25,8 @@ from grader.workdir import Workdir
 class Measurement:
     """See `grader.lab.Measurement`. Raises `UserError` where there are no such images."""
 
-    def __init__(self, setup: Setup, slot: Slot) -> None:
-        self._setup, self._slot = setup, slot
+    def __init__(self, setup: Setup, sandbox: Sandbox) -> None:
+        self._setup, self._sandbox = setup, sandbox
         limits, device = setup.rubric.limits, setup.device
         if setup.weights != "submitted":
             self._training_set = datasets.load_training(DATA, setup.images)
@@ -61,7 +61,7 @@ class Measurement:
     def _train(self, submission: Submission, folder: Path) -> tuple[Submission, Training]:
         """As `grader.training.train`, with the rubric's budget."""
         budget = self._setup.rubric.training
-        return training.train(self._slot, submission, budget, *self._training_set, folder)
+        return training.train(self._sandbox, submission, budget, *self._training_set, folder)
 
     def _pace(self) -> float:
         """The seconds for the images, by the slowest pace of this machine so far; it is looked at anew."""
@@ -74,9 +74,9 @@ class Measurement:
         if found.accuracy.correct is None:
             return found  # there is nothing to compare with
         trained, record = self._train(submission, folder)
-        few = few_seconds(self._slot.limits)
+        few = few_seconds(self._sandbox.limits)
         seconds = self._private_seconds if self._private else self._seconds
-        with self._slot.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
+        with self._sandbox.student(trained, wall_seconds=few, accuracy_seconds=seconds) as student:
             accuracy = measure_accuracy(student, *self._deciding, seconds=seconds)
             if student.sandbox_failure:
                 raise student.sandbox_failure
@@ -89,8 +89,8 @@ class Measurement:
         """The accuracy of the submission's weights, whoever trained them, and what is to be said of them."""
         drawn = draw((self._images, self._labels), self._control)
         seconds = self._seconds + self._between_seconds + self._private_seconds
-        few = few_seconds(self._slot.limits)
-        with self._slot.student(submission, wall_seconds=few, accuracy_seconds=seconds) as student:
+        few = few_seconds(self._sandbox.limits)
+        with self._sandbox.student(submission, wall_seconds=few, accuracy_seconds=seconds) as student:
             public, network = measure(
                 student,
                 self._images,

@@ -1,6 +1,6 @@
 """Macro-F1 on sentences that no student has seen."""
 
-from grader.sandbox import Slot
+from grader.sandbox import Sandbox
 from grader.setup import Setup
 from grader.types import AccuracyEvidence, Submission
 
@@ -11,10 +11,10 @@ UNSEEN |= {"der Himmel und die Erde": "de", "ich bin nicht da": "de", "la mer et
 
 
 class Measurement:
-    def __init__(self, setup: Setup, slot: Slot) -> None:
-        self._slot, self.inputs = slot, len(UNSEEN)
+    def __init__(self, setup: Setup, sandbox: Sandbox) -> None:
+        self._sandbox, self.inputs = sandbox, len(UNSEEN)
         self.seconds = setup.rubric.limits.call_seconds, 0.0
 
     def measure(self, submission: Submission) -> AccuracyEvidence:
-        with self._slot.student(submission) as student:
+        with self._sandbox.student(submission) as student:
             return AccuracyEvidence(accuracy=measured(student, UNSEEN), log=student.log)

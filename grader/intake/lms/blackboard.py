@@ -10,26 +10,21 @@ from the metadata, or from the other names where that is missing.
 
 from __future__ import annotations
 
-import html
-import io
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import Entry, SourceReadError, UnreadableError, is_junk
+from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import METADATA_BYTES, NAME_CHARACTERS
+from grader.intake.lms.system import System
+from grader.intake.lms.typed import text_of, typed
 from grader.intake.names import parse_member
-from grader.intake.pick import answer_heads
 from grader.text import safe_line
 
 _NAME_LINE = re.compile(r"[^:：()]{1,40}[:：](?P<name>.*)\((?P<username>[^()]+)\)")
-# The text field is HTML; what begins a new line in it, and all other tags. Bounded, so that no text is slow.
-_BREAKS = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6])(?:\s[^<>]{0,300})?/?>", re.IGNORECASE)
-_TAGS = re.compile(r"</?[a-z][^<>]{0,1000}>", re.IGNORECASE)
-_HUGE = re.compile(r"&#[0-9]{10,};?")  # names no character, and is no number that Python would read
-TYPED = "answers typed into Blackboard.txt"
 _FILE_LINE = re.compile(r"\s+[^:：]{1,60}[:：] ?(?P<value>.*)")
 
 
@@ -88,8 +83,7 @@ def _typed(lines: list[str]) -> str:
     if not labels:
         return ""
     within = lines[labels[0] + 1 : labels[-1] if len(labels) > 1 else len(lines)]
-    text = _TAGS.sub("", _BREAKS.sub("\n", "\n".join(within)))
-    return html.unescape(_HUGE.sub("\ufffd", text)).replace("\xa0", " ").strip()
+    return text_of("\n".join(within))
 
 
 @dataclass
@@ -114,6 +108,36 @@ class Record:
             return datetime.strptime(self.time, "%Y-%m-%d-%H-%M-%S")
         except ValueError:
             return None
+
+
+class _Blackboard:
+    word, kind, basis, fewest = "blackboard", "Blackboard's download", "the names of its files", 1
+
+    def claims(
+        self, names: Collection[str], entries: Sequence[Entry] = (), sure: bool = False
+    ) -> dict[str, str]:
+        folders = {entry.top for entry in entries if entry.is_folder or entry.depth}
+        members = {name: parse_member(name) for name in names if name not in folders}
+        return {name: member.head for name, member in members.items() if member}
+
+    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+        return [
+            HandIn(
+                id_of(record.username or record.head),
+                record.files,
+                name=record.name,
+                time=record.time,
+                submitted_at=record.submitted_at,
+                assignment=record.assignment,
+                remarks=record.remarks,
+                unclear=record.unclear,
+                denied=record.denied,
+            )
+            for record in records_of(entries)
+        ]
+
+
+BLACKBOARD: System = _Blackboard()
 
 
 def records_of(entries: Iterable[Entry]) -> list[Record]:
@@ -159,9 +183,8 @@ def _apply_metadata(record: Record, entry: Entry | None) -> None:
         if not is_junk(originals[missing]):
             record.remarks.append(f"Blackboard lists a file that the download lacks: {originals[missing]}")
     record.files = [_renamed(entry, record.stem, originals) for entry in record.files]
-    if metadata is not None and answer_heads(metadata.typed):
-        raw = metadata.typed.encode("utf-8", "replace")
-        record.files.append(Entry(TYPED, len(raw), len(raw), opener=lambda: io.BytesIO(raw)))
+    if metadata is not None:
+        record.files += typed(metadata.typed, "Blackboard")
 
 
 def _renamed(entry: Entry, stem: str, originals: dict[str, str]) -> Entry:

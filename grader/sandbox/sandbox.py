@@ -1,4 +1,4 @@
-"""A slot: one sandbox with its zygote, in which submissions run one after the other."""
+"""A sandbox with its zygote, in which submissions run one after the other."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ import secrets
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from grader import cgroup
 from grader.errors import UserError
 from grader.lab import load_lab
 from grader.limits import Limits
-from grader.sandbox import bubblewrap, container, protocol
+from grader.sandbox import protocol
+from grader.sandbox.backend import Backend
+from grader.sandbox.backends import BACKENDS, DEFAULT
 from grader.sandbox.student import Death, SandboxError, Student, output_flood
 from grader.types import Contract, Submission
-from grader.workdir import Workdir
 
 START_SECONDS = 180.0  # a cold disk takes long to read torch
 CLEAN_SECONDS = 60.0  # a sandbox that does not answer for so long hangs, and is replaced
 FIRST_LOOK_SECONDS = 0.25  # of a request: what ends sooner, as most do, is taken to have waited for nothing
 REPORT_SECONDS = 5.0  # the zygote's word on how a worker ended comes within its watching interval
 MOST_FILES = 20_000  # of a submission at a time: each takes the kernel's memory, however small it is
-SANDBOX_PROCESSES = 8  # bubblewrap, the zygote, and room for their passing helpers
-_slots = itertools.count()
-_groups = itertools.count()  # a sandbox's group may be gone a moment later than the sandbox
 
 
 class Output:
@@ -78,8 +74,8 @@ class _Stopwatch:
     many threads which keep each other waiting gain nothing by it.
     """
 
-    def __init__(self, slot: Slot, seconds: float, patience: float) -> None:
-        self._slot = slot
+    def __init__(self, sandbox: Sandbox, seconds: float, patience: float) -> None:
+        self._sandbox = sandbox
         self._seconds = seconds
         self._began = time.monotonic()
         self._end = self._began + patience
@@ -93,9 +89,9 @@ class _Stopwatch:
 
         Raises Death where the request's own time is used up, SandboxError where the wall time is.
         """
-        if self._asked and self._slot.tally.number == self._asked:
+        if self._asked and self._sandbox.tally.number == self._asked:
             self._asked = 0
-            self._judge(self._slot.tally)
+            self._judge(self._sandbox.tally)
         now = time.monotonic()
         if now >= self._end:
             raise SandboxError(
@@ -107,7 +103,7 @@ class _Stopwatch:
                 raise SandboxError("the sandbox stopped answering")
             return min(self._end, self._next + CLEAN_SECONDS) - now + 0.01
         if now >= self._next:
-            self._asked, self._next = self._slot.ask_for_tally(), now
+            self._asked, self._next = self._sandbox.ask_for_tally(), now
             return min(self._end, now + CLEAN_SECONDS) - now + 0.01
         return min(self._next, self._end) - now
 
@@ -126,17 +122,17 @@ class _Stopwatch:
         wall = time.monotonic() - self._began
         if self._first is None:
             return wall
-        number, deadline = self._slot.ask_for_tally(), time.monotonic() + REPORT_SECONDS
+        number, deadline = self._sandbox.ask_for_tally(), time.monotonic() + REPORT_SECONDS
         with contextlib.suppress(OSError):
-            while self._slot.tally.number != number and self._slot.hear(deadline):
+            while self._sandbox.tally.number != number and self._sandbox.hear(deadline):
                 pass
-        if self._slot.tally.number != number:
+        if self._sandbox.tally.number != number:
             return wall
-        return min(self._own(self._first, self._slot.tally), wall)
+        return min(self._own(self._first, self._sandbox.tally), wall)
 
     def _own(self, first: Tally, now: Tally) -> float:
         waited, used = now.waited - first.waited, now.used - first.used
-        since_first = max(now.began - first.ended - waited, used / max(self._slot.threads, 1))
+        since_first = max(now.began - first.ended - waited, used / max(self._sandbox.threads, 1))
         return self._until_first + since_first
 
 
@@ -144,10 +140,10 @@ class Worker:
     """The connection to one forked process, and the pipe with what it prints."""
 
     def __init__(
-        self, slot: Slot, connection: socket.socket, pipe: int, output: Output, limits: Limits
+        self, sandbox: Sandbox, connection: socket.socket, pipe: int, output: Output, limits: Limits
     ) -> None:
         self.limits = limits
-        self._slot = slot
+        self._sandbox = sandbox
         self._connection = connection
         self._pipe = pipe
         self._output = output
@@ -161,7 +157,7 @@ class Worker:
 
         Raises Death when the worker has to be ended, SandboxError where the machine is too busy to tell.
         """
-        stopwatch = _Stopwatch(self._slot, seconds, patience)
+        stopwatch = _Stopwatch(self._sandbox, seconds, patience)
         number = secrets.randbits(62)
         outgoing = [memoryview(p) for p in protocol.pack({**header, "n": number}, payload) if p]
         incoming = _Frame(self.limits.reply_mib * 2**20)
@@ -184,7 +180,7 @@ class Worker:
         left = stopwatch.look()
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if outgoing else 0))
-        poll.register(self._slot.control, select.POLLIN)
+        poll.register(self._sandbox.backend.control, select.POLLIN)
         if self._pipe >= 0:
             poll.register(self._pipe, select.POLLIN)
         events = dict(poll.poll(math.ceil(left * 1000)))
@@ -206,11 +202,11 @@ class Worker:
                     if incoming.complete:
                         return
             except (BrokenPipeError, ConnectionResetError, EOFError):
-                raise self._slot.why_it_ended(self) from None
+                raise self._sandbox.why_it_ended(self) from None
             except BlockingIOError:
                 pass
-        if self._slot.control.fileno() in events and self._slot.has_news():
-            raise self._slot.why_it_ended(self)
+        if self._sandbox.backend.control.fileno() in events and self._sandbox.has_news():
+            raise self._sandbox.why_it_ended(self)
 
     def read_output(self) -> None:
         """Take what is in the pipe now. Raises Death if it is too much."""
@@ -270,46 +266,42 @@ class _Frame:
         self._filled = 0
 
 
-class Slot:
+class Sandbox:
     """One sandbox. It is started at once and in the background; the first submission waits for it.
 
-    `mode` is "bubblewrap" or "container", or "none" for no sandbox; `device` is "cpu" or "cuda"; `threads`
-    is how many torch may use for one submission; `contract` is what the modules are to define, by default the
-    default lab's. Raises UserError where the sandbox cannot be set up.
+    `backend` is one of `backends.BACKENDS` by its name, or one that is started already; `device` is "cpu" or
+    "cuda"; `threads` is how many torch may use for one submission; `contract` is what the modules are to
+    define, by default the default lab's. Raises UserError where the sandbox cannot be set up.
     """
 
     def __init__(
         self,
         *,
-        mode: Literal["bubblewrap", "container", "none"] = "bubblewrap",
+        backend: str | Backend = DEFAULT,
         limits: Limits | None = None,
         device: str = "cpu",
         threads: int = 1,
         contract: Contract | None = None,
     ) -> None:
-        self.mode = mode
         self.contract = contract or load_lab().contract
         self.limits = limits or Limits()
         self.device = device
         self.threads = threads
         self.deadline = math.inf  # of time.monotonic(): later no submission is waited for
-        self._number = next(_slots)
-        self._folder: Workdir | None = None
-        self._pid1: int | None = None  # a descriptor of the sandbox's pid 1
-        self._group: cgroup.Group | None = None  # the sandbox's control group, where there can be one
-        self._oom_kills = 0  # in that group, when the submission began
         self._ready = False
         self._proven = False  # whether the sandbox was ever ready: if so, a later failure is an accident
-        self._process: subprocess.Popen[bytes] | None = None
         self._lines = b""
         self._messages: deque[dict[str, Any]] = deque()  # what the zygote said, and nobody has read
         self.tally = Tally(0, 0.0, 0.0, 0.0, 0.0)  # its latest
         self._questions = itertools.count(1)
         if sys.platform == "win32":
             raise UserError("students' code can only be run on Linux or macOS: on Windows grade inside WSL2")
-        self._start()
+        if isinstance(backend, str):
+            backend = BACKENDS[backend](device)
+            backend.start(self.limits)
+        self.backend = backend
 
-    def __enter__(self) -> Slot:
+    def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -362,8 +354,8 @@ class Slot:
         """
         for attempt in (1, 2):
             try:
-                if self._process is None:
-                    self._start()
+                if self.backend.process is None:
+                    self.backend.start(self.limits)
                 self._wait_ready()
             except UserError as error:
                 self._stop()
@@ -376,7 +368,7 @@ class Slot:
             pipe, their_pipe = os.pipe()
             try:
                 socket.send_fds(
-                    self.control,
+                    self.backend.control,
                     [json.dumps({"do": "start", "limits": self._worker_limits(limits)}).encode() + b"\n"],
                     [theirs.fileno(), their_pipe],
                 )
@@ -387,7 +379,7 @@ class Slot:
             else:
                 ours.setblocking(False)
                 os.set_blocking(pipe, False)
-                self._oom_kills = self._group.oom_kills() if self._group else 0
+                self.backend.begin()
                 return Worker(self, ours, pipe, output, limits)
             finally:
                 theirs.close()
@@ -401,9 +393,9 @@ class Slot:
         the submission just before can be held against it.
         """
         clean = answered = False
-        used_up = self._out_of_memory()  # asked while the group is there
+        used_up = self.backend.out_of_memory()  # asked while the group is there
         try:
-            self.control.sendall(b'{"do":"end"}\n')
+            self.backend.control.sendall(b'{"do":"end"}\n')
             deadline = time.monotonic() + CLEAN_SECONDS
             while (message := self._message(deadline)) is not None:
                 if message.get("event") == "clean":
@@ -415,7 +407,7 @@ class Slot:
         if not clean:
             self._stop()
             with contextlib.suppress(UserError):  # the next submission tries again, and says so
-                self._start()
+                self.backend.start(self.limits)
         return answered or used_up
 
     def why_it_ended(self, worker: Worker) -> Death:
@@ -426,13 +418,13 @@ class Slot:
         try:
             message = self._message(time.monotonic() + REPORT_SECONDS)
         except OSError:
-            if self._out_of_memory():
+            if self.backend.out_of_memory():
                 return too_much
             raise SandboxError("the sandbox ended by itself") from None
         if message is None:
             return Death("crashed", "the code closed its process's connection")
         status, why = int(message.get("status", 0)), message.get("why")
-        if why == "memory" or (status == -signal.SIGKILL and self._out_of_memory()):
+        if why == "memory" or (status == -signal.SIGKILL and self.backend.out_of_memory()):
             return too_much
         if why == "files":
             return Death("crashed", f"the code made more than {MOST_FILES} files")
@@ -462,112 +454,12 @@ class Slot:
             "gpu_memory_mib": limits.gpu_memory_mib,
             "scratch_mib": limits.scratch_mib,
             "shared_memory_mib": limits.shared_memory_mib,
-            "processes": limits.processes + 2 * threads if self.mode != "none" else None,
+            "processes": limits.processes + 2 * threads if self.backend.own_user else None,
             "cpu_seconds": limits.wall_seconds * max(threads, 1) + 10,
             "threads": threads,
             "device": self.device,
             "reply_mib": limits.reply_mib,
         }
-
-    def _start(self) -> None:
-        """Start the zygote; it loads torch while this side goes on."""
-        self.control, theirs = socket.socketpair()
-        try:
-            if self.mode == "none":
-                self._start_open(theirs)
-            elif self.mode == "container":
-                self._start_container(container.find_engine(), theirs)
-            else:
-                self._start_bubblewrap(bubblewrap.find_bubblewrap(), theirs)
-        except OSError as error:
-            self._stop()
-            raise UserError(
-                f"no process can be started for the students' code ({error.strerror}: "
-                f"{error.filename or 'the system refused'}): make room, then run it again"
-            ) from None
-        except UserError:
-            self._stop()
-            raise
-        finally:
-            theirs.close()
-
-    def _start_bubblewrap(self, program: Path, control: socket.socket) -> None:
-        uid = bubblewrap.foreign_uid(self._number) if os.geteuid() == 0 else None
-        filter_ = bubblewrap.seccomp_program()
-        info, their_info = os.pipe()
-        their_filter, sending = os.pipe()  # no file: there may be no room for one
-        copies: dict[Path, int] = {}
-        try:
-            os.write(sending, filter_)  # far less than a pipe holds
-            os.close(sending)
-            copies = bubblewrap.open_copies()
-            words = bubblewrap.command(
-                program, self.limits, self.device, uid, their_filter, their_info, copies
-            )
-            if (folder := cgroup.place().folder) is not None:
-                self._group = cgroup.Group(folder, str(next(_groups)))
-                words = self._group.around(words)
-            self._process = subprocess.Popen(
-                words,
-                stdin=control.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(their_filter, their_info, *copies.values()),
-            )
-        except (OSError, UserError) as error:
-            os.close(info)
-            raise error if isinstance(error, UserError) else bubblewrap.explain(str(error)) from None
-        finally:
-            for descriptor in (their_info, their_filter, *copies.values()):
-                os.close(descriptor)
-        with os.fdopen(info, "rb") as file:  # ends when bubblewrap has told it, or has given up
-            text = file.read(65536)
-        try:
-            self._pid1 = os.pidfd_open(int(json.loads(text)["child-pid"]))
-        except (ValueError, KeyError, OSError):
-            raise self._no_sandbox() from None
-
-    def _start_container(self, engine: container.Engine, control: socket.socket) -> None:
-        container.check_image(engine)
-        self._process = subprocess.Popen(
-            container.command(engine, self.limits, self.device, self._number),
-            stdin=control.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is ours to handle, and not the engine's client's
-        )
-
-    def _start_open(self, control: socket.socket) -> None:
-        self._folder = Workdir()
-        kit, scratch = self._folder.path / "kit", self._folder.path / "scratch"
-        scratch.mkdir()
-        bubblewrap.copy_inside_files(kit)
-        words, environment = bubblewrap.open_command(kit, scratch, self.device)
-        self._process = subprocess.Popen(
-            words,
-            stdin=control.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd=scratch,
-        )
-
-    def _no_sandbox(self) -> UserError:
-        """Why the zygote did not come up, as a line that says what to do."""
-        stderr = b""
-        if self._process is not None and self._process.stderr is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                _, stderr = self._process.communicate(timeout=5)
-        lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        reason = lines[-1] if lines else "it gave no reason"
-        if self.mode == "none":
-            return UserError(
-                f"the process for the students' code does not start ({reason}): "
-                "see that `python -c 'import torch'` works for this user"
-            )
-        if self.mode == "container":
-            return container.explain(container.last_words(stderr.decode("utf-8", "replace")))
-        return bubblewrap.explain(reason)
 
     def _wait_ready(self) -> None:
         if self._ready:
@@ -577,7 +469,7 @@ class Slot:
         except OSError:
             message = None
         if message is None or message.get("event") != "ready":
-            failure = self._no_sandbox()
+            failure = self.backend.failure()
             self._stop()
             raise failure
         if message["leaks"]:
@@ -593,32 +485,14 @@ class Slot:
                 "inside): see that everyone may open /dev/nvidia* (or /dev/dxg, on WSL), or grade with "
                 "--device cpu"
             )
-        if self._group is not None:
-            try:
-                self._limit_group(self._group)
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"{self._group.path}: the sandbox's control group cannot be set ({error})"
-                ) from None
+        self.backend.enforce(self.limits, self.threads)
         self._ready = self._proven = True
-
-    def _limit_group(self, group: cgroup.Group) -> None:
-        """The limits of the whole sandbox. The zygote enforces the tighter one, on memory without files."""
-        limits = self.limits
-        mib = limits.memory_mib + limits.scratch_mib + limits.shared_memory_mib
-        group.limit(
-            further_bytes=mib * 2**20, processes=limits.processes + 2 * self.threads + SANDBOX_PROCESSES
-        )
-
-    def _out_of_memory(self) -> bool:
-        """Whether the kernel has ended something of this submission for want of its group's memory."""
-        return self._group is not None and self._group.oom_kills() > self._oom_kills
 
     def ask_for_tally(self) -> int:
         """Ask the zygote how long the submission has waited; `tally` has this number when it has answered."""
         number = next(self._questions)
         with contextlib.suppress(OSError):  # it is gone: that is found out elsewhere
-            self.control.sendall(json.dumps({"do": "tally", "number": number}).encode() + b"\n")
+            self.backend.control.sendall(json.dumps({"do": "tally", "number": number}).encode() + b"\n")
         return number
 
     def has_news(self) -> bool:
@@ -632,10 +506,10 @@ class Slot:
     def hear(self, deadline: float) -> bool:
         """Take in what the zygote says next. False at the deadline. Raises OSError when it is gone."""
         poll = select.poll()
-        poll.register(self.control, select.POLLIN)
+        poll.register(self.backend.control, select.POLLIN)
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             return False
-        data = self.control.recv(65536)
+        data = self.backend.control.recv(65536)
         if not data:
             raise ConnectionResetError
         *lines, self._lines = (self._lines + data).split(b"\n")
@@ -654,33 +528,8 @@ class Slot:
         return self._messages.popleft()
 
     def _stop(self) -> None:
-        """Kill the sandbox by its pid 1, and wait until all of it is gone."""
+        """Kill the sandbox, and wait until all of it is gone."""
         ready, self._ready = self._ready, False
         self._lines = b""
         self._messages.clear()
-        self.control.close()
-        if self._pid1 is not None:
-            # Ending bubblewrap's outer process would return before the sandbox is empty.
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pid1, signal.SIGKILL)
-            poll = select.poll()
-            poll.register(self._pid1, select.POLLIN)
-            poll.poll(10_000)
-            os.close(self._pid1)
-            self._pid1 = None
-        elif self._process is not None and (self.mode == "container" or (self._folder is not None and ready)):
-            # Closing the control socket lets the zygote kill what it started before it ends.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=30 if self.mode == "container" else 3)
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            if self._process.stderr is not None:
-                self._process.stderr.close()
-            self._process = None
-        if self._group is not None:
-            self._group.close()
-            self._group = None
-        if self._folder is not None:
-            self._folder.close()
-            self._folder = None
+        self.backend.stop(ready=ready)

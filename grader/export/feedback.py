@@ -1,0 +1,176 @@
+"""What a student is told about a mark, as plain text; and files under the names that an LMS takes back."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from grader.errors import UserError
+from grader.export.cells import acts_as_formula
+from grader.export.files import stems
+from grader.export.lms.template import Person, folded
+from grader.text import safe_line, safe_text
+from grader.types import Outcome, Verdict
+
+_COLUMN_CHARACTERS = 2000
+_TEXT_CHARACTERS = 20_000
+_NAMES = 200_000  # of a download that are looked at
+_WRITTEN = (2000, 1, 1, 0, 0, 0)  # any fixed date: the same files give the same zip
+_CANVAS = re.compile(r"(?:.+?_)?(?P<user>\d+)_(?P<attachment>\d+)_.+", re.DOTALL | re.ASCII)
+_BRIGHTSPACE = re.compile(
+    r"\d+-\d+ - (?:.+ - )?(?P<person>[^/]+?) - [A-Z][a-z]{2} \d{1,2}, \d{4} \d{3,4} [AP]M", re.ASCII
+)
+
+
+def feedback_text(verdict: Verdict) -> str:
+    """The mark row by row, with why points are missing; nothing that is for the instructor alone."""
+    lines = [safe_line(f"{verdict.name} ({verdict.student_id})" if verdict.name else verdict.student_id, 300)]
+    lines += [*_head(verdict), ""]
+    known = {check.id: check for check in verdict.checks}
+    for row in verdict.rows:
+        lines.append(f"{row.counts} of {row.out_of}  {safe_line(row.title, 500)}")
+        why = [row.why, row.reason] if row.decided is not None else [row.reason]
+        lines += [f"    {safe_line(text, 1000)}" for text in why if text]
+        check = known.get(row.id)
+        if check and check.outcome is Outcome.FAILED:
+            told = {"expected": check.expected, "found": check.actual, "hint": check.hint}
+            lines += [f"    {what}: {safe_line(text, 1000)}" for what, text in told.items() if text]
+    lines += [f"Remark: {safe_line(remark, 500)}" for remark in verdict.remarks]
+    return safe_text("\n".join(lines) + "\n", _TEXT_CHARACTERS)
+
+
+def feedback_line(verdict: Verdict) -> str:
+    """It on one line, for a column: the mark, and the rows that lost points.
+
+    It can stand in any spreadsheet: it begins with a word, and holds no separator of lists.
+    """
+    parts = _head(verdict)
+    for row in verdict.rows:
+        if row.counts < row.out_of:
+            why = row.why if row.decided is not None and row.why else row.reason
+            told = f"{row.id} {row.counts} of {row.out_of}"
+            parts.append(f"{told}: {why}" if why else told)
+    line = safe_line(" · ".join(parts), _COLUMN_CHARACTERS).replace(";", ",")
+    return f"Feedback: {line}" if acts_as_formula(line) else line
+
+
+def _head(verdict: Verdict) -> list[str]:
+    if verdict.total is not None:
+        lines = [f"Mark: {verdict.total} of {verdict.out_of}"]
+    else:
+        lines = [f"No mark: {verdict.standing if verdict.standing != 'counts' else verdict.status.value}"]
+    if verdict.reason:
+        lines.append(safe_line(verdict.reason, 1000))
+    if verdict.deduction:
+        lines.append(f"{verdict.late_seconds / 3600:.1f} hours late: {verdict.deduction} less")
+    return lines
+
+
+def pages_or_texts(results: Path, verdicts: Sequence[Verdict]) -> dict[str, tuple[str, bytes]]:
+    """A file for each student, by id: the page in RESULTS where there is one, else plain text."""
+    found = {}
+    for stem, verdict in stems(verdicts).items():
+        page = results / "feedback" / f"{stem}.html"
+        if page.is_file():
+            found[verdict.student_id] = ("feedback.html", page.read_bytes())
+        else:
+            found[verdict.student_id] = ("feedback.txt", feedback_text(verdict).encode())
+    return found
+
+
+def feedback_zip(files: Mapping[str, tuple[str, bytes]], prefixes: Mapping[str, str]) -> bytes:
+    """The zip to upload: each student's file behind the prefix by which the LMS tells whose it is."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for student, (name, raw) in files.items():
+            if student in prefixes:
+                archive.writestr(
+                    zipfile.ZipInfo(prefixes[student] + name, _WRITTEN), raw, zipfile.ZIP_DEFLATED
+                )
+    return content.getvalue()
+
+
+def moodle_prefixes(people: Mapping[str, Person]) -> dict[str, str]:
+    """As Moodle's downloads name files, by student id: name, participant, plugin.
+
+    All that Moodle reads is the number and the plugin; an underscore in the name would shift them, and a
+    file that begins with a dot or a tilde is passed over.
+    """
+    found = {}
+    for student, person in people.items():
+        name = " ".join(re.sub(r'[_/\\:*?"<>|]', " ", safe_line(person.name, 80)).split()).lstrip(".~ ")
+        found[student] = f"{name or 'Participant'}_{person.ids[0]}_assignsubmission_file_"
+    return found
+
+
+def canvas_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> dict[str, str]:
+    """As Canvas's downloads name files: it takes a comment only behind a user's and an attachment's id.
+
+    The latter stands in the `names` of the submissions' download alone.
+    """
+    attachments: dict[str, str] = {}
+    for name in names:
+        match = _CANVAS.fullmatch(PurePosixPath(name).name)
+        if match:
+            attachments.setdefault(match["user"], match["attachment"])
+    found = {}
+    for student, person in people.items():
+        if person.ids[0] in attachments:
+            letters = "".join(sign for sign in safe_line(person.name, 80).casefold() if sign.isalpha())
+            found[student] = f"{letters or 'student'}_{person.ids[0]}_{attachments[person.ids[0]]}_"
+    return found
+
+
+def brightspace_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> dict[str, str]:
+    """The folders of Brightspace's download, untouched; its numbers name nobody, so the names have to.
+
+    Who shares a name with another gets none.
+    """
+    folders: dict[str, set[str]] = {}
+    for name in names:
+        for part in PurePosixPath(name).parts[:-1]:
+            if match := _BRIGHTSPACE.fullmatch(part):
+                folders.setdefault(folded(match["person"]), set()).add(part)
+    owners: dict[str, list[str]] = {}
+    for student, person in people.items():
+        last, _, first = person.name.partition(", ")
+        owners.setdefault(folded(f"{first} {last}"), []).append(student)
+    found = {}
+    for name, students in owners.items():
+        parts = folders.get(name, set())
+        prefixes = {part.partition(" - ")[0] for part in parts}
+        if len(students) == 1 and len(prefixes) == 1:
+            found[students[0]] = f"{max(parts)}/"
+    return found
+
+
+def names_in(download: Path) -> list[str]:
+    """The names of the files in the submissions' download, a zip or a folder; nothing is unpacked."""
+    try:
+        if download.is_dir():
+            return [str(path.relative_to(download)) for path in download.rglob("*") if path.is_file()][
+                :_NAMES
+            ]
+        with zipfile.ZipFile(download) as archive:
+            return archive.namelist()[:_NAMES]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{download}: cannot be read: name the submissions' download with --download"
+        ) from error
+
+
+def prefixes_for(lms: str, people: Mapping[str, Person], download: Path | None) -> dict[str, str]:
+    """By which the LMS tells whose a file is, by student id; who is missing there cannot be given one."""
+    if lms == "moodle":
+        return moodle_prefixes(people)
+    if lms not in ("canvas", "brightspace"):
+        raise UserError(
+            f"--feedback: {lms} takes no zip of files: --comments fills the column where its file has one"
+        )
+    if download is None:
+        raise UserError("--feedback: name the submissions' download with --download: its names are needed")
+    names = names_in(download)
+    return canvas_prefixes(people, names) if lms == "canvas" else brightspace_prefixes(people, names)
