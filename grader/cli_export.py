@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SYSTEMS = ("blackboard", "canvas", "moodle", "brightspace", "gradescope")
 FILES = ("csv", "xlsx", "json")
 PROGRAMS = ("gradescope-autograder", "github-action")
+PAGES = "feedback"  # as what the students' pages are published
 LEAVE_OUT = ("not-in-template", "not-in-results", "ambiguous", "locked", "unsafe-id")
 
 
@@ -164,7 +165,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
     if asked.feedback:
         people = {one.verdict.student_id: one.person for one in plan.given}
         prefixes = prefixes_for(asked.to, people, asked.download)
-        pages = pages_or_texts(book.path.parent, given)
+        pages = pages_or_texts(book.path.parent, verdicts, book.last_published(PAGES))
         files[asked.feedback] = feedback_zip(pages, prefixes)
         lines += [f"{one}: no feedback file: not in the download" for one in people if one not in prefixes]
         count = sum(pages[one][0].endswith(".html") for one in prefixes)

@@ -450,7 +450,12 @@ def members(path: Path) -> dict[str, bytes]:
 def test_feedback_files_have_the_names_that_each_lms_takes(book: Path, tmp_path: Path) -> None:
     zipped, download = tmp_path / "f.zip", tmp_path / "download.zip"
     (book / "feedback").mkdir()
-    (book / "feedback" / "zhangsan.html").write_text("<p>好</p>", "utf-8")
+    for name in ("zhangsan", "lisi"):
+        (book / "feedback" / f"{name}.html").write_text("<p>好</p>", "utf-8")
+    with Gradebook.open(book) as opened:
+        marks = {one.student_id: one for one in current(opened)}
+        older = marks["lisi"].model_copy(update={"total": Decimal("1.00")})
+        opened.publish("feedback", [marks["zhangsan"], older])  # so Li Si's page shows another mark
     export(book, "moodle", "--feedback", zipped)
     found = members(zipped)
     assert sorted(found) == [

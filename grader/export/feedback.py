@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from grader.errors import UserError
 from grader.export.cells import acts_as_formula
-from grader.export.files import stems
 from grader.export.lms.template import Person, folded
+from grader.export.scores import by_stem
+from grader.gradebook import Published
 from grader.text import safe_line, safe_text
 from grader.types import Outcome, Verdict
 
@@ -69,12 +70,18 @@ def _head(verdict: Verdict) -> list[str]:
     return lines
 
 
-def pages_or_texts(results: Path, verdicts: Sequence[Verdict]) -> dict[str, tuple[str, bytes]]:
-    """A file for each student, by id: the page in RESULTS where there is one, else plain text."""
+def pages_or_texts(
+    results: Path, verdicts: Sequence[Verdict], shown: Mapping[str, Published]
+) -> dict[str, tuple[str, bytes]]:
+    """A file for each student of the class, by id: the page in RESULTS, else plain text.
+
+    `shown` has the mark for which each page was written: a page that shows another is left out.
+    """
     found = {}
-    for stem, verdict in stems(verdicts).items():
-        page = results / "feedback" / f"{stem}.html"
-        if page.is_file():
+    for stem, verdict in by_stem(sorted(verdicts, key=lambda one: one.student_id)).items():
+        page, told = results / "feedback" / f"{stem}.html", shown.get(verdict.student_id)
+        same = told is not None and (told.verdict.total, told.verdict.rows) == (verdict.total, verdict.rows)
+        if same and page.is_file():
             found[verdict.student_id] = ("feedback.html", page.read_bytes())
         else:
             found[verdict.student_id] = ("feedback.txt", feedback_text(verdict).encode())

@@ -1,15 +1,12 @@
-"""Files that are there whole or not at all, and the names of students' own."""
+"""Files that are there whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from grader.errors import UserError
-from grader.text import file_stem
-from grader.types import Verdict
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -35,16 +32,3 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
-
-
-def stems(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
-    """The verdicts by file names that differ even where a file system takes `A` for `a`."""
-    found: dict[str, Verdict] = {}
-    taken: set[str] = set()
-    for verdict in verdicts:
-        stem, again = file_stem(verdict.student_id), 2
-        while stem.casefold() in taken:
-            stem, again = f"{file_stem(verdict.student_id)}~{again}", again + 1
-        taken.add(stem.casefold())
-        found[stem] = verdict
-    return found

@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 from grader.export.cells import Cell, Column, cells, columns, guarded
-from grader.export.files import replace_file, stems
+from grader.export.files import replace_file
 from grader.export.workbook import workbook
 from grader.gradebook import Published
 from grader.rubric import Rubric
-from grader.text import visible_json
+from grader.text import file_stem, visible_json
 from grader.types import Decision, Verdict
 
 
@@ -35,7 +35,7 @@ def write_scores(
     replaced at once. Raises `UserError` where a file cannot be written.
     """
     verdicts = sorted(verdicts, key=lambda verdict: verdict.student_id)
-    files = {f"students/{stem}.json": _json(verdict) for stem, verdict in stems(verdicts).items()}
+    files = {f"students/{stem}.json": _json(verdict) for stem, verdict in by_stem(verdicts).items()}
     files["scores.csv"] = as_csv(verdicts, rubric)
     files["scores.xlsx"] = workbook(verdicts, rubric, decisions, published)
     digest = hashlib.sha256()
@@ -43,6 +43,19 @@ def write_scores(
         replace_file(folder / name, content)
         digest.update(content)
     return digest.hexdigest()
+
+
+def by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
+    """File names that differ even where a file system takes `A` for `a`."""
+    found: dict[str, Verdict] = {}
+    taken: set[str] = set()
+    for verdict in verdicts:
+        stem, again = file_stem(verdict.student_id), 2
+        while stem.casefold() in taken:
+            stem, again = f"{file_stem(verdict.student_id)}~{again}", again + 1
+        taken.add(stem.casefold())
+        found[stem] = verdict
+    return found
 
 
 def _json(verdict: Verdict) -> bytes:
