@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -41,11 +42,15 @@ from cnn.questions import QUESTIONS  # noqa: E402
 NETS: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
     "LeNet-5": (nets.LeNet5, 32, 61_706),
     "AlexNet": (nets.AlexNet, 227, 62_378_344),
+    "AlexNet in two halves": (lambda: nets.AlexNet(groups=2), 227, 60_965_224),
     "VGG16": (nets.VGG16, 224, 138_357_544),
     "GoogLeNet": (nets.GoogLeNet, 224, 6_624_904),
     "GoogLeNet with heads": (lambda: nets.GoogLeNet(heads=True), 224, 13_004_888),
-    "ResNet-18": (nets.resnet18, 224, 11_689_512),
-    "ResNet-152": (nets.resnet152, 224, 60_192_808),
+    "ResNet-18": (nets.resnet, 224, 11_689_512),
+    "ResNet-34": (lambda: nets.resnet(34), 224, 21_797_672),
+    "ResNet-50": (lambda: nets.resnet(50), 224, 25_557_032),
+    "ResNet-101": (lambda: nets.resnet(101), 224, 44_549_160),
+    "ResNet-152": (lambda: nets.resnet(152), 224, 60_192_808),
 }
 
 
@@ -179,7 +184,7 @@ def test_text_in_figures_can_be_read_in_print() -> None:
     draw.sheets(axes[1], [("in", 1, 32, 32), ("out", 10, 1, 1)], ["linear"])
     draw.chain(axes[2], [("conv", "conv"), ("add", "join"), ("pool", "pool")], columns=2)
     draw.arrow(axes[2], (0, 0), (1, 1), "label", bend=0.3)
-    draw.curves(axes[3], {"a": [1, 2], "b": [2, 1]})
+    draw.bars(axes[3], {"a": 1, "b": 2}, "units")
     figure.canvas.draw()
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
     plt.close(figure)
@@ -188,7 +193,7 @@ def test_text_in_figures_can_be_read_in_print() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(3, 8, 8), (3, 1, 8, 8), (3, 3, 8, 8)], ids=["grey", "one channel", "colour"]
+    "shape", [(3, 8, 8), (3, 1, 8, 8), (3, 3, 8, 8)], ids=["gray", "one channel", "color"]
 )
 def test_pictures_are_laid_side_by_side(shape: tuple[int, ...]) -> None:
     figure = draw.images(torch.rand(shape), ["a", "b", "c"], columns=2)
@@ -235,10 +240,11 @@ def test_complete_sets_are_taken_where_they_are(
 def questions(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, entry in {
         "shape": ((6, 14, 14), "Halve it.", {(6, 28, 28): "That is before pooling."}),
-        "share": (0.28, "18 of 25."),
-        "word": ("ReLU", "An activation."),
-        "yes": (True, "No."),
-        "count": (400, "16 maps."),
+        "share": (0.28, "18 of 25.", {}),
+        "speedup": (1 / 0.28, "Add up the times.", {10: "That is the data part."}),
+        "word": ("ReLU", "An activation.", {}),
+        "yes": (True, "No.", {}),
+        "count": (400, "16 maps.", {}),
     }.items():
         monkeypatch.setitem(QUESTIONS, name, entry)
 
@@ -255,13 +261,26 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> None:
         ("shape", torch.Size([6, 14, 14]), True, "Right"),
         ("shape", torch.tensor([6, 14, 14]), True, "Right"),
         ("shape", (6, 28, 28), False, "before pooling"),
-        ("shape", (14, 14), False, "Halve it"),
-        ("shape", "6x14x14", False, "Halve it"),
+        ("shape", (6, 7, 7), False, "Halve it"),
+        ("shape", (14, 14), False, "has 3 parts, yours has 2"),
+        ("shape", 1176, False, "3 numbers in parentheses"),
+        ("shape", "6x14x14", False, "numbers, not a text"),
         ("share", 7 / 25, True, "Right"),
         ("share", 0.281, False, "18 of 25"),
         ("share", 28, False, "18 of 25"),
+        ("share", 0.3, False, "18 of 25"),
+        ("speedup", 3.6, True, "Right"),
+        ("speedup", 3.57, True, "Right"),
+        ("speedup", 3.5714, True, "Right"),
+        ("speedup", torch.tensor(1 / 0.28), True, "Right"),
+        ("speedup", 4, False, "Add up"),
+        ("speedup", 3.5, False, "Add up"),
+        ("speedup", 3.58, False, "Add up"),
+        ("speedup", 10.0, False, "data part"),
+        ("speedup", float("inf"), False, "Add up"),
         ("word", " relu ", True, "Right"),
-        ("word", 3, False, "activation"),
+        ("word", "tanh", False, "activation"),
+        ("word", 3, False, "a text, in quotes"),
         ("yes", True, True, "Right"),
         ("yes", 1, False, "No"),
         ("count", 400.0, True, "Right"),
@@ -287,9 +306,25 @@ def test_every_question_is_asked_and_every_asked_question_is_there() -> None:
 
 
 def test_no_hint_stands_for_the_right_answer() -> None:
-    for name, (right, hint, *rest) in QUESTIONS.items():
-        assert quiz.judge(name, right).right and hint.strip(), name
-        assert all(quiz.judge(name, mistake).right is False for mistake in (rest[0] if rest else {})), name
+    for name, (right, hint, mistakes) in QUESTIONS.items():
+        assert quiz.judge(name, right).right and hint.strip() and mistakes, name
+        for mistake, why in mistakes.items():
+            assert quiz.judge(name, mistake) == (False, f"Not yet. {why}"), (name, mistake)
+
+
+def test_no_hint_is_the_arithmetic() -> None:
+    for name, (_, hint, mistakes) in QUESTIONS.items():
+        for told in (hint, *mistakes.values()):
+            assert not re.search(r"\d\s*[·*/+]\s*\d|=", told), (name, told)
+
+
+def test_each_exercise_has_a_title_and_its_answer_below_and_nowhere_above() -> None:
+    for chapter in read_chapters(SOURCE):
+        for part in re.split(r"(?m)^(?=### Exercise: )", chapter.source)[1:]:
+            if "check(" in part:
+                asked, answer = part.index("check("), part.index("<details><summary>Answer</summary>")
+                assert asked < answer, part.splitlines()[0]
+        assert "**Exercise" not in chapter.source, chapter.name
 
 
 # Markdown
@@ -353,6 +388,8 @@ def _course(folder: Path, first: str = FIRST, second: str = SECOND) -> Path:
     source = folder / "handouts"
     shutil.copytree(SOURCE / "cnn", source / "cnn", ignore=shutil.ignore_patterns("__pycache__"))
     (source / "README.md").write_text("# The book\n", encoding="utf-8")
+    (folder / "solution").mkdir()
+    shutil.copy(ROOT / "solution" / "requirements.txt", folder / "solution")
     (source / "01-first.md").write_text(first, encoding="utf-8")
     (source / "02-second.md").write_text(second, encoding="utf-8")
     return source
@@ -379,6 +416,9 @@ def test_students_get_notebooks_without_outputs_and_all_they_import(small: Path)
     files = [file for file in small.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 10_000_000
     assert "grader" not in "".join(file.read_text(encoding="utf-8") for file in files if file.suffix == ".py")
+    assert (small / "requirements.txt").read_bytes() == (
+        ROOT / "assignment" / "requirements.txt"
+    ).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -533,6 +573,28 @@ def test_the_readme_lists_every_chapter() -> None:
     assert links == [f"{chapter.name}.md" for chapter in read_chapters(SOURCE)]
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (SOURCE / link).exists(), link
+
+
+def test_notebooks_and_template_import_nothing_that_requirements_txt_lacks() -> None:
+    text = (ROOT / "assignment" / "requirements.txt").read_text(encoding="utf-8")
+    listed = {re.split(r"[<>=; ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+    assert "" not in listed
+    packages = {"PIL": "pillow", "IPython": "notebook"}
+    own = {"cnn", *(file.stem for file in (ROOT / "assignment").glob("*.py"))}
+    sources = {
+        chapter.name: "\n".join(c.source for c in student_notebook(chapter).cells if c.cell_type == "code")
+        for chapter in read_chapters(SOURCE)
+    }
+    for file in (*(SOURCE / "cnn").glob("*.py"), *(ROOT / "assignment").glob("*.py")):
+        sources[file.name] = file.read_text(encoding="utf-8")
+    assert len(sources) > 20
+    for name, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported = [str(node.module)]
+            for module in {one.partition(".")[0] for one in imported} - sys.stdlib_module_names - own:
+                assert packages.get(module, module) in listed, f"{name} imports {module}"
 
 
 def test_notebooks_are_the_same_every_time() -> None:

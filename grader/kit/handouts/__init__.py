@@ -44,7 +44,8 @@ def build(
     """Write `out`/notebooks, `out`/html and, where Chromium is installed, `out`/handouts.pdf.
 
     Args:
-        source: the folder `handouts/`: README.md, NN-name.md, and the package cnn/.
+        source: the folder `handouts/`: README.md, NN-name.md, and the package cnn/; beside it `solution/`,
+            for the students' requirements.txt.
         say: gets one line at a time for the person who waits.
         only: numbers or names of chapters, such as "03": only their HTML is made anew, and no PDF.
         size: the images that the cells see: the embedded ones, or all of the cache.
@@ -93,6 +94,7 @@ def _write_notebooks(source: Path, chapters: Sequence[Chapter], folder: Path) ->
         text = nbformat.writes(student_notebook(chapter)) + "\n"
         (folder / f"{chapter.name}.ipynb").write_text(text, encoding="utf-8")
     shutil.copytree(source / "cnn", folder / "cnn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source.parent / "solution" / "requirements.txt", folder)  # the assignment has the same
     (folder / "data").mkdir()
     names: tuple[datasets.Name, ...] = ("mnist", "cifar10")
     for name in names:

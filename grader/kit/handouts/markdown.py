@@ -1,4 +1,4 @@
-"""The chapters' Markdown as HTML: formulas as MathML, anchors as GitHub makes them, code in colours."""
+"""The chapters' Markdown as HTML: formulas as MathML, anchors as GitHub makes them, code in colors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Renderer(IPythonRenderer):
         return rendered
 
     def block_code(self, code: str, info: str | None = None) -> str:
-        return colour(code, (info or "text").split()[0])
+        return color(code, (info or "text").split()[0])
 
     def table(self, text: str) -> str:
         return f'<div class="table"><table>{text}</table></div>\n'
@@ -85,8 +85,8 @@ def headings(text: str) -> list[Heading]:
     return renderer.found
 
 
-def colour(code: str, language: str) -> str:
-    """Code with its syntax coloured, where the language is known."""
+def color(code: str, language: str) -> str:
+    """Code with its syntax colored, where the language is known."""
     try:
         lexer = get_lexer_by_name({"py": "python"}.get(language, language))
     except ValueError:  # pygments' ClassNotFound is one

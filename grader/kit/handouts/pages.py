@@ -11,20 +11,20 @@ from nbconvert.filters import strip_ansi
 from pygments.formatters import HtmlFormatter
 
 from grader.kit.handouts.chapters import Chapter
-from grader.kit.handouts.markdown import colour, plain_text, to_html
+from grader.kit.handouts.markdown import color, plain_text, to_html
 
 STYLE_FILE = "style.css"
 
 
 def style_sheet() -> str:
-    """The style of all pages, on screens and on paper, with the colours of code."""
+    """The style of all pages, on screens and on paper, with the colors of code."""
     own = resources.files("grader.kit.handouts").joinpath(STYLE_FILE).read_text(encoding="utf-8")
-    # Pygments' bw prints well; friendly's colours have little contrast
+    # Pygments' bw prints well; friendly's colors have little contrast
     return own + str(HtmlFormatter(style="default", cssclass="code").get_style_defs(".code"))
 
 
 def page(book: str, chapter: Chapter, notebook: Any, before: Chapter | None, after: Chapter | None) -> str:
-    """One chapter as a page of its own, with ways to its neighbours and to the contents."""
+    """One chapter as a page of its own, with ways to its neighbors and to the contents."""
     ways = [f'<a href="{before.page}" rel="prev">← {before.title}</a>' if before else "<span></span>"]
     ways.append('<a href="index.html">Contents</a>')
     ways.append(f'<a href="{after.page}" rel="next">{after.title} →</a>' if after else "<span></span>")
@@ -97,7 +97,7 @@ def _cell(cell: Any, prefix: str, printed: bool) -> str:
     if cell.cell_type == "markdown":
         text = to_html(cell.source, prefix)
         return text.replace("<details>", "<details open>") if printed else text
-    code = colour(cell.source, "python")
+    code = color(cell.source, "python")
     if "hide-input" in cell.metadata.get("tags", []):  # it only draws: nothing that a reader on paper misses
         folded = f"<details class=drawing><summary>Code of this figure</summary>{code}</details>"
         code = "" if printed else folded
