@@ -27,7 +27,7 @@ from grader.kit import handouts
 from grader.kit.handouts.chapters import read_chapters, student_notebook
 from grader.kit.handouts.inspection import inspect_pages
 from grader.kit.handouts.markdown import headings, to_html
-from grader.kit.handouts.pages import index_page, page, print_page, style_sheet
+from grader.kit.handouts.pages import index_page, page, print_page, write_style
 from grader.kit.handouts.pdf import find_chromium
 
 ROOT = Path(__file__).parents[1]
@@ -499,11 +499,10 @@ def test_a_build_finds(fault: str, tmp_path: Path) -> None:
 def _inspected(source: Path, out: Path) -> list[str]:
     """What is wrong with the pages of chapters that were not executed."""
     chapters = read_chapters(source)
-    out.mkdir()
-    (out / "style.css").write_text(style_sheet(), encoding="utf-8")
+    write_style(out)
     (out / "index.html").write_text(index_page("The book", chapters), encoding="utf-8")
     for chapter in chapters:
-        text = page("The book", chapter, student_notebook(chapter), None, None)
+        text = page("The book", chapter, student_notebook(chapter), chapters)
         (out / chapter.page).write_text(text, encoding="utf-8")
     notebooks = {chapter.name: student_notebook(chapter) for chapter in chapters}
     (out / "all.html").write_text(print_page("The book", chapters, notebooks, {}), encoding="utf-8")
@@ -581,6 +580,7 @@ def test_notebooks_and_template_import_nothing_that_requirements_txt_lacks() -> 
     assert "" not in listed
     packages = {"PIL": "pillow", "IPython": "notebook"}
     own = {"cnn", *(file.stem for file in (ROOT / "assignment").glob("*.py"))}
+    own.add("grader")  # what selftest.py imports of it is in selftest.pyz
     sources = {
         chapter.name: "\n".join(c.source for c in student_notebook(chapter).cells if c.cell_type == "code")
         for chapter in read_chapters(SOURCE)

@@ -49,6 +49,14 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "handouts",  # the same figure gives the same file
 }
 
+# In a page that follows a reader's dark system, a figure turns dark as well: lightness is inverted, but not
+# of the pictures in it and of what is written on them (gid ON_IMAGE).
+ON_IMAGE = "on-image"
+_DARK = (
+    "<style>@media screen and (prefers-color-scheme:dark){svg{filter:invert(.91) hue-rotate(180deg)}"
+    f"image,g[id^={ON_IMAGE}]{{filter:invert(1) hue-rotate(180deg)}}}}</style>"
+).encode()
+
 # What a box of a diagram stands for: its color (pale, so that text on it can be read) and its hatch.
 KINDS: dict[str, tuple[str, str]] = {
     "data": ("#ffffff", ""),
@@ -93,7 +101,7 @@ class Picture:
         buffer = io.BytesIO()
         with rc_context(STYLE):
             figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
-        self.svg = buffer.getvalue()
+        self.svg = buffer.getvalue().replace(b"<defs>", _DARK + b"<defs>", 1)
         self.width_px = round(figure.get_figwidth() * 96)
 
     def __repr__(self) -> str:
@@ -101,11 +109,13 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         # On a narrow screen a wide figure keeps a size at which it can be read, and is scrolled in its box.
-        size = f"width:100%;max-width:{self.width_px}px;min-width:{min(self.width_px, 540)}px"
+        least = min(self.width_px, 540)
+        size = f"width:100%;max-width:{self.width_px}px;min-width:{least}px"
+        wide = " wide" if least > 340 else ""
         source = base64.b64encode(self.svg).decode("ascii")
         image = (
-            f'<div class="figure" style="overflow-x:auto"><img alt="{html.escape(self.alt)}" '
-            f'style="{size};background:white" src="data:image/svg+xml;base64,{source}"></div>'
+            f'<div class="figure{wide}" style="overflow-x:auto"><img alt="{html.escape(self.alt)}" '
+            f'style="{size}" src="data:image/svg+xml;base64,{source}"></div>'
         )
         return {"text/html": image, "text/plain": self.alt}
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnn.draw import BLACK, BLUE, GRAY, GREEN, LINES, bars, canvas, grid, images, note, sheets, show
+from cnn.draw import BLACK, BLUE, GRAY, GREEN, LINES, ON_IMAGE, bars, canvas, grid, images, note, sheets, show
 
 
 def rgb_channels(image: Tensor, name: str) -> None:
@@ -48,7 +48,7 @@ def pixel_values(image: Tensor, rows: slice, columns: slice, name: str) -> None:
             value = int(part[row, column])
             right.text(
                 column, row, str(value), ha="center", va="center", fontsize=9,
-                color="white" if value < 128 else "black",
+                color="white" if value < 128 else "black", gid=ON_IMAGE,
             )  # fmt: skip
     right.set_title(f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}")
     show(
@@ -456,7 +456,7 @@ def kernels(weight: Tensor) -> None:
     for index, (one, kernel) in enumerate(zip(axes, weight[:, 0], strict=True)):
         picture = one.imshow(kernel, cmap="gray", interpolation="none", vmin=-largest, vmax=largest)
         one.set_title(f"kernel {index}")
-    figure.colorbar(picture, ax=list(axes), shrink=0.8)
+    figure.colorbar(picture, ax=list(axes), shrink=0.8).solids.set_gid(ON_IMAGE)
     show(
         figure,
         alt=f"The {len(weight)} kernels of {weight.shape[2]} by {weight.shape[3]} weights that the first "
