@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from grader import datasets, torchvision_shim
 from grader.errors import UserError
 from grader.kit import handouts
-from grader.kit.handouts.chapters import read_chapters, student_notebook
+from grader.kit.handouts.chapters import read_appendices, read_chapters, student_notebook
 from grader.kit.handouts.inspection import inspect_pages
 from grader.kit.handouts.markdown import headings, to_html
 from grader.kit.handouts.pages import index_page, page, print_page, write_style
@@ -164,6 +164,16 @@ def test_a_figure_needs_an_alternative_text() -> None:
     plt.close(figure)
     assert 'alt="a &quot;quoted&quot; text"' in shown["text/html"]
     assert shown["text/plain"] == 'a "quoted" text'
+
+
+def test_a_figure_turns_dark_with_the_page_but_not_the_pictures_in_it() -> None:
+    figure, axes = draw.canvas()
+    axes.imshow(np.eye(3))
+    axes.text(1, 1, "5", gid=draw.ON_IMAGE)
+    svg = draw.Picture(figure, "a picture with a number on it").svg.decode()
+    plt.close(figure)
+    (rule,) = re.findall(r"<style>@media screen and \(prefers-color-scheme:dark\)(.*?)</style>", svg)
+    assert "image,g[id^=on-image]" in rule and '<g id="on-image"' in svg and "<image" in svg
 
 
 def test_the_same_figure_gives_the_same_file() -> None:
@@ -368,6 +378,13 @@ images, labels = load_mnist()
 len(images)
 ```
 
+### Exercise: where
+
+```python
+from cnn.quiz import check
+check("01_linear_parameters", ...)
+```
+
 <details><summary>Answer</summary>
 
 It is **here**.
@@ -409,7 +426,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_students_get_notebooks_without_outputs_and_all_they_import(small: Path) -> None:
     notebook = nbformat.read(small / "01-first.ipynb", as_version=4)
     nbformat.validate(notebook)
-    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "markdown"]
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert kinds == ["markdown", "code", "code", "markdown", "code", "markdown"]
     assert not any(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
     assert "(02-second.ipynb#part)" in notebook.cells[0].source
     assert notebook.cells[1].metadata["jupyter"] == {"source_hidden": True}
@@ -436,12 +454,17 @@ def test_a_build_makes_pages_that_stand_on_their_own(built: tuple[Path, list[str
     assert "<strong>here</strong>" in first and 'href="02-second.html#part"' in first
     assert 'href="02-second.html" rel="next"' in first and "Code of this figure" in first
     assert "<script" not in first and "http" not in re.sub('xmlns="[^"]*"', "", first)
+    assert "Not answered" not in first
+    style = (out / "html" / "style.css").read_text(encoding="utf-8")
+    for font in re.findall(r"url\(([^)]*)\)", style):
+        assert (out / "html" / font).is_file()
+    assert (out / "html" / "GUST-FONT-LICENSE.txt").is_file()
     assert 'href="02-second.html#part"' in (out / "html" / "index.html").read_text(encoding="utf-8")
-    assert any(re.fullmatch(r"01-first: 2 cells, [\d.]+ s", line) for line in lines)
+    assert any(re.fullmatch(r"01-first: 3 cells, [\d.]+ s", line) for line in lines)
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="Chromium is not installed")
-def test_the_pdf_has_a_cover_contents_with_page_numbers_and_unfolded_answers(
+def test_the_pdf_has_a_cover_contents_with_page_numbers_and_the_answers_at_the_end(
     built: tuple[Path, list[str]],
 ) -> None:
     import pypdf
@@ -450,11 +473,13 @@ def test_the_pdf_has_a_cover_contents_with_page_numbers_and_unfolded_answers(
     with pypdf.PdfReader(out / "handouts.pdf") as reader:
         texts = [sheet.extract_text() for sheet in reader.pages]
         size = reader.pages[0].mediabox
-    assert len(texts) == 4  # cover, contents, two chapters
+    assert len(texts) == 5  # cover, contents, two chapters, answers
     assert (round(float(size.width)), round(float(size.height))) == (595, 842)  # points: A4
     assert "The book" in texts[0]
-    assert re.search(r"1 First\s*3\s*2 Second\s*4\s*Part\s*4", texts[1])
-    assert "It is here" in texts[2] and "Code of this figure" not in texts[2]
+    assert re.search(r"1 First\s*3\s*2 Second\s*4\s*Part\s*4\s*Answers\s*5", texts[1])
+    assert "It is here" not in texts[2] and "Answer: page 5" in texts[2]
+    assert "Code of this figure" not in texts[2] and "Not answered" not in texts[2]
+    assert re.search(r"1 First\s*Where\s*It is here", texts[4])
     assert re.match(r"3\s+Chapter 1\s+First", texts[2])  # its foot comes first in the file
 
 
@@ -471,6 +496,8 @@ FAULTS = {
     "a broken link": ("[x](none.html)", "link to none.html leads to a file that is not there"),
     "no such heading there": ("[x](01-first.md#none)", "01-first.html#none leads to no heading of that"),
     "no such heading here": ("[x](#none)", "link to #none leads to no heading of this page"),
+    "an address without encryption": ("[x](http://example.org/x)", "is not of the form https://"),
+    "an address with a port": ("[x](https://example.org:80/x)", "is not of the form https://"),
     "no such chapter": ("[x](03-third.md)", "link to 03-third.html leads to a file"),
     "an image from elsewhere": ('<img alt="x" src="https://example.org/x.png">', "takes https://example.org"),
     "a file that is not there": ("![x](x.png)", "takes x.png from elsewhere, or it is not there"),
@@ -515,6 +542,18 @@ def test_a_cell_that_is_meant_to_fail_may(tmp_path: Path) -> None:
     shown = '# Second\n\n## Part\n\n```python tags=["raises-exception"]\n1 / 0\n```\n'
     handouts.build(_course(tmp_path, second=shown), tmp_path / "out", lambda line: None, only=["02"])
     assert "ZeroDivisionError" in (tmp_path / "out" / "html" / "02-second.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_appendix_is_run_and_is_for_instructors_alone(tmp_path: Path) -> None:
+    source, out = _course(tmp_path), tmp_path / "out"
+    text = "# Old errors\n\n```python\nprint(6 * 7)\n```\n"
+    (source / "appendix-errors.md").write_text(text, encoding="utf-8")
+    lines: list[str] = []
+    handouts.build(source, out, lines.append, only=["appendix-errors"])
+    (page,) = [file for file in out.rglob("*") if "errors" in file.name]
+    assert page == out / "instructors" / "appendix-errors.html" and "42" in page.read_text(encoding="utf-8")
+    assert "Old errors" not in (out / "html" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -572,6 +611,24 @@ def test_the_readme_lists_every_chapter() -> None:
     assert links == [f"{chapter.name}.md" for chapter in read_chapters(SOURCE)]
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (SOURCE / link).exists(), link
+
+
+def test_external_links_are_listed_and_are_plain_addresses() -> None:
+    chapters = [*read_chapters(SOURCE), *read_appendices(SOURCE)]
+    used = {link for one in chapters for link in re.findall(r"https?://[^\s)>\"`]+", one.source)}
+    listed = re.findall(r"(?m)^\| (\S+) \| \S.* \|$", (SOURCE / "links.md").read_text(encoding="utf-8"))
+    assert listed[0] == "address" and listed[1:] == sorted(used)
+    for link in listed[1:]:
+        assert re.fullmatch(r"https://([a-z0-9-]+\.)+[a-z]+/[A-Za-z0-9_./%-]+", link), link
+
+
+def test_spelling_is_american() -> None:
+    british = r"\w*(colour|behaviour|neighbour|optimis|normalis|initialis|recognis|generalis|regularis)\w*"
+    words = rf"(?i)\b({british}|grey|centre|learnt|misspelt|labelled|per cent|maths)\b"
+    files = [*SOURCE.glob("*.md"), *(SOURCE / "cnn").glob("*.py")]
+    for file in files:
+        found = re.search(words, file.read_text(encoding="utf-8"))
+        assert found is None, f"{file.name}: {found and found.group()}"
 
 
 def test_notebooks_and_template_import_nothing_that_requirements_txt_lacks() -> None:

@@ -13,6 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 _SHORT_LINES = 12  # of code that is not cut at the end of a printed page
+_PLAIN_TOKEN = re.compile(r'<span class="(?:n|p|w)">([^<]*)</span>')  # names, punctuation, spaces: no color
 _TAGS = re.compile(r"<[^>]+>")
 _CHAPTER_LINK = re.compile(r"(\d\d-[a-z0-9-]+)\.(?:md|ipynb)(#.*)?")
 
@@ -91,8 +92,9 @@ def color(code: str, language: str) -> str:
         lexer = get_lexer_by_name({"py": "python"}.get(language, language))
     except ValueError:  # pygments' ClassNotFound is one
         lexer = get_lexer_by_name("text")
-    kept_together = " short" if code.count("\n") < _SHORT_LINES else ""
-    return str(highlight(code, lexer, HtmlFormatter(cssclass=f"code{kept_together}")))
+    short = language == "text" or code.count("\n") < _SHORT_LINES  # a screen of a terminal is kept whole, too
+    colored = str(highlight(code, lexer, HtmlFormatter(cssclass="code short" if short else "code")))
+    return _PLAIN_TOKEN.sub(r"\1", colored)
 
 
 def plain_text(text: str) -> str:

@@ -113,7 +113,7 @@ def _without_answers(chapter: Chapter, body: str, page_numbers: Mapping[str, int
     def refer(found: re.Match[str]) -> str:
         anchor = f"answer-{chapter.number}-{len(answers)}"
         titles = _EXERCISE.findall(body, 0, found.start())
-        title = titles[-1] if titles else "Exercise"
+        title = titles[-1][:1].upper() + titles[-1][1:] if titles else "Exercise"
         answers.append(f'<div class="answer" id="{anchor}"><h3>{title}</h3>{found[1]}</div>')
         return f'<p class="refer"><a href="#{anchor}">Answer: page {page_numbers.get(anchor, "")}</a></p>'
 
