@@ -405,6 +405,7 @@ def _course(folder: Path, first: str = FIRST, second: str = SECOND) -> Path:
     source = folder / "handouts"
     shutil.copytree(SOURCE / "cnn", source / "cnn", ignore=shutil.ignore_patterns("__pycache__"))
     (source / "README.md").write_text("# The book\n", encoding="utf-8")
+    (source / "index.md").write_text("It is *about* nothing.\n", encoding="utf-8")
     (folder / "solution").mkdir()
     shutil.copy(ROOT / "solution" / "requirements.txt", folder / "solution")
     (source / "01-first.md").write_text(first, encoding="utf-8")
@@ -459,7 +460,9 @@ def test_a_build_makes_pages_that_stand_on_their_own(built: tuple[Path, list[str
     for font in re.findall(r"url\(([^)]*)\)", style):
         assert (out / "html" / font).is_file()
     assert (out / "html" / "GUST-FONT-LICENSE.txt").is_file()
-    assert 'href="02-second.html#part"' in (out / "html" / "index.html").read_text(encoding="utf-8")
+    index = (out / "html" / "index.html").read_text(encoding="utf-8")
+    assert "It is <em>about</em> nothing." in index and 'href="02-second.html#part"' in index
+    assert re.search(r">First</a> <span[^>]*>about 10 minutes<", index)
     assert any(re.fullmatch(r"01-first: 3 cells, [\d.]+ s", line) for line in lines)
 
 
@@ -527,7 +530,7 @@ def _inspected(source: Path, out: Path) -> list[str]:
     """What is wrong with the pages of chapters that were not executed."""
     chapters = read_chapters(source)
     write_style(out)
-    (out / "index.html").write_text(index_page("The book", chapters), encoding="utf-8")
+    (out / "index.html").write_text(index_page("The book", "About it.", chapters), encoding="utf-8")
     for chapter in chapters:
         text = page("The book", chapter, student_notebook(chapter), chapters)
         (out / chapter.page).write_text(text, encoding="utf-8")

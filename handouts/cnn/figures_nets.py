@@ -251,17 +251,17 @@ def gradients_by_depth(depths: Sequence[int], lines: Mapping[str, Sequence[float
 
 def size_and_work(nets: Mapping[str, tuple[float, float, float]]) -> None:
     """Each network at its MACs and parameters, with its top-5 accuracy: (parameters, MACs, percent)."""
-    figure, axes = canvas(height=3.2)
+    figure, axes = canvas(height=3.8)
     marks = ("o", "s", "^", "D", "v")
     for place, (name, (parameters, macs, top5)) in enumerate(nets.items()):
         axes.plot(macs / 1e9, parameters / 1e6, marker=marks[place], markersize=10, color=LINES[place])
         text = f"{name}, {top5:.2f} %\n{parameters / 1e6:.1f} M, {macs / 1e9:.1f} G"
-        below = name.startswith("ResNet")  # beside it stands another
+        below = name.startswith("ResNet-152")  # beside it stands another
         axes.annotate(
-            text, (macs / 1e9, parameters / 1e6), (0, -9) if below else (10, 0), textcoords="offset points",
+            text, (macs / 1e9, parameters / 1e6), (0, -9) if below else (10, 2), textcoords="offset points",
             ha="center" if below else "left", va="top" if below else "center", fontsize=9,
         )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(0.7, 50), ylim=(3, 400))
+    axes.set(xscale="log", yscale="log", xlim=(0.5, 60), ylim=(3, 400))
     axes.set(xlabel="multiply-adds for one image, in billions (G)", ylabel="parameters, in millions (M)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")

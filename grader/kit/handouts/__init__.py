@@ -50,8 +50,8 @@ def build(
     """Write `out`/notebooks, `out`/html, `out`/instructors and, where Chromium is, `out`/handouts.pdf.
 
     Args:
-        source: the folder `handouts/`: README.md, NN-name.md, appendix-name.md, and the package cnn/; beside
-            it `solution/`, for the students' requirements.txt.
+        source: the folder `handouts/`: README.md with the title, index.md, NN-name.md, appendix-name.md, and
+            the package cnn/; beside it `solution/`, for the students' requirements.txt.
         say: gets one line at a time for the person who waits.
         only: numbers or names of chapters, such as "03": only their HTML is made anew, and no PDF.
         size: the images that the cells see: the embedded ones, or all of the cache.
@@ -71,7 +71,9 @@ def build(
     for folder in (out / "html", out / "instructors"):
         write_style(folder)
     built = [out / "html" / "index.html"]
-    built[0].write_text(index_page(title, chapters), encoding="utf-8")
+    built[0].write_text(
+        index_page(title, (source / "index.md").read_text("utf-8"), chapters), encoding="utf-8"
+    )
     for chapter in chosen:
         text = page(title, chapter, executed[chapter.name], chapters)
         built.append(out / ("html" if chapter.number else "instructors") / chapter.page)

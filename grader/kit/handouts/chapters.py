@@ -37,6 +37,15 @@ class Chapter(Record):
         return self.name[:2] if self.name[:2].isdigit() else ""
 
     @property
+    def minutes(self) -> int:
+        """How long to work through it, estimated: 100 words, a cell, or a quarter of an exercise a minute."""
+        cells = _cells(self.source)
+        words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+        code = [cell.source for cell in cells if cell.cell_type == "code"]
+        exercises = sum("check(" in source for source in code)
+        return max(10, round((words / 100 + len(code) + 4 * exercises) / 10) * 10)
+
+    @property
     def page(self) -> str:
         return f"{self.name}.html"
 

@@ -53,25 +53,30 @@ def page(book: str, chapter: Chapter, notebook: Any, chapters: Sequence[Chapter]
     before = chapters[place - 1] if place else None
     after = chapters[place + 1] if place + 1 < len(chapters) else None
     ways = [f'<a href="{before.page}" rel="prev">← {before.title}</a>' if before else "<span></span>"]
-    ways.append('<a href="index.html">Contents</a>')
+    listed = "".join(f'<li><a href="{one.page}">{one.title}</a></li>' for one in chapters)
+    ways.append(
+        f'<details class=contents><summary>Contents</summary><a href="index.html">{html.escape(book)}</a>'
+        f"<ol>{listed}</ol></details>"
+    )
     ways.append(f'<a href="{after.page}" rel="next">{after.title} →</a>' if after else "<span></span>")
     way = "".join(ways)
     again = f'<nav aria-label="chapters, again">{way}</nav>'
     return _document(title, f'<nav aria-label="chapters">{way}</nav>\n{body}\n{again}')
 
 
-def index_page(book: str, chapters: Sequence[Chapter]) -> str:
-    """The contents: each chapter with its sections."""
+def index_page(book: str, about: str, chapters: Sequence[Chapter]) -> str:
+    """What the book is `about` (Markdown), and the contents: each chapter with its time and sections."""
     items = []
     for chapter in chapters:
         sections = "".join(
             f'<li><a href="{chapter.page}#{anchor}">{text}</a></li>' for text, anchor in chapter.sections
         )
         inner = f"<ul>{sections}</ul>" if sections else ""
-        items.append(f'<li><a href="{chapter.page}">{chapter.title}</a>{inner}</li>')
-    return _document(
-        book, f'<main class="contents">\n<h1>{html.escape(book)}</h1>\n<ol>{"".join(items)}</ol>\n</main>'
-    )
+        time = f'<span class="time">about {chapter.minutes} minutes</span>'
+        items.append(f'<li><a href="{chapter.page}">{chapter.title}</a> {time}{inner}</li>')
+    body = f"<h1>{html.escape(book)}</h1>\n{to_html(about)}\n<h2>Contents</h2>\n<ol>{''.join(items)}</ol>"
+    note = "<p>The times are estimates, from the lengths of the chapters.</p>"
+    return _document(book, f'<main class="contents">\n{body}\n{note}\n</main>')
 
 
 def print_page(

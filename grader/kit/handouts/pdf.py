@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -54,6 +55,7 @@ def _shrink(file: Path) -> None:
     """Store once what Chromium stores for every hatched box: a picture of the whole figure."""
     import pypdf
 
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # else it says that Chromium miscounts the objects
     writer = pypdf.PdfWriter(clone_from=file)
     writer.compress_identical_objects()
     writer.write(file)
