@@ -281,7 +281,7 @@ def points_curve() -> None:
     labels = (
         "chance",
         "linear model",
-        "the tutorial's net",
+        "a small network",
         "wider,\nmore patience",
         "batch norm,\naugmentation",
     )
