@@ -123,6 +123,18 @@ def test_a_layer_table_adds_up(name: str, as_one: tuple[type[nn.Module], ...]) -
     assert counter.get_total_flops() == 2 * frame.iloc[-1]["MACs"]
 
 
+def test_a_layer_takes_what_the_one_before_gives() -> None:
+    frame = tables.layer_table(nets.resnet, (3, 224, 224), as_one=(nets.ConvNorm,)).set_index("layer")[:-1]
+    stem = frame.loc["conv1"]
+    assert (stem["kernel"], stem["stride"], stem["padding"]) == ("7", "2", "3")
+    assert (stem["input"], stem["output"]) == ("3×224×224", "64×112×112")
+    body = frame[~frame.index.str.contains("projection")]
+    pairs = zip(body["output"][:-2], body["input"][1:-1], strict=True)
+    assert all(output == after for output, after in pairs)
+    small = tables.layer_table(lambda: nets.resnet(18, small_images=True), (3, 32, 32))
+    assert small.set_index("layer").loc["stage2.0.body.0.0", "input"] == "64×32×32"
+
+
 def test_a_layer_that_is_called_twice_has_its_parameters_once() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
