@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -23,10 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from grader import datasets, torchvision_shim
 from grader.errors import UserError
 from grader.kit import handouts
-from grader.kit.handouts.chapters import read_chapters, student_notebook
+from grader.kit.handouts.chapters import read_appendices, read_chapters, student_notebook
 from grader.kit.handouts.inspection import inspect_pages
 from grader.kit.handouts.markdown import headings, to_html
-from grader.kit.handouts.pages import index_page, page, print_page, style_sheet
+from grader.kit.handouts.pages import index_page, page, print_page, write_style
 from grader.kit.handouts.pdf import find_chromium
 
 ROOT = Path(__file__).parents[1]
@@ -41,11 +42,15 @@ from cnn.questions import QUESTIONS  # noqa: E402
 NETS: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
     "LeNet-5": (nets.LeNet5, 32, 61_706),
     "AlexNet": (nets.AlexNet, 227, 62_378_344),
+    "AlexNet in two halves": (lambda: nets.AlexNet(groups=2), 227, 60_965_224),
     "VGG16": (nets.VGG16, 224, 138_357_544),
     "GoogLeNet": (nets.GoogLeNet, 224, 6_624_904),
     "GoogLeNet with heads": (lambda: nets.GoogLeNet(heads=True), 224, 13_004_888),
-    "ResNet-18": (nets.resnet18, 224, 11_689_512),
-    "ResNet-152": (nets.resnet152, 224, 60_192_808),
+    "ResNet-18": (nets.resnet, 224, 11_689_512),
+    "ResNet-34": (lambda: nets.resnet(34), 224, 21_797_672),
+    "ResNet-50": (lambda: nets.resnet(50), 224, 25_557_032),
+    "ResNet-101": (lambda: nets.resnet(101), 224, 44_549_160),
+    "ResNet-152": (lambda: nets.resnet(152), 224, 60_192_808),
 }
 
 
@@ -118,6 +123,18 @@ def test_a_layer_table_adds_up(name: str, as_one: tuple[type[nn.Module], ...]) -
     assert counter.get_total_flops() == 2 * frame.iloc[-1]["MACs"]
 
 
+def test_a_layer_takes_what_the_one_before_gives() -> None:
+    frame = tables.layer_table(nets.resnet, (3, 224, 224), as_one=(nets.ConvNorm,)).set_index("layer")[:-1]
+    stem = frame.loc["conv1"]
+    assert (stem["kernel"], stem["stride"], stem["padding"]) == ("7", "2", "3")
+    assert (stem["input"], stem["output"]) == ("3×224×224", "64×112×112")
+    body = frame[~frame.index.str.contains("projection")]
+    pairs = zip(body["output"][:-2], body["input"][1:-1], strict=True)
+    assert all(output == after for output, after in pairs)
+    small = tables.layer_table(lambda: nets.resnet(18, small_images=True), (3, 32, 32))
+    assert small.set_index("layer").loc["stage2.0.body.0.0", "input"] == "64×32×32"
+
+
 def test_a_layer_that_is_called_twice_has_its_parameters_once() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
@@ -161,6 +178,16 @@ def test_a_figure_needs_an_alternative_text() -> None:
     assert shown["text/plain"] == 'a "quoted" text'
 
 
+def test_a_figure_turns_dark_with_the_page_but_not_the_pictures_in_it() -> None:
+    figure, axes = draw.canvas()
+    axes.imshow(np.eye(3))
+    axes.text(1, 1, "5", gid=draw.ON_IMAGE)
+    svg = draw.Picture(figure, "a picture with a number on it").svg.decode()
+    plt.close(figure)
+    (rule,) = re.findall(r"<style>@media screen and \(prefers-color-scheme:dark\)(.*?)</style>", svg)
+    assert "image,g[id^=on-image]" in rule and '<g id="on-image"' in svg and "<image" in svg
+
+
 def test_the_same_figure_gives_the_same_file() -> None:
     def drawn() -> bytes:
         figure, axes = draw.canvas()
@@ -179,7 +206,7 @@ def test_text_in_figures_can_be_read_in_print() -> None:
     draw.sheets(axes[1], [("in", 1, 32, 32), ("out", 10, 1, 1)], ["linear"])
     draw.chain(axes[2], [("conv", "conv"), ("add", "join"), ("pool", "pool")], columns=2)
     draw.arrow(axes[2], (0, 0), (1, 1), "label", bend=0.3)
-    draw.curves(axes[3], {"a": [1, 2], "b": [2, 1]})
+    draw.bars(axes[3], {"a": 1, "b": 2}, "units")
     figure.canvas.draw()
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
     plt.close(figure)
@@ -188,7 +215,7 @@ def test_text_in_figures_can_be_read_in_print() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(3, 8, 8), (3, 1, 8, 8), (3, 3, 8, 8)], ids=["grey", "one channel", "colour"]
+    "shape", [(3, 8, 8), (3, 1, 8, 8), (3, 3, 8, 8)], ids=["gray", "one channel", "color"]
 )
 def test_pictures_are_laid_side_by_side(shape: tuple[int, ...]) -> None:
     figure = draw.images(torch.rand(shape), ["a", "b", "c"], columns=2)
@@ -235,10 +262,11 @@ def test_complete_sets_are_taken_where_they_are(
 def questions(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, entry in {
         "shape": ((6, 14, 14), "Halve it.", {(6, 28, 28): "That is before pooling."}),
-        "share": (0.28, "18 of 25."),
-        "word": ("ReLU", "An activation."),
-        "yes": (True, "No."),
-        "count": (400, "16 maps."),
+        "share": (0.28, "18 of 25.", {}),
+        "speedup": (1 / 0.28, "Add up the times.", {10: "That is the data part."}),
+        "word": ("ReLU", "An activation.", {}),
+        "yes": (True, "No.", {}),
+        "count": (400, "16 maps.", {}),
     }.items():
         monkeypatch.setitem(QUESTIONS, name, entry)
 
@@ -255,13 +283,26 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> None:
         ("shape", torch.Size([6, 14, 14]), True, "Right"),
         ("shape", torch.tensor([6, 14, 14]), True, "Right"),
         ("shape", (6, 28, 28), False, "before pooling"),
-        ("shape", (14, 14), False, "Halve it"),
-        ("shape", "6x14x14", False, "Halve it"),
+        ("shape", (6, 7, 7), False, "Halve it"),
+        ("shape", (14, 14), False, "has 3 parts, yours has 2"),
+        ("shape", 1176, False, "3 numbers in parentheses"),
+        ("shape", "6x14x14", False, "numbers, not a text"),
         ("share", 7 / 25, True, "Right"),
         ("share", 0.281, False, "18 of 25"),
         ("share", 28, False, "18 of 25"),
+        ("share", 0.3, False, "18 of 25"),
+        ("speedup", 3.6, True, "Right"),
+        ("speedup", 3.57, True, "Right"),
+        ("speedup", 3.5714, True, "Right"),
+        ("speedup", torch.tensor(1 / 0.28), True, "Right"),
+        ("speedup", 4, False, "Add up"),
+        ("speedup", 3.5, False, "Add up"),
+        ("speedup", 3.58, False, "Add up"),
+        ("speedup", 10.0, False, "data part"),
+        ("speedup", float("inf"), False, "Add up"),
         ("word", " relu ", True, "Right"),
-        ("word", 3, False, "activation"),
+        ("word", "tanh", False, "activation"),
+        ("word", 3, False, "a text, in quotes"),
         ("yes", True, True, "Right"),
         ("yes", 1, False, "No"),
         ("count", 400.0, True, "Right"),
@@ -287,9 +328,25 @@ def test_every_question_is_asked_and_every_asked_question_is_there() -> None:
 
 
 def test_no_hint_stands_for_the_right_answer() -> None:
-    for name, (right, hint, *rest) in QUESTIONS.items():
-        assert quiz.judge(name, right).right and hint.strip(), name
-        assert all(quiz.judge(name, mistake).right is False for mistake in (rest[0] if rest else {})), name
+    for name, (right, hint, mistakes) in QUESTIONS.items():
+        assert quiz.judge(name, right).right and hint.strip() and mistakes, name
+        for mistake, why in mistakes.items():
+            assert quiz.judge(name, mistake) == (False, f"Not yet. {why}"), (name, mistake)
+
+
+def test_no_hint_is_the_arithmetic() -> None:
+    for name, (_, hint, mistakes) in QUESTIONS.items():
+        for told in (hint, *mistakes.values()):
+            assert not re.search(r"\d\s*[·*/+]\s*\d|=", told), (name, told)
+
+
+def test_each_exercise_has_a_title_and_its_answer_below_and_nowhere_above() -> None:
+    for chapter in read_chapters(SOURCE):
+        for part in re.split(r"(?m)^(?=### Exercise: )", chapter.source)[1:]:
+            if "check(" in part:
+                asked, answer = part.index("check("), part.index("<details><summary>Answer</summary>")
+                assert asked < answer, part.splitlines()[0]
+        assert "**Exercise" not in chapter.source, chapter.name
 
 
 # Markdown
@@ -333,6 +390,13 @@ images, labels = load_mnist()
 len(images)
 ```
 
+### Exercise: where
+
+```python
+from cnn.quiz import check
+check("01_linear_parameters", ...)
+```
+
 <details><summary>Answer</summary>
 
 It is **here**.
@@ -353,6 +417,9 @@ def _course(folder: Path, first: str = FIRST, second: str = SECOND) -> Path:
     source = folder / "handouts"
     shutil.copytree(SOURCE / "cnn", source / "cnn", ignore=shutil.ignore_patterns("__pycache__"))
     (source / "README.md").write_text("# The book\n", encoding="utf-8")
+    (source / "index.md").write_text("It is *about* nothing.\n", encoding="utf-8")
+    (folder / "solution").mkdir()
+    shutil.copy(ROOT / "solution" / "requirements.txt", folder / "solution")
     (source / "01-first.md").write_text(first, encoding="utf-8")
     (source / "02-second.md").write_text(second, encoding="utf-8")
     return source
@@ -372,13 +439,17 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_students_get_notebooks_without_outputs_and_all_they_import(small: Path) -> None:
     notebook = nbformat.read(small / "01-first.ipynb", as_version=4)
     nbformat.validate(notebook)
-    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "markdown"]
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert kinds == ["markdown", "code", "code", "markdown", "code", "markdown"]
     assert not any(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
     assert "(02-second.ipynb#part)" in notebook.cells[0].source
     assert notebook.cells[1].metadata["jupyter"] == {"source_hidden": True}
     files = [file for file in small.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 10_000_000
     assert "grader" not in "".join(file.read_text(encoding="utf-8") for file in files if file.suffix == ".py")
+    assert (small / "requirements.txt").read_bytes() == (
+        ROOT / "assignment" / "requirements.txt"
+    ).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -396,12 +467,19 @@ def test_a_build_makes_pages_that_stand_on_their_own(built: tuple[Path, list[str
     assert "<strong>here</strong>" in first and 'href="02-second.html#part"' in first
     assert 'href="02-second.html" rel="next"' in first and "Code of this figure" in first
     assert "<script" not in first and "http" not in re.sub('xmlns="[^"]*"', "", first)
-    assert 'href="02-second.html#part"' in (out / "html" / "index.html").read_text(encoding="utf-8")
-    assert any(re.fullmatch(r"01-first: 2 cells, [\d.]+ s", line) for line in lines)
+    assert "Not answered" not in first
+    style = (out / "html" / "style.css").read_text(encoding="utf-8")
+    for font in re.findall(r"url\(([^)]*)\)", style):
+        assert (out / "html" / font).is_file()
+    assert (out / "html" / "GUST-FONT-LICENSE.txt").is_file()
+    index = (out / "html" / "index.html").read_text(encoding="utf-8")
+    assert "It is <em>about</em> nothing." in index and 'href="02-second.html#part"' in index
+    assert re.search(r">First</a> <span[^>]*>about 10 minutes<", index)
+    assert any(re.fullmatch(r"01-first: 3 cells, [\d.]+ s", line) for line in lines)
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="Chromium is not installed")
-def test_the_pdf_has_a_cover_contents_with_page_numbers_and_unfolded_answers(
+def test_the_pdf_has_a_cover_contents_with_page_numbers_and_the_answers_at_the_end(
     built: tuple[Path, list[str]],
 ) -> None:
     import pypdf
@@ -410,11 +488,13 @@ def test_the_pdf_has_a_cover_contents_with_page_numbers_and_unfolded_answers(
     with pypdf.PdfReader(out / "handouts.pdf") as reader:
         texts = [sheet.extract_text() for sheet in reader.pages]
         size = reader.pages[0].mediabox
-    assert len(texts) == 4  # cover, contents, two chapters
+    assert len(texts) == 5  # cover, contents, two chapters, answers
     assert (round(float(size.width)), round(float(size.height))) == (595, 842)  # points: A4
     assert "The book" in texts[0]
-    assert re.search(r"1 First\s*3\s*2 Second\s*4\s*Part\s*4", texts[1])
-    assert "It is here" in texts[2] and "Code of this figure" not in texts[2]
+    assert re.search(r"1 First\s*3\s*2 Second\s*4\s*Part\s*4\s*Answers\s*5", texts[1])
+    assert "It is here" not in texts[2] and "Answer: page 5" in texts[2]
+    assert "Code of this figure" not in texts[2] and "Not answered" not in texts[2]
+    assert re.search(r"1 First\s*Where\s*It is here", texts[4])
     assert re.match(r"3\s+Chapter 1\s+First", texts[2])  # its foot comes first in the file
 
 
@@ -431,6 +511,8 @@ FAULTS = {
     "a broken link": ("[x](none.html)", "link to none.html leads to a file that is not there"),
     "no such heading there": ("[x](01-first.md#none)", "01-first.html#none leads to no heading of that"),
     "no such heading here": ("[x](#none)", "link to #none leads to no heading of this page"),
+    "an address without encryption": ("[x](http://example.org/x)", "is not of the form https://"),
+    "an address with a port": ("[x](https://example.org:80/x)", "is not of the form https://"),
     "no such chapter": ("[x](03-third.md)", "link to 03-third.html leads to a file"),
     "an image from elsewhere": ('<img alt="x" src="https://example.org/x.png">', "takes https://example.org"),
     "a file that is not there": ("![x](x.png)", "takes x.png from elsewhere, or it is not there"),
@@ -459,11 +541,10 @@ def test_a_build_finds(fault: str, tmp_path: Path) -> None:
 def _inspected(source: Path, out: Path) -> list[str]:
     """What is wrong with the pages of chapters that were not executed."""
     chapters = read_chapters(source)
-    out.mkdir()
-    (out / "style.css").write_text(style_sheet(), encoding="utf-8")
-    (out / "index.html").write_text(index_page("The book", chapters), encoding="utf-8")
+    write_style(out)
+    (out / "index.html").write_text(index_page("The book", "About it.", chapters), encoding="utf-8")
     for chapter in chapters:
-        text = page("The book", chapter, student_notebook(chapter), None, None)
+        text = page("The book", chapter, student_notebook(chapter), chapters)
         (out / chapter.page).write_text(text, encoding="utf-8")
     notebooks = {chapter.name: student_notebook(chapter) for chapter in chapters}
     (out / "all.html").write_text(print_page("The book", chapters, notebooks, {}), encoding="utf-8")
@@ -476,6 +557,18 @@ def test_a_cell_that_is_meant_to_fail_may(tmp_path: Path) -> None:
     shown = '# Second\n\n## Part\n\n```python tags=["raises-exception"]\n1 / 0\n```\n'
     handouts.build(_course(tmp_path, second=shown), tmp_path / "out", lambda line: None, only=["02"])
     assert "ZeroDivisionError" in (tmp_path / "out" / "html" / "02-second.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_appendix_is_run_and_is_for_instructors_alone(tmp_path: Path) -> None:
+    source, out = _course(tmp_path), tmp_path / "out"
+    text = "# Old errors\n\n```python\nprint(6 * 7)\n```\n"
+    (source / "appendix-errors.md").write_text(text, encoding="utf-8")
+    lines: list[str] = []
+    handouts.build(source, out, lines.append, only=["appendix-errors"])
+    (page,) = [file for file in out.rglob("*") if "errors" in file.name]
+    assert page == out / "instructors" / "appendix-errors.html" and "42" in page.read_text(encoding="utf-8")
+    assert "Old errors" not in (out / "html" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -533,6 +626,47 @@ def test_the_readme_lists_every_chapter() -> None:
     assert links == [f"{chapter.name}.md" for chapter in read_chapters(SOURCE)]
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (SOURCE / link).exists(), link
+
+
+def test_external_links_are_listed_and_are_plain_addresses() -> None:
+    chapters = [*read_chapters(SOURCE), *read_appendices(SOURCE)]
+    used = {link for one in chapters for link in re.findall(r"https?://[^\s)>\"`]+", one.source)}
+    listed = re.findall(r"(?m)^\| (\S+) \| \S.* \|$", (SOURCE / "links.md").read_text(encoding="utf-8"))
+    assert listed[0] == "address" and listed[1:] == sorted(used)
+    for link in listed[1:]:
+        assert re.fullmatch(r"https://([a-z0-9-]+\.)+[a-z]+/[A-Za-z0-9_./%-]+", link), link
+
+
+def test_spelling_is_american() -> None:
+    british = r"\w*(colour|behaviour|neighbour|optimis|normalis|initialis|recognis|generalis|regularis)\w*"
+    words = rf"(?i)\b({british}|grey|centre|learnt|misspelt|labelled|per cent|maths)\b"
+    files = [*SOURCE.glob("*.md"), *(SOURCE / "cnn").glob("*.py")]
+    for file in files:
+        found = re.search(words, file.read_text(encoding="utf-8"))
+        assert found is None, f"{file.name}: {found and found.group()}"
+
+
+def test_notebooks_and_template_import_nothing_that_requirements_txt_lacks() -> None:
+    text = (ROOT / "assignment" / "requirements.txt").read_text(encoding="utf-8")
+    listed = {re.split(r"[<>=; ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+    assert "" not in listed
+    packages = {"PIL": "pillow", "IPython": "notebook"}
+    own = {"cnn", *(file.stem for file in (ROOT / "assignment").glob("*.py"))}
+    own.add("grader")  # what selftest.py imports of it is in selftest.pyz
+    sources = {
+        chapter.name: "\n".join(c.source for c in student_notebook(chapter).cells if c.cell_type == "code")
+        for chapter in read_chapters(SOURCE)
+    }
+    for file in (*(SOURCE / "cnn").glob("*.py"), *(ROOT / "assignment").glob("*.py")):
+        sources[file.name] = file.read_text(encoding="utf-8")
+    assert len(sources) > 20
+    for name, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported = [str(node.module)]
+            for module in {one.partition(".")[0] for one in imported} - sys.stdlib_module_names - own:
+                assert packages.get(module, module) in listed, f"{name} imports {module}"
 
 
 def test_notebooks_are_the_same_every_time() -> None:

@@ -1,6 +1,6 @@
 """The figures of the handouts, in one house style.
 
-Colours are Okabe and Ito's, which the colour-blind can tell apart, and colour never
+Colors are Okabe and Ito's, which the color-blind can tell apart, and color never
 stands alone: hatching, markers, line styles and labels say the same. Text has at least
 9 points at the figure's own size, and figures are at most WIDTH inches wide, so that
 they fit a printed page unshrunk.
@@ -26,7 +26,7 @@ WIDTH = 6.8  # inches between a printed page's margins
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, RED, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 LINES = (BLUE, RED, GREEN, PURPLE, ORANGE, BLACK)  # in the order of use
-GREY = "#666666"
+GRAY = "#666666"
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure everywhere
@@ -43,13 +43,21 @@ STYLE: dict[str, Any] = {
     "grid.color": "#dddddd",
     "lines.linewidth": 1.8,
     "hatch.linewidth": 0.7,
-    "hatch.color": GREY,
+    "hatch.color": GRAY,
     "figure.facecolor": "white",
     "figure.dpi": 100,
     "svg.hashsalt": "handouts",  # the same figure gives the same file
 }
 
-# What a box of a diagram stands for: its colour (pale, so that text on it can be read) and its hatch.
+# In a page that follows a reader's dark system, a figure turns dark as well: lightness is inverted, but not
+# of the pictures in it and of what is written on them (gid ON_IMAGE).
+ON_IMAGE = "on-image"
+_DARK = (
+    "<style>@media screen and (prefers-color-scheme:dark){svg{filter:invert(.91) hue-rotate(180deg)}"
+    f"image,g[id^={ON_IMAGE}]{{filter:invert(1) hue-rotate(180deg)}}}}</style>"
+).encode()
+
+# What a box of a diagram stands for: its color (pale, so that text on it can be read) and its hatch.
 KINDS: dict[str, tuple[str, str]] = {
     "data": ("#ffffff", ""),
     "conv": ("#cfe6f5", ""),
@@ -93,7 +101,7 @@ class Picture:
         buffer = io.BytesIO()
         with rc_context(STYLE):
             figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
-        self.svg = buffer.getvalue()
+        self.svg = buffer.getvalue().replace(b"<defs>", _DARK + b"<defs>", 1)
         self.width_px = round(figure.get_figwidth() * 96)
 
     def __repr__(self) -> str:
@@ -101,11 +109,13 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         # On a narrow screen a wide figure keeps a size at which it can be read, and is scrolled in its box.
-        size = f"width:100%;max-width:{self.width_px}px;min-width:{min(self.width_px, 540)}px"
+        least = min(self.width_px, 540)
+        size = f"width:100%;max-width:{self.width_px}px;min-width:{least}px"
+        wide = " wide" if least > 340 else ""
         source = base64.b64encode(self.svg).decode("ascii")
         image = (
-            f'<div class="figure" style="overflow-x:auto"><img alt="{html.escape(self.alt)}" '
-            f'style="{size};background:white" src="data:image/svg+xml;base64,{source}"></div>'
+            f'<div class="figure{wide}" style="overflow-x:auto"><img alt="{html.escape(self.alt)}" '
+            f'style="{size}" src="data:image/svg+xml;base64,{source}"></div>'
         )
         return {"text/html": image, "text/plain": self.alt}
 
@@ -137,9 +147,9 @@ def grid(
     """Draw a table of numbers (or strings; "" leaves a cell empty), one square of side 1 a cell.
 
     Several grids stand on the same axes, so that their cells have the same size: `at` is (x, y) of the
-    upper left corner, y counted downwards. The outer `padding` rings are hatched as added zeros. Each window
+    upper left corner, y counted downward. The outer `padding` rings are hatched as added zeros. Each window
     (row, column, height, width), counted from 0 with the padding, is outlined: the first in blue, the second
-    red and dashed, and so on. `shade` colours the cells by value, blue below zero and orange above.
+    red and dashed, and so on. `shade` colors the cells by value, blue below zero and orange above.
     """
     cells = [list(row) for row in np.asarray(numbers, dtype=object)]
     (left, top), height, width = at, len(cells), len(cells[0])
@@ -239,15 +249,15 @@ def sheets(
 def box(
     axes: Axes, x: float, y: float, text: str, kind: str = "conv", width: float = 1.6, height: float = 0.5
 ) -> None:
-    """Draw a labelled box of a diagram with its middle at (x, y); `kind` is one of KINDS."""
-    colour, hatch = KINDS[kind]
+    """Draw a labeled box of a diagram with its middle at (x, y); `kind` is one of KINDS."""
+    color, hatch = KINDS[kind]
     axes.add_patch(
         FancyBboxPatch(
             (x - width / 2, y - height / 2), width, height,
-            boxstyle="round,pad=0,rounding_size=0.08", facecolor=colour, edgecolor=BLACK, hatch=hatch,
+            boxstyle="round,pad=0,rounding_size=0.08", facecolor=color, edgecolor=BLACK, hatch=hatch,
         )
     )  # fmt: skip
-    background = {"facecolor": colour, "edgecolor": "none", "pad": 1} if hatch else None
+    background = {"facecolor": color, "edgecolor": "none", "pad": 1} if hatch else None
     axes.text(x, y, text, ha="center", va="center", fontsize=9, bbox=background)
 
 
@@ -307,8 +317,8 @@ def chain(axes: Axes, parts: Sequence[tuple[str, str]], columns: int = 6) -> Non
 def images(pictures: Any, titles: Sequence[str] = (), columns: int = 8, inches: float = 0.8) -> Figure:
     """Return a figure of pictures side by side, `inches` wide each, each below its title.
 
-    `pictures`: (N, H, W) or (N, 1, H, W) in grey from the smallest value (black) to the largest,
-    or (N, 3, H, W) in colour, uint8 or 0 to 1.
+    `pictures`: (N, H, W) or (N, 1, H, W) in gray from the smallest value (black) to the largest,
+    or (N, 3, H, W) in color, uint8 or 0 to 1.
     """
     stack = np.asarray(pictures)
     rows = math.ceil(len(stack) / columns)
@@ -317,26 +327,12 @@ def images(pictures: Any, titles: Sequence[str] = (), columns: int = 8, inches: 
         min(WIDTH, columns * inches), rows * (min(inches, WIDTH / columns) + room), rows, columns, True
     )
     for index, (one, picture) in enumerate(zip(np.atleast_1d(axes).flat, stack, strict=False)):
-        colours = picture.transpose(1, 2, 0) if picture.ndim == 3 and len(picture) == 3 else None
-        grey = picture.reshape(picture.shape[-2:]) if colours is None else None
-        one.imshow(grey if colours is None else colours, cmap="gray", interpolation="none")
+        colors = picture.transpose(1, 2, 0) if picture.ndim == 3 and len(picture) == 3 else None
+        gray = picture.reshape(picture.shape[-2:]) if colors is None else None
+        one.imshow(gray if colors is None else colors, cmap="gray", interpolation="none")
         if index < len(titles):
             one.set_title(titles[index], fontsize=9, pad=2)
     return figure
-
-
-def curves(axes: Axes, lines: Mapping[str, Sequence[float]], xlabel: str = "epoch", ylabel: str = "") -> None:
-    """Plot each line over 1, 2, 3, …, with a marker and a line style of its own beside its colour."""
-    marks, dashes = ("o", "s", "^", "D", "v", "x"), ("-", "--", ":", "-.", "-", "--")
-    for index, (name, values) in enumerate(lines.items()):
-        axes.plot(
-            range(1, len(values) + 1), values,
-            color=LINES[index % 6], marker=marks[index % 6], linestyle=dashes[index % 6],
-            markersize=5, label=name,
-        )  # fmt: skip
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend()
 
 
 def bars(axes: Axes, values: Mapping[str, float], unit: str = "", form: str = ",.0f") -> None:
@@ -353,9 +349,9 @@ def bars(axes: Axes, values: Mapping[str, float], unit: str = "", form: str = ",
     axes.grid(visible=False, axis="y")
 
 
-def _mix(colour: str, strength: float) -> str:
-    """The colour thinned with white: 0 is white, 1 the colour."""
-    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+def _mix(color: str, strength: float) -> str:
+    """The color thinned with white: 0 is white, 1 the color."""
+    parts = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * strength):02x}" for part in parts)
 
 

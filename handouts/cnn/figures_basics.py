@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnn.draw import BLACK, BLUE, GREEN, GREY, LINES, bars, canvas, curves, grid, images, note, sheets, show
+from cnn.draw import BLACK, BLUE, GRAY, GREEN, LINES, ON_IMAGE, bars, canvas, grid, images, note, sheets, show
 
 
 def rgb_channels(image: Tensor, name: str) -> None:
-    """A colour picture, uint8 (3, H, W), beside its three channels in grey."""
+    """A color picture, uint8 (3, H, W), beside its three channels in gray."""
     stack = torch.stack([image, *(channel.expand_as(image) for channel in image)])
     means = [f"{channel.float().mean():.0f}" for channel in image]
     titles = [
@@ -28,13 +28,13 @@ def rgb_channels(image: Tensor, name: str) -> None:
     height, width = image.shape[1:]
     show(
         images(stack, titles, columns=4, inches=1.6),
-        alt=f"A {name} of {height} by {width} pixels, and its red, green and blue channels as three grey "
+        alt=f"A {name} of {height} by {width} pixels, and its red, green and blue channels as three gray "
         f"pictures of the same size; their mean values are {means[0]}, {means[1]} and {means[2]} of 255.",
     )
 
 
 def pixel_values(image: Tensor, rows: slice, columns: slice, name: str) -> None:
-    """A grey picture (H, W), uint8, and the numbers of a part of it."""
+    """A gray picture (H, W), uint8, and the numbers of a part of it."""
     figure, (left, right) = canvas(height=3.1, columns=2, bare=True, ratios=(1, 1.7))
     left.imshow(image, cmap="gray", interpolation="none")
     height, width = rows.stop - rows.start, columns.stop - columns.start
@@ -48,7 +48,7 @@ def pixel_values(image: Tensor, rows: slice, columns: slice, name: str) -> None:
             value = int(part[row, column])
             right.text(
                 column, row, str(value), ha="center", va="center", fontsize=9,
-                color="white" if value < 128 else "black",
+                color="white" if value < 128 else "black", gid=ON_IMAGE,
             )  # fmt: skip
     right.set_title(f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}")
     show(
@@ -70,7 +70,7 @@ def connections(inputs: int = 8, kernel: int = 3) -> None:
             for place, source in enumerate(reach):
                 axes.plot(
                     [source, output + (kernel - 1) / 2], [0, 2],
-                    color=LINES[place] if convolution else GREY, linewidth=1.7 if convolution else 0.7,
+                    color=LINES[place] if convolution else GRAY, linewidth=1.7 if convolution else 0.7,
                     linestyle=styles[place] if convolution else "-",
                 )  # fmt: skip
         axes.scatter(range(inputs), [0] * inputs, s=110, c="white", edgecolors=BLACK, zorder=3)
@@ -89,7 +89,7 @@ def connections(inputs: int = 8, kernel: int = 3) -> None:
         "output "
         f"is joined to every input, {inputs * outputs} lines with a weight each. Convolution: every output "
         "is "
-        f"joined to {kernel} neighbouring inputs, {outputs * kernel} lines, and the same {kernel} weights, "
+        f"joined to {kernel} neighboring inputs, {outputs * kernel} lines, and the same {kernel} weights, "
         "drawn in three line styles, are used at every place.",
     )
 
@@ -128,7 +128,7 @@ def sliding(image: Any, kernel: Any, places: Sequence[tuple[int, int]]) -> None:
 
 
 def filtered(image: Tensor, kernels: Mapping[str, Any], name: str) -> None:
-    """A grey image (H, W) from 0 to 1, and what each kernel makes of it; zero is the middle grey there."""
+    """A gray image (H, W) from 0 to 1, and what each kernel makes of it; zero is the middle gray there."""
     outputs = [
         F.conv2d(image[None, None], torch.tensor(kernel)[None, None].float())[0, 0]
         for kernel in kernels.values()
@@ -146,10 +146,10 @@ def filtered(image: Tensor, kernels: Mapping[str, Any], name: str) -> None:
     )
     show(
         figure,
-        alt=f"{name} and {len(outputs)} results of convolving it, zero as middle grey: {words}. The "
+        alt=f"{name} and {len(outputs)} results of convolving it, zero as middle gray: {words}. The "
         "blurred one "
         "has soft outlines; the edge kernels answer only where the brightness changes in their direction, "
-        "with opposite signs on the two sides of a stroke, and are grey elsewhere.",
+        "with opposite signs on the two sides of a stroke, and are gray elsewhere.",
     )
 
 
@@ -295,7 +295,7 @@ def receptive_field(layers: int = 2, kernel: int = 3) -> None:
         inside = [0 <= x - offset < count for x in xs]
         axes.scatter(
             xs, [level] * len(xs), s=130, c=["#cfe6f5" if i else "white" for i in inside],
-            edgecolors=[BLACK if i else GREY for i in inside], zorder=3,
+            edgecolors=[BLACK if i else GRAY for i in inside], zorder=3,
         )  # fmt: skip
         if level:
             for x in np.arange(count) + offset:
@@ -320,12 +320,12 @@ def activations() -> None:
     functions = {"ReLU": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
     figure, (left, right) = canvas(height=2.8, columns=2)
     slopes = {}
-    for (name, function), style, colour in zip(functions.items(), ("-", "--", ":"), LINES, strict=False):
+    for (name, function), style, color in zip(functions.items(), ("-", "--", ":"), LINES, strict=False):
         y = function(x)
         (slope,) = torch.autograd.grad(y.sum(), x)
         slopes[name] = float(slope[-21])  # at x = 4
-        left.plot(x.detach(), y.detach(), style, color=colour, label=name)
-        right.plot(x.detach(), slope, style, color=colour, label=name)
+        left.plot(x.detach(), y.detach(), style, color=color, label=name)
+        right.plot(x.detach(), slope, style, color=color, label=name)
     left.set(title="the function", xlabel="input", ylim=(-1.2, 3))
     right.set(title="its slope", xlabel="input", ylim=(-0.1, 1.15))
     left.legend()
@@ -341,7 +341,7 @@ def activations() -> None:
 
 
 def before_and_after(image: Tensor, edges: Tensor, after: Tensor) -> None:
-    """A grey image (H, W), a feature map of it, and the same map behind a ReLU; zero is the middle grey."""
+    """A gray image (H, W), a feature map of it, and the same map behind a ReLU; zero is the middle gray."""
     figure, axes = canvas(width=5.4, height=2.0, columns=3, bare=True)
     largest = float(edges.abs().max())
     axes[0].imshow(image, cmap="gray", interpolation="none")
@@ -378,7 +378,7 @@ def pooling(numbers: Any) -> None:
     show(
         figure,
         alt=f"A {size} by {size} table, {x.int().tolist()}, cut into four 2 by 2 windows, each with its "
-        "own colour "
+        "own color "
         f"and line style. {words}.",
     )
 
@@ -456,7 +456,7 @@ def kernels(weight: Tensor) -> None:
     for index, (one, kernel) in enumerate(zip(axes, weight[:, 0], strict=True)):
         picture = one.imshow(kernel, cmap="gray", interpolation="none", vmin=-largest, vmax=largest)
         one.set_title(f"kernel {index}")
-    figure.colorbar(picture, ax=list(axes), shrink=0.8)
+    figure.colorbar(picture, ax=list(axes), shrink=0.8).solids.set_gid(ON_IMAGE)
     show(
         figure,
         alt=f"The {len(weight)} kernels of {weight.shape[2]} by {weight.shape[3]} weights that the first "
@@ -469,16 +469,6 @@ def kernels(weight: Tensor) -> None:
     )
 
 
-def labelled(pictures: Tensor, labels: Tensor) -> None:
-    """The first test images, each with its label."""
-    digits = [str(label) for label in labels.tolist()]
-    said = ", ".join(digits)
-    show(
-        images(pictures, [f"label {digit}" for digit in digits]),
-        alt=f"The first {len(digits)} test images, white handwritten digits on black: {said}.",
-    )
-
-
 def pad_or_resize(padded: Tensor, resized: Tensor) -> None:
     """One digit brought to the same larger size in two ways."""
     size = padded.shape[-1]
@@ -488,26 +478,6 @@ def pad_or_resize(padded: Tensor, resized: Tensor) -> None:
         alt=f"The same digit on {size} by {size} pixels, twice. Padded, it is {tall[0]} pixels tall as "
         "before, within "
         f"a wider black border; resized, it is {tall[1]} pixels tall and its edges are softer.",
-    )
-
-
-def training_curves(history: Mapping[str, Sequence[float]]) -> None:
-    """Both losses, and the accuracy on the test images, after each epoch."""
-    figure, (left, right) = canvas(height=2.9, columns=2)
-    curves(left, {"training": history["train loss"], "test": history["test loss"]}, ylabel="loss")
-    curves(right, {"test": history["test accuracy"]}, ylabel="accuracy")
-    for axes in (left, right):
-        axes.set_ylim(bottom=0)
-    right.set_ylim(top=1)
-    epochs = len(history["train loss"])
-    first, last = ({name: values[place] for name, values in history.items()} for place in (0, -1))
-    show(
-        figure,
-        alt=f"Left, the loss over {epochs} epochs: on the training images from {first['train loss']:.2f} to "
-        f"{last['train loss']:.2f}, on the test images from {first['test loss']:.2f} to "
-        f"{last['test loss']:.2f}. "
-        f"Right, the accuracy on the test images rises from {first['test accuracy']:.3f} to "
-        f"{last['test accuracy']:.3f}.",
     )
 
 
@@ -538,23 +508,6 @@ def confusion(matrix: Tensor) -> None:
         "taken for "
         f"a {column}.",
     )
-
-
-def predictions(pictures: Tensor, labels: Tensor, predicted: Tensor, sure: Tensor, what: str) -> None:
-    """Test images with the true digit, the predicted one and how sure the network was (0 to 1)."""
-    titles = [
-        f"{int(guess)}, {float(share):.0%}" + ("" if guess == label else f"\ntrue: {int(label)}")
-        for label, guess, share in zip(labels, predicted, sure, strict=True)
-    ]
-    wrong = [
-        f"a {int(label)} taken for a {int(guess)} ({float(share):.0%} sure)"
-        for label, guess, share in zip(labels, predicted, sure, strict=True)
-        if guess != label
-    ]
-    right = [str(int(label)) for label, guess in zip(labels, predicted, strict=True) if guess == label]
-    said = [f"rightly recognised: {', '.join(right)}"] if right else []
-    said += [f"mistaken: {', '.join(wrong)}"] if wrong else []
-    show(images(pictures, titles), alt=f"{what}, {len(titles)} handwritten digits; {'; '.join(said)}.")
 
 
 def _headline(axes: Any, text: str) -> None:

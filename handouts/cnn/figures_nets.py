@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnn.draw import BLACK, BLUE, GREY, LINES, RED, arrow, bars, box, canvas, chain, frame, grid, note, show
+from cnn.draw import BLACK, BLUE, GRAY, LINES, RED, arrow, bars, box, canvas, chain, frame, grid, note, show
 
 # Accuracy in percent -> points, as the rubric has them; the tests hold both to each other.
 KNOTS = ((10, 0), (36, 14), (55, 35), (70, 49), (85, 63), (90, 70))
@@ -132,7 +132,7 @@ def small_kernels() -> None:
 
 
 def inception_module(inputs: int = 192) -> None:
-    """The first inception module of GoogLeNet: four ways side by side."""
+    """The first inception module of GoogLeNet: four branches side by side."""
     figure, axes = canvas(height=3.6, bare=True)
     box(axes, 5.0, 0.4, f"input: {inputs}×28×28", "data", 2.6)
     xs = (1.2, 3.75, 6.25, 8.8)
@@ -144,18 +144,18 @@ def inception_module(inputs: int = 192) -> None:
             box(axes, x, 1.75, first, kind, 2.1)
             arrow(axes, (5.0, 0.65), (x, 1.5))
             arrow(axes, (x, 2.0), (x, 2.75))
-        else:  # around the boxes of the other ways
+        else:  # around the boxes of the other branches
             axes.plot([3.7, x], [0.4, 0.4], color=BLACK, linewidth=1.2)
             arrow(axes, (x, 0.4), (x, 2.75))
         box(axes, x, 3.0, second, "conv", 2.1)
         arrow(axes, (x, 3.25), (5.0, 4.1))
-    box(axes, 5.0, 4.35, "put together: 64 + 128 + 32 + 32 = 256 channels, 256×28×28", "join", 7.4)
+    box(axes, 5.0, 4.35, "concatenate: 64 + 128 + 32 + 32 = 256 channels, 256×28×28", "join", 7.4)
     frame(axes, 10.0, 4.7)
     show(
         figure,
-        alt="An inception module, read from below. The input with 192 channels goes four ways: a 1×1 "
-        "convolution to 64 channels; a 1×1 convolution to 96 and a 3×3 to 128; a 1×1 to 16 and a 5×5 "
-        "to 32; a 3×3 max-pool and a 1×1 to 32. The four results are put together, one behind the other, "
+        alt="An inception module, read from below. The input with 192 channels goes into four branches: a "
+        "1×1 convolution to 64 channels; a 1×1 convolution to 96 and a 3×3 to 128; a 1×1 to 16 and a 5×5 "
+        "to 32; a 3×3 max-pool and a 1×1 to 32. The four results are concatenated "
         "to 256 channels of the same height and width.",
     )
 
@@ -208,11 +208,11 @@ def residual_blocks() -> None:
     frame(axes, 10.9, 7.5)
     show(
         figure,
-        alt="Three residual blocks, read from above. In each, the input goes two ways: through the "
+        alt="Three residual blocks, read from above. In each, the input takes two paths: through the "
         "convolutions, and past them; both are added, and a ReLU follows. In the first block two 3×3 "
-        "convolutions keep 64 channels and the shortcut passes the input as it is. In the second the stride "
-        "is 2 and the channels double, so the shortcut has a 1×1 convolution with stride 2. The third is a "
-        "bottleneck: 1×1 down to 64 channels, 3×3, and 1×1 up to 256.",
+        "convolutions keep 64 channels and the skip connection passes the input as it is. In the second the "
+        "stride is 2 and the channels double, so the skip connection has a 1×1 convolution with stride 2. "
+        "The third is a bottleneck: 1×1 down to 64 channels, 3×3, and 1×1 up to 256.",
     )
 
 
@@ -251,17 +251,17 @@ def gradients_by_depth(depths: Sequence[int], lines: Mapping[str, Sequence[float
 
 def size_and_work(nets: Mapping[str, tuple[float, float, float]]) -> None:
     """Each network at its MACs and parameters, with its top-5 accuracy: (parameters, MACs, percent)."""
-    figure, axes = canvas(height=3.2)
-    marks = ("o", "s", "^", "D")
+    figure, axes = canvas(height=3.8)
+    marks = ("o", "s", "^", "D", "v")
     for place, (name, (parameters, macs, top5)) in enumerate(nets.items()):
         axes.plot(macs / 1e9, parameters / 1e6, marker=marks[place], markersize=10, color=LINES[place])
         text = f"{name}, {top5:.2f} %\n{parameters / 1e6:.1f} M, {macs / 1e9:.1f} G"
-        below = name.startswith("ResNet")  # beside it stands another
+        below = name.startswith("ResNet-152")  # beside it stands another
         axes.annotate(
-            text, (macs / 1e9, parameters / 1e6), (0, -9) if below else (10, 0), textcoords="offset points",
+            text, (macs / 1e9, parameters / 1e6), (0, -9) if below else (10, 2), textcoords="offset points",
             ha="center" if below else "left", va="top" if below else "center", fontsize=9,
         )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(0.7, 50), ylim=(3, 400))
+    axes.set(xscale="log", yscale="log", xlim=(0.5, 60), ylim=(3, 400))
     axes.set(xlabel="multiply-adds for one image, in billions (G)", ylabel="parameters, in millions (M)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
@@ -270,7 +270,7 @@ def size_and_work(nets: Mapping[str, tuple[float, float, float]]) -> None:
         f"{top5:.2f} percent top-5"
         for name, (parameters, macs, top5) in nets.items()
     )
-    show(figure, alt=f"Work across and size upwards, both logarithmic. {told}.")
+    show(figure, alt=f"Work across and size upward, both logarithmic. {told}.")
 
 
 def points_curve() -> None:
@@ -281,7 +281,7 @@ def points_curve() -> None:
     labels = (
         "chance",
         "linear model",
-        "the tutorial's net",
+        "a small network",
         "wider,\nmore patience",
         "batch norm,\naugmentation",
     )
@@ -293,7 +293,7 @@ def points_curve() -> None:
         )  # fmt: skip
     axes.set(xlabel="test accuracy, percent", ylabel="points", xlim=(0, 108), ylim=(-4, 90))
     axes.set_xticks(range(0, 101, 10))
-    axes.axhline(KNOTS[-1][1], color=GREY, linewidth=0.8, linestyle=":")
+    axes.axhline(KNOTS[-1][1], color=GRAY, linewidth=0.8, linestyle=":")
     told = ", ".join(f"{x} percent earn {y}" for x, y in KNOTS)
     show(
         figure,

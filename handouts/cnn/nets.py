@@ -35,22 +35,22 @@ class LeNet5(nn.Module):
 class AlexNet(nn.Sequential):
     """(N, 3, 227, 227) -> logits (N, 1000); 62,378,344 parameters.
 
-    Krizhevsky, Sutskever and Hinton, 2012, in one piece: their two halves, each on a GPU of its own,
-    connect conv2, conv4 and conv5 only within a half, which saves parameters.
+    Krizhevsky, Sutskever and Hinton, 2012, in one piece. Their two halves, each on a GPU of its own,
+    connect conv2, conv4 and conv5 only within a half: `groups=2` builds that, 60,965,224 parameters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, groups: int = 1) -> None:
         def norm() -> nn.LocalResponseNorm:
             return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)
 
         layers: dict[str, nn.Module] = {
             "conv1": nn.Conv2d(3, 96, 11, stride=4), "relu1": nn.ReLU(), "norm1": norm(),
             "pool1": nn.MaxPool2d(3, stride=2),  # (N, 96, 27, 27)
-            "conv2": nn.Conv2d(96, 256, 5, padding=2), "relu2": nn.ReLU(), "norm2": norm(),
+            "conv2": nn.Conv2d(96, 256, 5, padding=2, groups=groups), "relu2": nn.ReLU(), "norm2": norm(),
             "pool2": nn.MaxPool2d(3, stride=2),  # (N, 256, 13, 13)
             "conv3": nn.Conv2d(256, 384, 3, padding=1), "relu3": nn.ReLU(),
-            "conv4": nn.Conv2d(384, 384, 3, padding=1), "relu4": nn.ReLU(),
-            "conv5": nn.Conv2d(384, 256, 3, padding=1), "relu5": nn.ReLU(),
+            "conv4": nn.Conv2d(384, 384, 3, padding=1, groups=groups), "relu4": nn.ReLU(),
+            "conv5": nn.Conv2d(384, 256, 3, padding=1, groups=groups), "relu5": nn.ReLU(),
             "pool5": nn.MaxPool2d(3, stride=2),  # (N, 256, 6, 6)
             "flatten": nn.Flatten(),
             "drop6": nn.Dropout(), "fc6": nn.Linear(256 * 6 * 6, 4096), "relu6": nn.ReLU(),
@@ -83,14 +83,17 @@ class VGG16(nn.Sequential):
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution without bias, for the batch norm behind it has one, and a ReLU."""
+    """A convolution without bias, for the batch norm behind it has one, and a ReLU unless told otherwise."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, eps: float = 1e-3) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, eps: float = 1e-3, relu: bool = True
+    ) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(outputs, eps=eps),
-            nn.ReLU(),
         )
+        if relu:
+            self.append(nn.ReLU())
 
 
 class Inception(nn.Module):
@@ -182,21 +185,16 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, width: int, outputs: int, stride: int, bottleneck: bool) -> None:
         super().__init__()
 
-        def conv(wide: int, narrow: int, kernel: int, step: int = 1) -> list[nn.Module]:
-            layer = nn.Conv2d(wide, narrow, kernel, step, padding=kernel // 2, bias=False)
-            return [layer, nn.BatchNorm2d(narrow)]
+        def conv(wide: int, narrow: int, kernel: int, step: int = 1, relu: bool = False) -> ConvNorm:
+            return ConvNorm(wide, narrow, kernel, step, eps=1e-5, relu=relu)
 
         if bottleneck:
-            layers = [
-                *conv(inputs, width, 1), nn.ReLU(),
-                *conv(width, width, 3, stride), nn.ReLU(),
-                *conv(width, outputs, 1),
-            ]  # fmt: skip
+            first = [conv(inputs, width, 1, relu=True), conv(width, width, 3, stride, relu=True)]
+            self.body = nn.Sequential(*first, conv(width, outputs, 1))
         else:
-            layers = [*conv(inputs, width, 3, stride), nn.ReLU(), *conv(width, outputs, 3)]
-        self.body = nn.Sequential(*layers)
+            self.body = nn.Sequential(conv(inputs, width, 3, stride, relu=True), conv(width, outputs, 3))
         same = stride == 1 and inputs == outputs
-        self.projection = nn.Identity() if same else nn.Sequential(*conv(inputs, outputs, 1, stride))
+        self.projection = nn.Identity() if same else conv(inputs, outputs, 1, stride)
         self.relu = nn.ReLU()
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -204,17 +202,17 @@ class Residual(nn.Module):
 
 
 class ResNet(nn.Module):
-    """(N, 3, 224, 224) -> logits (N, 1000). He et al., 2015; build it with resnet18 or resnet152.
+    """(N, 3, 224, 224) -> logits (N, 1000). He et al., 2015; build it with `resnet`.
 
-    As it is built today: the stride of a bottleneck sits in its 3x3 convolution.
+    As it is built today: the stride of a bottleneck sits in its 3x3 convolution. With `small_images` the
+    stem is one 3x3 convolution that keeps the size, as is usual for 32x32 pixels.
     """
 
-    def __init__(self, depths: Sequence[int], bottleneck: bool) -> None:
+    def __init__(self, depths: Sequence[int], bottleneck: bool, small_images: bool = False) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.norm1 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU()
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        kernel, stride = (3, 1) if small_images else (7, 2)
+        self.conv1 = ConvNorm(3, 64, kernel, stride, eps=1e-5)
+        self.pool = nn.Identity() if small_images else nn.MaxPool2d(3, stride=2, padding=1)
         inputs = 64
         for stage, depth in enumerate(depths):
             width = 64 * 2**stage
@@ -235,14 +233,20 @@ class ResNet(nn.Module):
         return images
 
 
-def resnet18() -> ResNet:
-    """ResNet-18: 11,689,512 parameters."""
-    return ResNet([2, 2, 2, 2], bottleneck=False)
+# Layers -> residual blocks of the four stages, and whether they are bottlenecks.
+RESNETS = {
+    18: ((2, 2, 2, 2), False),  # 11,689,512 parameters
+    34: ((3, 4, 6, 3), False),
+    50: ((3, 4, 6, 3), True),
+    101: ((3, 4, 23, 3), True),
+    152: ((3, 8, 36, 3), True),  # 60,192,808 parameters
+}
 
 
-def resnet152() -> ResNet:
-    """ResNet-152: 60,192,808 parameters."""
-    return ResNet([3, 8, 36, 3], bottleneck=True)
+def resnet(layers: int = 18, small_images: bool = False) -> ResNet:
+    """One of the paper's five ResNets, by its number of convolutions and linear layers."""
+    depths, bottleneck = RESNETS[layers]
+    return ResNet(depths, bottleneck, small_images)
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -24,8 +24,9 @@ def layer_table(
 ) -> pd.DataFrame:
     """Return one row a layer in the order of the calls, and a row with the totals.
 
-    Columns: layer, kind, kernel, stride, padding, output (its shape without the batch), parameters, and
-    MACs: the multiplications, each with its addition, that one image costs in convolutions and linear layers.
+    Columns: layer, kind, kernel, stride, padding, input and output (shapes without the batch), parameters,
+    and MACs: the multiplications, each with its addition, that one image costs in convolutions and linear
+    layers.
 
     Args:
         net: a network, or what builds one (a class), which then takes no memory: it is built without numbers.
@@ -46,7 +47,7 @@ def layer_table(
         return hook
 
     def record(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(layer: nn.Module, _: Any, output: Tensor) -> None:
+        def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             inside = [value for part, value in macs.items() if part == name or part.startswith(f"{name}.")]
             seen = any(row["layer"] == name for row in rows)  # a layer called twice has its parameters once
             rows.append(
@@ -56,7 +57,8 @@ def layer_table(
                     "kernel": _pair(layer, "kernel_size"),
                     "stride": _pair(layer, "stride"),
                     "padding": _pair(layer, "padding"),
-                    "output": "×".join(str(size) for size in output.shape[1:]),
+                    "input": _shape(inputs[0]),
+                    "output": _shape(output),
                     "parameters": 0 if seen else sum(p.numel() for p in layer.parameters()),
                     "MACs": sum(inside),
                 }
@@ -142,7 +144,13 @@ def _macs(layer: nn.Module, output: Tensor) -> int:
     return 0
 
 
+def _shape(maps: Tensor) -> str:
+    return "×".join(str(size) for size in maps.shape[1:])
+
+
 def _pair(layer: nn.Module, name: str) -> str:
+    while isinstance(layer, nn.Sequential):  # a convolution with its batch norm and ReLU
+        layer = layer[0]
     value = getattr(layer, name, "")
     if isinstance(value, tuple):
         return str(value[0]) if value[0] == value[1] else f"{value[0]}×{value[1]}"

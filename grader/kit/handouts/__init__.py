@@ -18,10 +18,16 @@ import numpy as np
 
 from grader import datasets
 from grader.errors import UserError
-from grader.kit.handouts.chapters import Chapter, read_chapters, read_title, student_notebook
+from grader.kit.handouts.chapters import (
+    Chapter,
+    read_appendices,
+    read_chapters,
+    read_title,
+    student_notebook,
+)
 from grader.kit.handouts.execute import execute
 from grader.kit.handouts.inspection import inspect_pages
-from grader.kit.handouts.pages import STYLE_FILE, index_page, page, print_page, style_sheet
+from grader.kit.handouts.pages import index_page, page, print_page, write_style
 from grader.kit.handouts.pdf import find_chromium, print_pdf
 
 __all__ = ["build"]
@@ -41,10 +47,11 @@ def build(
     cell_seconds: int = CELL_SECONDS,
     jobs: int = 1,
 ) -> None:
-    """Write `out`/notebooks, `out`/html and, where Chromium is installed, `out`/handouts.pdf.
+    """Write `out`/notebooks, `out`/html, `out`/instructors and, where Chromium is, `out`/handouts.pdf.
 
     Args:
-        source: the folder `handouts/`: README.md, NN-name.md, and the package cnn/.
+        source: the folder `handouts/`: README.md with the title, index.md, NN-name.md, appendix-name.md, and
+            the package cnn/; beside it `solution/`, for the students' requirements.txt.
         say: gets one line at a time for the person who waits.
         only: numbers or names of chapters, such as "03": only their HTML is made anew, and no PDF.
         size: the images that the cells see: the embedded ones, or all of the cache.
@@ -52,26 +59,25 @@ def build(
 
     Raises UserError, when all is written, where anything is wrong with it; each finding was said before.
     """
-    chapters = read_chapters(source)
-    chosen = [chapter for chapter in chapters if not only or _named(chapter, only)]
+    chapters, appendices = read_chapters(source), read_appendices(source)
+    chosen = [chapter for chapter in (*chapters, *appendices) if not only or _named(chapter, only)]
     for name in only:
-        if not any(_named(chapter, [name]) for chapter in chapters):
+        if not any(_named(chapter, [name]) for chapter in (*chapters, *appendices)):
             raise UserError(f"{source}: no chapter {name}; there are {', '.join(c.number for c in chapters)}")
     title = read_title(source / "README.md")
     _write_notebooks(source, chapters, out / "notebooks")
     problems: list[str] = []
     executed = _execute_all(chosen, out / "notebooks", size, cell_seconds, jobs, say, problems)
-    html = out / "html"
-    html.mkdir(parents=True, exist_ok=True)
-    (html / STYLE_FILE).write_text(style_sheet(), encoding="utf-8")
-    (html / "index.html").write_text(index_page(title, chapters), encoding="utf-8")
+    for folder in (out / "html", out / "instructors"):
+        write_style(folder)
+    built = [out / "html" / "index.html"]
+    built[0].write_text(
+        index_page(title, (source / "index.md").read_text("utf-8"), chapters), encoding="utf-8"
+    )
     for chapter in chosen:
-        place = chapters.index(chapter)
-        before = chapters[place - 1] if place else None
-        after = chapters[place + 1] if place + 1 < len(chapters) else None
-        text = page(title, chapter, executed[chapter.name], before, after)
-        (html / chapter.page).write_text(text, encoding="utf-8")
-    built = [html / name for name in ("index.html", *(chapter.page for chapter in chosen))]
+        text = page(title, chapter, executed[chapter.name], chapters)
+        built.append(out / ("html" if chapter.number else "instructors") / chapter.page)
+        built[-1].write_text(text, encoding="utf-8")
     problems += inspect_pages(built, {chapter.page: chapter.anchors for chapter in chapters})
     if not only:
         _write_pdf(title, chapters, executed, out / PDF, say)
@@ -93,6 +99,7 @@ def _write_notebooks(source: Path, chapters: Sequence[Chapter], folder: Path) ->
         text = nbformat.writes(student_notebook(chapter)) + "\n"
         (folder / f"{chapter.name}.ipynb").write_text(text, encoding="utf-8")
     shutil.copytree(source / "cnn", folder / "cnn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source.parent / "solution" / "requirements.txt", folder)  # the assignment has the same
     (folder / "data").mkdir()
     names: tuple[datasets.Name, ...] = ("mnist", "cifar10")
     for name in names:

@@ -14,6 +14,7 @@ from grader.kit.handouts.markdown import headings
 from grader.types import Record
 
 _CHAPTER = re.compile(r"\d\d-[a-z0-9-]+\.md")
+_APPENDIX = re.compile(r"appendix-[a-z0-9-]+\.md")
 _LINK = re.compile(r"(\]\()(\d\d-[a-z0-9-]+)\.md(?=[#)])")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -22,7 +23,7 @@ _METADATA = {
 
 
 class Chapter(Record):
-    """One chapter: its source and what the pages need to know of it."""
+    """One chapter, or an appendix for instructors: its source and what the pages need to know of it."""
 
     name: str  # the file's name without its ending: 02-convolution
     title: str
@@ -32,7 +33,17 @@ class Chapter(Record):
 
     @property
     def number(self) -> str:
-        return self.name[:2]
+        """Such as 02; "" of an appendix."""
+        return self.name[:2] if self.name[:2].isdigit() else ""
+
+    @property
+    def minutes(self) -> int:
+        """How long to work through it, estimated: 100 words, a cell, or a quarter of an exercise a minute."""
+        cells = _cells(self.source)
+        words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+        code = [cell.source for cell in cells if cell.cell_type == "code"]
+        exercises = sum("check(" in source for source in code)
+        return max(10, round((words / 100 + len(code) + 4 * exercises) / 10) * 10)
 
     @property
     def page(self) -> str:
@@ -45,6 +56,11 @@ def read_chapters(folder: Path) -> list[Chapter]:
     if not files:
         raise UserError(f"{folder}: no chapters (NN-name.md) in it: run this beside handouts/")
     return [_read(file) for file in files]
+
+
+def read_appendices(folder: Path) -> list[Chapter]:
+    """Read what is for instructors alone: it goes into no student's folder, page or PDF."""
+    return [_read(file) for file in sorted(folder.glob("*.md")) if _APPENDIX.fullmatch(file.name)]
 
 
 def read_title(readme: Path) -> str:

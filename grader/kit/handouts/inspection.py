@@ -52,8 +52,10 @@ def inspect_pages(files: Sequence[Path], anchors: Mapping[str, frozenset[str]]) 
 
 def _broken(link: str, file: Path, page: _Page, anchors: Mapping[str, frozenset[str]]) -> str:
     parts = urlsplit(link)
-    if parts.scheme in ("http", "https"):  # a paper, for those who want to read on; nothing needs it
-        return ""
+    if parts.scheme == "https" and re.fullmatch(r"([a-z0-9-]+\.)+[a-z]+", parts.netloc):
+        return ""  # a paper, for those who want to read on; nothing needs it
+    if parts.scheme in ("http", "https"):
+        return "is not of the form https://host.domain/…"
     if parts.scheme or link.startswith("//"):
         return "leads to no page"
     name, anchor = unquote(parts.path), unquote(parts.fragment)

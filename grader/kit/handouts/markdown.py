@@ -1,4 +1,4 @@
-"""The chapters' Markdown as HTML: formulas as MathML, anchors as GitHub makes them, code in colours."""
+"""The chapters' Markdown as HTML: formulas as MathML, anchors as GitHub makes them, code in colors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 _SHORT_LINES = 12  # of code that is not cut at the end of a printed page
+_PLAIN_TOKEN = re.compile(r'<span class="(?:n|p|w)">([^<]*)</span>')  # names, punctuation, spaces: no color
 _TAGS = re.compile(r"<[^>]+>")
 _CHAPTER_LINK = re.compile(r"(\d\d-[a-z0-9-]+)\.(?:md|ipynb)(#.*)?")
 
@@ -54,7 +55,7 @@ class _Renderer(IPythonRenderer):
         return rendered
 
     def block_code(self, code: str, info: str | None = None) -> str:
-        return colour(code, (info or "text").split()[0])
+        return color(code, (info or "text").split()[0])
 
     def table(self, text: str) -> str:
         return f'<div class="table"><table>{text}</table></div>\n'
@@ -85,14 +86,15 @@ def headings(text: str) -> list[Heading]:
     return renderer.found
 
 
-def colour(code: str, language: str) -> str:
-    """Code with its syntax coloured, where the language is known."""
+def color(code: str, language: str) -> str:
+    """Code with its syntax colored, where the language is known."""
     try:
         lexer = get_lexer_by_name({"py": "python"}.get(language, language))
     except ValueError:  # pygments' ClassNotFound is one
         lexer = get_lexer_by_name("text")
-    kept_together = " short" if code.count("\n") < _SHORT_LINES else ""
-    return str(highlight(code, lexer, HtmlFormatter(cssclass=f"code{kept_together}")))
+    short = language == "text" or code.count("\n") < _SHORT_LINES  # a screen of a terminal is kept whole, too
+    colored = str(highlight(code, lexer, HtmlFormatter(cssclass="code short" if short else "code")))
+    return _PLAIN_TOKEN.sub(r"\1", colored)
 
 
 def plain_text(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -46,7 +47,18 @@ def print_pdf(chromium: str, make_page: Callable[[Mapping[str, int]], str], file
                 name.removeprefix("/"): (reader.get_destination_page_number(place) or 0) + 1
                 for name, place in reader.named_destinations.items()
             }
+    _shrink(file)
     return pages
+
+
+def _shrink(file: Path) -> None:
+    """Store once what Chromium stores for every hatched box: a picture of the whole figure."""
+    import pypdf
+
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # else it says that Chromium miscounts the objects
+    writer = pypdf.PdfWriter(clone_from=file)
+    writer.compress_identical_objects()
+    writer.write(file)
 
 
 def print_page(chromium: str, page: str, file: Path) -> None:
