@@ -319,7 +319,7 @@ def group_mates(verdicts: Sequence[Verdict]) -> list[set[int]]:
 def _flag(
     kind: Literal["copied_code", "copied_answers"], what: str, others: Mapping[int, float], ids: Sequence[str]
 ) -> Flag:
-    nearest = sorted(others, key=lambda at: -others[at])[:NAMED]
+    nearest = sorted(others, key=lambda at: (-others[at], ids[at]))[:NAMED]
     return Flag(kind=kind, message=_message(what, others, ids), others=tuple(ids[at] for at in nearest))
 
 
