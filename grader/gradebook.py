@@ -235,12 +235,15 @@ class Gradebook:
     def _see(self, attempt: Attempt) -> int:
         """The number of an attempt, a new one or one that is known, and that it was seen in this run."""
         self._know(attempt.student_id, attempt.name)
+        # Without what is seldom there, as it stands in books that are older than these fields.
+        empty = {name for name in ("late", "group") if not getattr(attempt, name)}
+        body = attempt.model_dump(mode="json", exclude=empty)
         values = {
             "student_id": _utf8(attempt.student_id),
             "attempt": attempt.attempt,
             "submitted_at": attempt.submitted_at and attempt.submitted_at.isoformat(),
             "digest": attempt.digest,
-            "body": _json(attempt),
+            "body": _utf8(json.dumps(body, ensure_ascii=False)),
         }
         known = self._connection.execute(
             "SELECT number FROM submissions WHERE student_id = ? AND attempt = ? AND submitted_at IS ?"

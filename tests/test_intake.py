@@ -16,7 +16,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ from safetensors.torch import save as to_safetensors
 
 from grader.errors import UserError
 from grader.intake import read_folder, read_submissions
-from grader.intake.entries import ARCHIVE_ERRORS, Allowance, count_members, open_zip
+from grader.intake.entries import ARCHIVE_ERRORS, Allowance, Entry, count_members, open_zip
 from grader.intake.limits import ARCHIVES, STUDENT_FILES
 from grader.types import Status, Submission
 
@@ -1117,3 +1117,11 @@ def test_what_one_student_writes_changes_nothing_for_another(
     if theirs.problem is None:
         assert theirs.code and theirs.code.cells == (WORK,) and theirs.answer_texts == (ANSWERS,)
     shutil.rmtree(reader.workdir)
+
+
+@given(st.text(alphabet=st.sampled_from("aB.é/İ "), max_size=12).filter(lambda path: path.strip("/.") != ""))
+def test_names_come_apart_as_pathlib_has_it(path: str) -> None:
+    path = "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
+    entry, pure = Entry(path), PurePosixPath(path)
+    assert (entry.name, entry.stem) == (pure.name, pure.stem)
+    assert entry.suffix == pure.suffix.lower()

@@ -167,6 +167,13 @@ def test_a_canvas_groups_work_is_every_members(take: Take) -> None:
         assert found["12342"].group == ""
 
 
+def test_canvas_names_are_the_class_lists(take: Take) -> None:
+    files = {"doejane_1_5_lab8.py": WORK, "team4_2_6_lab8.py": work("team")}
+    found = take(files, Known([Person("1", "Jane Doe"), Person("2", "Bo Li")]))
+    assert found["1"].name == "Jane Doe" and "group" not in remarks(found["1"])
+    assert found["2"].name == "Bo Li" and "calls it team4: if that is a group" in remarks(found["2"])
+
+
 # --- Moodle ------------------------------------------------------------------------------------------
 
 

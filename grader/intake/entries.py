@@ -100,14 +100,17 @@ class Entry:
 
     @property
     def stem(self) -> str:
-        name = self.name
-        return name[: len(name) - len(self.suffix)]
+        return self.name[: self._dot()]
 
     @property
     def suffix(self) -> str:
+        return self.name[self._dot() :].lower()
+
+    def _dot(self) -> int:
+        """Where in the name the extension begins, or its end."""
         name = self.name
         at = name.rfind(".")
-        return name[at:].lower() if 0 < at < len(name) - 1 else ""
+        return at if 0 < at < len(name) - 1 else len(name)
 
     @property
     def depth(self) -> int:

@@ -126,6 +126,8 @@ class _ClassList:
             of = safe_line(person.name, 60)
             reason = f"the class list has the name {of} for this number, so it may be a group's"
             return [replace(hand_in, unclear=reason, student_id=f"{hand_in.student_id} ({hand_in.name})")]
+        if hand_in.told_by == "id" and person and person.name and hand_in.name == _squeezed(hand_in.name):
+            return [_with_name(hand_in, person.name)]
         if hand_in.told_by == "name" and not hand_in.group:
             return [_only(hand_in, self._names.get(_words(hand_in.name), []), hand_in.name)]
         if hand_in.told_by == "email" and hand_in.email and not person:
@@ -133,6 +135,15 @@ class _ClassList:
             if found or hand_in.student_id == hand_in.email:
                 return [_only(hand_in, found, hand_in.email)]
         return [hand_in]
+
+
+def _with_name(hand_in: HandIn, name: str) -> HandIn:
+    """With the name as the class list has it, for a download that writes names into one."""
+    remarks = list(hand_in.remarks)
+    if hand_in.name and not any(word in hand_in.name for word in _words(name).split()):
+        called = safe_line(hand_in.name, 60)
+        remarks.append(f"the download calls it {called}: if that is a group, name its members with --map")
+    return replace(hand_in, name=name, remarks=remarks)
 
 
 def _only(hand_in: HandIn, found: Sequence[str], shown: str) -> HandIn:
