@@ -35,7 +35,7 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
     what the network confuses, the written answers. It never holds flags, hidden inputs, or anything about
     another student. Where nobody can be given a mark yet, it says so.
     """
-    from grader.export.files import replace_file, stems
+    from grader.export.files import replace_file
     from grader.gradebook import Gradebook, lab_of
     from grader.kit.handouts.pdf import find_chromium, print_page
     from grader.lab import load_lab
@@ -55,7 +55,7 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
         attempts, decisions = book.attempts(), book.decisions()
         run = book.runs()[-1]
         course = course_of(load_lab(lab_of(run.settings)), run.rubric, verdicts, lang)
-        chosen = [(s, v) for s, v in stems(verdicts).items() if not students or v.student_id in students]
+        chosen = [(s, v) for s, v in by_stem(verdicts).items() if not students or v.student_id in students]
         console = Console(stderr=True)
         for stem, verdict in track(chosen, "writing", console=console, disable=not console.is_terminal):
             id = verdict.student_id

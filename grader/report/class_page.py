@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from grader.export.files import replace_file, stems
+from grader.export.files import replace_file
+from grader.export.scores import by_stem
 from grader.report.charts import histogram
 from grader.report.feedback import value_of, without_inputs
 from grader.report.render import of_templates, render
@@ -150,7 +151,7 @@ def _statuses(verdicts: Sequence[Verdict]) -> list[tuple[str, int, bool]]:
 def _students(verdicts: Sequence[Verdict], rubric: Rubric, pages: Collection[str]) -> list[Student]:
     questions = {question.id for question in rubric.questions}
     found = []
-    for stem, verdict in stems(sorted(verdicts, key=lambda v: v.student_id)).items():
+    for stem, verdict in by_stem(sorted(verdicts, key=lambda v: v.student_id)).items():
         name = f"{stem}.html"
         sums: list[Decimal | None] = [None] * 3
         if verdict.total is not None:
