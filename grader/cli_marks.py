@@ -80,7 +80,7 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
         click.echo(visible_json(content))
         return
     Console().print(score_table(verdicts, rubric))
-    if flagged := sum(bool(verdict.flags) for verdict in verdicts):
+    if flagged := sum(bool(verdict.open_flags) for verdict in verdicts):
         click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
     for label, name in (
         ("spreadsheet", "scores.xlsx"),
@@ -155,6 +155,8 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
 
 
 def _show_rows(verdict: Verdict) -> None:
+    from grader.export.cells import flag_lines
+
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name, justify in (("row", "left"), ("points", "right"), ("of", "right"), ("why", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -171,8 +173,8 @@ def _show_rows(verdict: Verdict) -> None:
     for label, lines in (("decision", verdict.decisions), ("remark", verdict.remarks)):
         for line in lines:
             console.print(Text(safe_line(f"{label}: {line}", 500)))
-    for flag in verdict.flags:
-        console.print(Text(safe_line(f"flag {flag.kind}: {flag.message}", 1000)))
+    for line in flag_lines(verdict):
+        console.print(Text(safe_line(f"flag {line}", 1000)))
 
 
 def _total(verdict: Verdict) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
+from grader.text import safe_text
 from grader.types import AnswerOutcome
 
 ENOUGH_WORDS = 15
@@ -22,6 +23,7 @@ RUN = 5  # so many words or characters in a row, met again, are a copy and not c
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
 MOST_MARKS = 30  # combining marks on one letter; Unicode's own limit for streams, far above any language's
 MOST_LINES = 20_000  # that say something
+MOST_KEPT = 20_000  # characters of an answer, for people to read
 BREAK = "# Next text\n"  # stands between two files' texts, and before a notebook's Markdown cells
 
 Run = tuple[str, ...]
@@ -67,7 +69,8 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     A question is the tuple of its wordings, one a language. An answer stands under its heading
     ("## Question 1", "Q1:", "1.", "问题 1", "第一题", or the question itself) up to the next one, across
     cells. What `BREAK` separates is looked at together and apart, and the best of each answer counts: a
-    template left untouched in one text hides nothing in another. `reason` says why one does not count.
+    template left untouched in one text hides nothing in another. `reason` says why one does not count,
+    `text` is what was read: without comments, tags, links and blank lines.
     """
     parts = [texts, *_apart(texts)] if BREAK in texts else [texts]
     sections = [_sections(_lines(part), questions) for part in parts]
@@ -75,12 +78,21 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     outcomes: list[AnswerOutcome] = []
     said: dict[Run, int] = {}  # by which answer first
     for number in range(1, len(questions) + 1):
-        found = [_answer(section[number], asked, said) for section in sections if number in section]
-        found.append(([], f"no heading for question {number} was found"))
-        own, reason = max(
+        written = [section[number] for section in sections if number in section]
+        found = [(*_answer(lines, asked, said), lines) for lines in written]
+        found.append(([], f"no heading for question {number} was found", []))
+        own, reason, lines = max(
             found, key=lambda answer: (not answer[1], _weight(answer[0]))
         )  # the first of equals
-        outcomes.append(AnswerOutcome(number=number, present=not reason, amount=_amount(own), reason=reason))
+        outcomes.append(
+            AnswerOutcome(
+                number=number,
+                present=not reason,
+                amount=_amount(own),
+                reason=reason,
+                text=safe_text("\n".join(lines), MOST_KEPT),
+            )
+        )
         said = dict.fromkeys(_runs(own), number) | said
     return tuple(outcomes)
 
