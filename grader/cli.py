@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from grader import __version__
+from grader.cli_desk import desk
 from grader.cli_marks import COMMANDS, Rules, rules_for, show_changes, write_results
 from grader.errors import UserError
 from grader.text import safe_line, safe_text, visible_json
@@ -279,7 +280,7 @@ def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook) -> N
                 console.print(Text(safe_line(line, 400)), soft_wrap=True)
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, desk):
     main.add_command(_command)
 
 

@@ -192,7 +192,7 @@ def history(results: Path, student: str) -> None:
 
     with Gradebook.open(results) as book:
         found = history_of(book, student)
-        given = [(at, what, v) for at, what, v in book.published() if v.student_id == student]
+        given = book.published(student)
     if not found:
         raise UserError(f"{student}: no such student in {results}: see `grader show {results}`")
     lines = [(at, _total(verdict), what) for at, verdict, what in found]
@@ -326,10 +326,10 @@ def undo(results: Path, decision: int, why: str, by: str | None) -> None:
     from grader.gradebook import Gradebook
 
     with Gradebook.open(results) as book:
-        known = [one for several in book.decisions().values() for one in several if one.number == decision]
-    if not known:
+        known = book.decision(decision)
+    if known is None:
         raise UserError(f"{decision}: no decision of {results} has this number: see `grader history`")
-    make(results, [_made(known[0].student_id, "undo", by, why, undoes=decision)])
+    make(results, [_made(known.student_id, "undo", by, why, undoes=decision)])
 
 
 @click.command()

@@ -438,13 +438,21 @@ class Gradebook:
                 found.setdefault(one.student_id, []).append(one)
         return found
 
-    def published(self) -> list[tuple[str, str, Verdict]]:
-        """All marks that were given out, the oldest first: when, as what, and the mark."""
+    def decision(self, number: int) -> Decision | None:
+        """A decision by its number."""
+        with _explained(self.path):
+            query = "SELECT body FROM decisions WHERE number = ?"
+            found = self._connection.execute(query, (number,)).fetchone()
+            return found and Decision.model_validate_json(found[0]).model_copy(update={"number": number})
+
+    def published(self, student: str | None = None) -> list[tuple[str, str, Verdict]]:
+        """All marks that were given out, or one student's, the oldest first: when, as what, and the mark."""
+        only, values = ("", []) if student is None else (" WHERE student_id = ?", [_utf8(student)])
         with _explained(self.path):
             return [
                 (at, what, Verdict.model_validate_json(text))
                 for at, what, text in self._connection.execute(
-                    "SELECT published_at, what, verdict FROM published ORDER BY number"
+                    f"SELECT published_at, what, verdict FROM published{only} ORDER BY number", values
                 )
             ]
 
