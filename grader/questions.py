@@ -22,8 +22,8 @@ ENOUGH_CHARACTERS = 30  # two Chinese characters say about what a word says
 RUN = 5  # so many words or characters in a row, met again, are a copy and not chance
 MOST_CHARACTERS = 400_000  # of all texts together; four answers have some thousands
 MOST_MARKS = 30  # combining marks on one letter; Unicode's own limit for streams, far above any language's
+TEXT_CHARACTERS = 8000  # of an answer, that are kept to be read
 MOST_LINES = 20_000  # that say something
-MOST_KEPT = 20_000  # characters of an answer, for people to read
 BREAK = "# Next text\n"  # stands between two files' texts, and before a notebook's Markdown cells
 
 Run = tuple[str, ...]
@@ -69,8 +69,7 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     A question is the tuple of its wordings, one a language. An answer stands under its heading
     ("## Question 1", "Q1:", "1.", "问题 1", "第一题", or the question itself) up to the next one, across
     cells. What `BREAK` separates is looked at together and apart, and the best of each answer counts: a
-    template left untouched in one text hides nothing in another. `reason` says why one does not count,
-    `text` is what was read: without comments, tags, links and blank lines.
+    template left untouched in one text hides nothing in another. `reason` says why one does not count.
     """
     parts = [texts, *_apart(texts)] if BREAK in texts else [texts]
     sections = [_sections(_lines(part), questions) for part in parts]
@@ -78,8 +77,11 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
     outcomes: list[AnswerOutcome] = []
     said: dict[Run, int] = {}  # by which answer first
     for number in range(1, len(questions) + 1):
-        written = [section[number] for section in sections if number in section]
-        found = [(*_answer(lines, asked, said), lines) for lines in written]
+        found = [
+            (*_answer(section[number], asked, said), _written(section[number]))
+            for section in sections
+            if number in section
+        ]
         found.append(([], f"no heading for question {number} was found", []))
         own, reason, lines = max(
             found, key=lambda answer: (not answer[1], _weight(answer[0]))
@@ -90,7 +92,7 @@ def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple
                 present=not reason,
                 amount=_amount(own),
                 reason=reason,
-                text=safe_text("\n".join(lines), MOST_KEPT),
+                text=_readable(lines, asked),
             )
         )
         said = dict.fromkeys(_runs(own), number) | said
@@ -106,7 +108,7 @@ def own_units(texts: Iterable[str], questions: Sequence[Wordings]) -> list[list[
 
 def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -> tuple[list[str], str]:
     """The answer's own words, and why it does not count; empty where it does."""
-    written = [line for line in lines if not _is_placeholder(line)]
+    written = _written(lines)
     units = _units("\n".join(written))
     own = _without(units, asked)
     if own:
@@ -115,6 +117,16 @@ def _answer(lines: Sequence[str], asked: Container[Run], said: dict[Run, int]) -
     if len(written) < len(lines) and not copied:
         return own, "the placeholder is still there"
     return own, "only the question itself" if units else "nothing is written there"
+
+
+def _written(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if not _is_placeholder(line)]
+
+
+def _readable(lines: Sequence[str], asked: Container[Run]) -> str:
+    """The answer for people: without lines that only repeat the question, and what is left of its heading."""
+    own = [line for line in lines if _without(units := _units(line), asked) or not units]
+    return safe_text("\n".join(own).lstrip(" \t\n:.,)]*_#").rstrip(), TEXT_CHARACTERS)
 
 
 def _objection(own: list[str], said: dict[Run, int]) -> str:

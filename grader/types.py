@@ -171,7 +171,7 @@ class AnswerOutcome(Record):
     present: bool
     amount: int  # words, or characters where the text is Chinese
     reason: str = ""
-    text: str = ""  # as it was written, bounded and safe to print
+    text: str = ""  # what stands there, bounded and made safe; line feeds stay
 
 
 class Flag(Record):

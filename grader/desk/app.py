@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from grader.desk.background import QUIET_SECONDS, Files, Regrading
+from grader.desk.background import Files, Regrading
 from grader.desk.guard import Guard
 from grader.desk.marks_now import MarksNow
 from grader.desk.pages import Pages
@@ -26,16 +26,14 @@ from grader.errors import UserError
 _HERE = Path(__file__).parent
 
 
-def application(
-    folder: Path, model_answers: str, token: str, port: int, quiet: float = QUIET_SECONDS
-) -> ASGIApp:
+def application(folder: Path, model_answers: str, token: str, port: int) -> ASGIApp:
     """The desk on a results `folder`, for requests to this port that have the token."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         marks = MarksNow(folder)  # in the thread in which it is used
         pages.marks = marks
-        pages.files = files = Files(folder, marks.set_copies, quiet)
+        pages.files = files = Files(folder, marks.set_copies)
         pages.regrading = regrading = Regrading(folder, files.touch)
         try:
             yield
@@ -81,6 +79,7 @@ def listen(port: int) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(("127.0.0.1", port))
+        made.listen()  # at once: whoever is faster than the server waits
     except (OSError, OverflowError) as error:
         made.close()
         why = getattr(error, "strerror", None) or error

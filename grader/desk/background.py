@@ -25,15 +25,9 @@ _OUTPUT_CHARACTERS = 20_000  # of a run that are shown
 class Files:
     """Writes the files in a results folder anew when nobody has decided anything for some seconds."""
 
-    def __init__(
-        self,
-        folder: Path,
-        found: Callable[[Mapping[str, Sequence[Flag]]], None],
-        quiet: float = QUIET_SECONDS,
-    ) -> None:
+    def __init__(self, folder: Path, found: Callable[[Mapping[str, Sequence[Flag]]], None]) -> None:
         self.folder = folder
         self.found = found  # is told the flags for copies
-        self.quiet = quiet
         self.are_due = True  # the desk before this one may have been killed; and copies are to be found
         self.trouble = ""  # why they could not be written
         self._changed = asyncio.Event()
@@ -51,7 +45,7 @@ class Files:
                 await self._changed.wait()
             self._changed.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), AGAIN_SECONDS if self.trouble else self.quiet)
+                await asyncio.wait_for(self._changed.wait(), AGAIN_SECONDS if self.trouble else QUIET_SECONDS)
                 continue  # somebody is still at it
             await self.write()
 

@@ -57,6 +57,7 @@ class MarksNow:
         self.verdicts: dict[str, Verdict] = {}  # by student, removed ones too
         self.unmeasured: set[str] = set()  # with an attempt that the newest run has yet to measure
         self._progress: dict[str, Progress] = {}
+        self._answers: dict[str, list[Answer | None]] = {}  # to each question
         self._copies: Mapping[str, Sequence[Flag]] = {}
         self._near: Mapping[str, Sequence[str]] = {}
         self._entries: dict[str, RosterEntry] = {}
@@ -92,7 +93,7 @@ class MarksNow:
         attempts, decisions = self.book.attempts(), self.book.decisions()
         self._entries = {entry.student_id: entry for entry in self.run.roster.entries}
         self._near = unknown(self.run.roster, attempts) if self._entries else {}
-        self.verdicts, self._progress = {}, {}
+        self.verdicts, self._progress, self._answers = {}, {}, {}
         self.unmeasured.clear()
         for student in sorted(self._entries.keys() | attempts.keys()):
             self._read(student, attempts.get(student, ()), decisions.get(student, ()))
@@ -110,6 +111,14 @@ class MarksNow:
             self._near.get(student, ()),
         )
         self.verdicts[student] = self._with_copies(verdict)
+        rows = {row.id: row for row in verdict.rows}
+        outcomes = {outcome.number: outcome for outcome in verdict.answers}
+        self._answers[student] = [
+            Answer(student, outcomes[number], rows[question.id])
+            if number in outcomes and question.id in rows
+            else None
+            for number, question in enumerate(self.run.rubric.questions, 1)
+        ]
         of_run = [one.evidence for one in attempts if one.last_run == self.run.number]
         done = sum(bool(one.parts or one.problem or one.given) for one in of_run)
         self._progress[student] = Progress(done, len(of_run))
@@ -147,27 +156,23 @@ class MarksNow:
 
     def answers(self, number: int) -> list[Answer]:
         """What everybody wrote on a question, by id; of those whose mark is still asked for."""
-        found = []
-        for verdict in self.in_class():
-            if verdict.standing == "counts" and (answer := self.answer(number, verdict)):
-                found.append(answer)
-        return found
+        return [
+            answer
+            for student, verdict in self.verdicts.items()
+            if verdict.standing == "counts" and (answer := self._answers[student][number - 1])
+        ]
+
+    def answers_of(self, verdict: Verdict) -> list[Answer]:
+        """A student's, to each question."""
+        return [answer for answer in self._answers[verdict.student_id] if answer]
 
     def answer(self, number: int, verdict: Verdict) -> Answer | None:
         """A student's answer to a question; None where there is none at all to be marked."""
-        outcome = next((one for one in verdict.answers if one.number == number), None)
-        id = self.run.rubric.questions[number - 1].id
-        row = next((row for row in verdict.rows if row.id == id), None)
-        return Answer(verdict.student_id, outcome, row) if outcome and row else None
+        return self._answers[verdict.student_id][number - 1]
 
     def open_questions(self, verdict: Verdict) -> int:
         """How many answers of a student nobody has marked."""
-        if verdict.standing != "counts":
-            return 0
-        decided = {row.id for row in verdict.rows if row.decided is not None}
-        rows = {row.id for row in verdict.rows} - decided
-        ids = [question.id for question in self.run.rubric.questions]
-        return sum(one.present and ids[one.number - 1] in rows for one in verdict.answers)
+        return sum(one.is_open for one in self.answers_of(verdict)) if verdict.standing == "counts" else 0
 
     def needs_a_person(self, verdict: Verdict) -> bool:
         """Whether there is no mark though one is asked for."""

@@ -25,11 +25,13 @@ from grader.errors import UserError
 from grader.gradebook import is_at_work
 from grader.marks import history, holding
 from grader.questions import assess_answers
+from grader.rubric import Rubric
 from grader.text import file_stem, safe_line, safe_text
 from grader.types import Decision, Flag, Verdict
 
 _MOST_BYTES = 64 * 1024  # of a form
 _TEXT_CHARACTERS = 100_000
+_WRAPPED = 70  # characters: a line as long as this goes on in the next one
 _READ = "read at the desk"  # why points are as they are, where no comment says more
 _KINDS = ("adjust", "excuse", "exclude", "waive_late", "extend", "choose_attempt", "remove", "settle_flag")
 _SHOWN = {"open": "to be marked", "answered": "answered", "all": "everybody's"}
@@ -47,6 +49,7 @@ class Line(NamedTuple):
     status: str
     to_mark: int
     flags: int
+    row: Markup = Markup("")
 
 
 class Button(NamedTuple):
@@ -93,6 +96,8 @@ class Pages:
         self.model_answers = model_answers
         self.who_cookie = f"desk_who_{port}"
         self._templates = environment()
+        self._lines: dict[str, tuple[Verdict, bool, Line]] = {}
+        self._models: tuple[Rubric | None, list[str]] = (None, [])
 
     # What all pages share
 
@@ -145,13 +150,14 @@ class Pages:
             return RedirectResponse("/who", 303)
         self.marks.look()
         asked = {name: request.query_params.get(name, "") for name in ("find", "status", "only")}
-        lines = [self._line(verdict) for verdict in self.marks.verdicts.values()]
+        lines = [self._listed(verdict) for verdict in self.marks.verdicts.values()]
         kept = [line for line in lines if _is_asked_for(line, asked)]
         counts = {number: self._counts(number) for number in range(1, self._most() + 1)}
         return self._page(
             request,
             "overview.html",
-            lines=kept,
+            kept=len(kept),
+            rows=Markup("").join(line.row for line in kept),
             of=sum(line.status != "removed" for line in lines),
             statuses=sorted({line.status for line in lines}),
             asked=asked,
@@ -160,6 +166,17 @@ class Pages:
             trouble=self.files.trouble,
             **self._work(),
         )
+
+    def _listed(self, verdict: Verdict) -> Line:
+        """The student's line with the markup of the row, which is kept until the mark is another."""
+        unmeasured = verdict.student_id in self.marks.unmeasured
+        known = self._lines.get(verdict.student_id)
+        if known is None or known[0] is not verdict or known[1] != unmeasured:
+            line = self._line(verdict)
+            row = Markup(self._templates.get_template("row.html").render(line=line))
+            known = verdict, unmeasured, line._replace(row=row)
+            self._lines[verdict.student_id] = known
+        return known[2]
 
     def _line(self, verdict: Verdict) -> Line:
         marks, student = self.marks, verdict.student_id
@@ -219,6 +236,8 @@ class Pages:
         free = [one for one in wanted if not self.marks.looked_at_by(number, one.student, who)]
         query = urlencode(view | ({"saved": str(saved)} if saved else {}))
         for one in free or wanted:
+            if free:  # theirs from now on, not from when the page is there
+                self.marks.look_at(number, one.student, who)
             return RedirectResponse(f"/answers/{number}/{self.marks.key_of[one.student]}?{query}", 303)
         return RedirectResponse(f"/done/{number}?{query}", 303)
 
@@ -309,10 +328,11 @@ class Pages:
 
     def _model_answer(self, number: int) -> str:
         """The section of the model answers under this question's heading."""
-        if not self.model_answers:
-            return ""
-        found = assess_answers([self.model_answers], self.marks.run.rubric.wordings)
-        return found[number - 1].text.strip()
+        rubric = self.marks.run.rubric
+        if self._models[0] is not rubric:
+            found = assess_answers([self.model_answers], rubric.wordings)
+            self._models = rubric, [_unwrapped(one.text) for one in found]
+        return self._models[1][number - 1]
 
     def _saved(self, request: Request) -> Decision | None:
         """What was decided a moment ago, to be seen and undone."""
@@ -374,10 +394,11 @@ class Pages:
             on=marks.key_of[ids[at + 1]] if at + 1 < len(ids) else "",
             attempts=[one.evidence.attempt for one in attempts],
             checks={check.id: check for check in verdict.checks},
-            answers=[one for n in range(1, self._most() + 1) if (one := marks.answer(n, verdict))],
+            answers=marks.answers_of(verdict),
             held=held.numbers,
             most=most_points(verdict),
             settled=verdict.settled,
+            row=request.query_params.get("row", ""),
             source=source.source if source else "",
             source_is_there=source is not None and Path(source.source).exists(),
             feedback=self._feedback(student) is not None,
@@ -534,6 +555,15 @@ async def _form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
     except ValueError as error:
         raise UserError("this is not one of the desk's forms") from error
+
+
+def _unwrapped(text: str) -> str:
+    """A file's text without the question that it quotes; lines that an editor wrapped are joined again."""
+    kept = ""
+    for line in text.splitlines():
+        if not line.lstrip().startswith(">"):
+            kept += line + (" " if len(line) >= _WRAPPED else "\n")
+    return kept.strip()
 
 
 def _own_page(address: str) -> str:
