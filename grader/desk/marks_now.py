@@ -126,7 +126,8 @@ class MarksNow:
 
     def _with_copies(self, verdict: Verdict) -> Verdict:
         own = [flag for flag in verdict.flags if flag.kind not in COPIES]
-        return verdict.model_copy(update={"flags": (*own, *self._copies.get(verdict.student_id, ()))})
+        flags = (*own, *self._copies.get(verdict.student_id, ()))
+        return verdict if flags == verdict.flags else verdict.model_copy(update={"flags": flags})
 
     def set_copies(self, copies: Mapping[str, Sequence[Flag]]) -> None:
         """The flags that the class together gave."""
