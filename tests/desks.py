@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 import uvicorn
-from test_gradebook import RULES, found, handed_in, keep
+from test_gradebook import RULES, found, handed_in, run
 
 from grader.desk.app import application, configuration, listen
 from grader.desk.background import Files
@@ -55,22 +55,12 @@ def fill(folder: Path, ids: Sequence[str], source: str = "download.zip") -> None
     works = [handed_in(id) for id in ids]
     flag = Flag(kind="claim", message="the notebook says 91 %, the weights give 60.00 %")
     with Gradebook.open_to_grade(folder) as book:
-        keep(
-            book,
-            *(
-                (
-                    work,
-                    measured(
-                        work,
-                        answers(work.student_id, missing=(2,) if at == 2 else ()),
-                        flags=[flag] if at == 1 else [],
-                        correct=900 - 10 * at,
-                        failed=("conv_size_floor",) if at == 3 else (),
-                    ),
-                )
-                for at, work in enumerate(works)
-            ),
-        )
+        seen = run(book, *works, source=source)
+        for at, work in enumerate(works):
+            text = answers(work.student_id, missing=(2,) if at == 2 else ())
+            flags = [flag] if at == 1 else []
+            failed = ("conv_size_floor",) if at == 3 else ()
+            book.record(seen[at], measured(work, text, flags, correct=900 - at % 700, failed=failed))
 
 
 class Desk(NamedTuple):
@@ -88,8 +78,7 @@ class Desk(NamedTuple):
 def running(folder: Path, model_answers: str = "", *, writes: bool = False) -> Iterator[Desk]:
     """A desk on a results folder; without `writes` it leaves the files alone, which take seconds."""
     with listen(0) as listening, pytest.MonkeyPatch.context() as patch:
-        if not writes:
-            patch.setattr(Files, "write", _nothing)
+        patch.setattr(Files, "write", _WRITE if writes else _nothing)
         port = listening.getsockname()[1]
         server = uvicorn.Server(configuration(application(folder, model_answers, TOKEN, port)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -102,6 +91,9 @@ def running(folder: Path, model_answers: str = "", *, writes: bool = False) -> I
         finally:
             server.should_exit = True
             thread.join()
+
+
+_WRITE = Files.write
 
 
 async def _nothing(files: Files) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from html import unescape
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from desks import TOKEN, Browser, Desk, fill, measured, running
-from test_gradebook import handed_in, run
+from desks import TOKEN, Browser, Desk, answers, fill, measured, running
+from test_gradebook import decision, handed_in, run
 
 from grader.cli import main
 from grader.desk.marks_now import MarksNow
 from grader.gradebook import Gradebook
 from grader.marks import current, holding
-from grader.types import Decision, Verdict
+from grader.types import Decision, Flag, Verdict
 
 IDS = ("pb1", "pb2", "pb3", "pb4", "张三", "=1+1/../x")
 
@@ -377,10 +378,6 @@ def test_a_flag_is_settled_with_a_word_and_no_points_change(desk: Desk, ann: Bro
 
 
 def test_a_flag_with_other_figures_is_another_flag() -> None:
-    from test_gradebook import decision
-
-    from grader.types import Flag
-
     flag = Flag(kind="copy", message="alike 0.98 with pb3")
     settled = decision("pb2", "settle_flag", row=flag.kind, digest=flag.digest)
     held = holding([settled.model_copy(update={"number": 1})])
@@ -391,28 +388,44 @@ def test_a_flag_with_other_figures_is_another_flag() -> None:
 # Files, and the end
 
 
-def test_files_are_written_at_the_end_and_before_they_are_fetched(tmp_path: Path) -> None:
+def test_files_are_written_at_the_end(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     fill(folder, IDS)
-    (folder / "feedback").mkdir()
-    (folder / "feedback" / "pb1.html").write_text("<script>x</script>", encoding="utf-8")
     with running(folder, writes=True) as desk:
         ann = Browser(desk.port)
         page = ann.get("/flags").text
         fields = {"kind": "settle_flag", "digest": field(page, "digest"), "seen": field(page, "seen")}
         assert ann.post(f"{path_of(ann, 'pb2')}/decide", fields | {"why": "=looked at"}).status == 303
-        sheet = ann.get("/files/scores.csv")
-        rows = {row["student_id"]: row for row in csv.DictReader(sheet.text.splitlines())}
-        assert "[settled: =looked at (Ann)]" in rows["pb2"]["flags"]
-        assert "attachment" in sheet.headers["content-disposition"]
-        assert "looked at" not in (folder / "students" / "pb2.json").read_text("utf-8"), "students read it"
+    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert "[settled: =looked at (Ann)]" in rows["pb2"]["flags"]
+    assert "looked at" not in (folder / "students" / "pb2.json").read_text("utf-8"), "students read it"
+
+
+@pytest.mark.slow
+def test_files_are_written_before_they_are_fetched(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    fill(folder, IDS)
+    with running(folder, writes=True) as desk:
+        ann = Browser(desk.port)
         student = path_of(ann, "pb1")
-        answer = ann.get(f"{student}/feedback")
-        assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
         fields = {"kind": "adjust", "row": "total", "points": "1", "why": "x"}
         ann.post(f"{student}/decide", fields | {"seen": field(ann.get(student).text, "seen")})
-    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
-        assert next(row for row in csv.DictReader(file) if row["student_id"] == "pb1")["total"] == "1.00"
+        sheet = ann.get("/files/scores.csv")
+        rows = {row["student_id"]: row for row in csv.DictReader(sheet.text.splitlines())}
+        assert rows["pb1"]["total"] == "1.00" and "attachment" in sheet.headers["content-disposition"]
+        assert ann.get("/files/scores.xlsx").text.startswith("PK")
+
+
+def test_a_feedback_page_is_linked_where_there_is_one_and_runs_no_script(desk: Desk, ann: Browser) -> None:
+    student = path_of(ann, "pb1")
+    assert "/feedback" not in ann.get(student).text and ann.get(f"{student}/feedback").status == 404
+    (desk.folder / "feedback").mkdir()
+    (desk.folder / "feedback" / "pb1.html").write_text("<script>x</script>", encoding="utf-8")
+    assert f'href="{student}/feedback"' in ann.get(student).text
+    answer = ann.get(f"{student}/feedback")
+    assert answer.status == 200
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
 
 
 def test_a_killed_desk_has_lost_no_mark_that_it_said_was_saved(tmp_path: Path) -> None:
@@ -440,23 +453,28 @@ def test_a_killed_desk_has_lost_no_mark_that_it_said_was_saved(tmp_path: Path) -
         assert {row.id: row.decided for row in marks[student].rows}["question_1"] == Decimal("0.50")
 
 
+@pytest.mark.slow
 def test_a_student_is_graded_again_by_a_button(tmp_path: Path) -> None:
-    """With a download in which nothing is to be run, so that it takes no sandbox to say so."""
+    """By a student without code, so that no sandbox is needed."""
     folder, source = tmp_path / "results", tmp_path / "download"
-    source.mkdir()
+    for id in IDS[:2]:
+        (source / id).mkdir(parents=True)
+        (source / id / "answers.md").write_text(answers(f"{id} again"), encoding="utf-8")
     fill(folder, IDS[:4], source=str(source))
     with running(folder) as desk:
         ann = Browser(desk.port)
         student = path_of(ann, "pb1")
         assert ann.post(f"{student}/regrade", {}).to == f"{student}/regrade"
-        for _ in range(400):
-            page = ann.get(f"{student}/regrade?part=1").text
-            if "data-poll" not in page:
-                break
-            import time
-
+        while "data-poll" in (page := ann.get(f"{student}/regrade?part=1").text):
             time.sleep(0.05)
-        assert "It ended with status 2" in page and "no such student in the download" in unescape(page) + page
+        assert "It has ended" in page and "changed since the last run" in page, page
+        assert "This is by pb1 again" in ann.get(student).text
+        assert "This is by pb2. " in ann.get(path_of(ann, "pb2")).text
+        student = path_of(ann, "pb3")
+        ann.post(f"{student}/regrade", {})
+        while "data-poll" in (page := ann.get(f"{student}/regrade?part=1").text):
+            time.sleep(0.05)
+        assert "It ended with status 2" in page and "pb3: no such student in the download" in page
 
 
 def test_without_its_packages_or_a_gradebook_it_says_so_in_a_line(
@@ -484,8 +502,6 @@ def test_only_who_was_touched_is_marked_anew(tmp_path: Path, monkeypatch: pytest
     with marks.book:
         before = dict(marks.verdicts)
         with Gradebook.open(tmp_path) as book:
-            from test_gradebook import decision
-
             book.decide([decision("pb3")])
         marks.look()
         after = marks.verdicts
