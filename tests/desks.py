@@ -80,7 +80,7 @@ def running(folder: Path, model_answers: str = "", *, writes: bool = False) -> I
     with listen(0) as listening, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Files, "write", _WRITE if writes else _nothing)
         port = listening.getsockname()[1]
-        server = uvicorn.Server(configuration(application(folder, model_answers, TOKEN, port)))
+        server = uvicorn.Server(configuration(application(folder, model_answers, TOKEN, port, print)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -43,7 +43,7 @@ def ann(desk: Desk) -> Browser:
 def field(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found, page
-    return unescape(found[1])
+    return unescape(str(found[1]))
 
 
 def verdict(desk: Desk, student: str) -> Verdict:
@@ -59,7 +59,9 @@ def made(desk: Desk, student: str) -> list[Decision]:
 def path_of(browser: Browser, student: str) -> str:
     """The address of a student's page."""
     page = browser.get("/").text
-    found = {unescape(id): path for path, id in re.findall(r'<a href="(/student/\w+)">([^<]*)</a>', page)}
+    found: dict[str, str] = {
+        unescape(id): path for path, id in re.findall(r'<a href="(/student/\w+)">([^<]*)</a>', page)
+    }
     return found[student]
 
 
@@ -216,7 +218,7 @@ def test_answers_are_marked_one_after_the_other(desk: Desk, ann: Browser) -> Non
     assert "All answers to this question are marked" in page and "question_1 is 0.50" in page
     for student in IDS:
         row = next(row for row in verdict(desk, student).rows if row.id == "question_1")
-        assert (row.points, row.decided, row.why) == (1, Decimal("0.50"), "half of it (Ann)")
+        assert (str(row.points), str(row.decided), row.why) == ("1.00", "0.50", "half of it (Ann)")
     assert ann.get("/answers/1?show=answered").status == 303, "and can be looked at again"
 
 
@@ -267,7 +269,7 @@ def test_the_second_of_two_sees_the_first_and_has_to_confirm(desk: Desk, ann: Br
     student = min(IDS)
     assert [one.by for one in made(desk, student)] == ["Ann"], "nothing is lost, nothing overwritten"
     assert bo.post(path, mine | {"seen": field(answer.text, "seen")}).status == 303
-    assert [(one.by, one.points) for one in made(desk, student)] == [("Ann", 1), ("Bo", 0)]
+    assert [(one.by, str(one.points)) for one in made(desk, student)] == [("Ann", "1.00"), ("Bo", "0.00")]
 
 
 def test_decisions_on_other_rows_do_not_disturb(desk: Desk, ann: Browser) -> None:

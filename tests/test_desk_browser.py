@@ -19,7 +19,7 @@ from grader.types import Decision, Flag, Verdict
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright  # noqa: E402
 
 IDS = ("pb1", "pb2", "pb3", "pb4", "张三")
 MODEL = "## Question 1\n\nThe model answer.\n"
@@ -82,6 +82,18 @@ def press(page: Page, key: str) -> None:
     """A key, when the page's script is there."""
     page.wait_for_load_state()
     page.keyboard.press(key)
+
+
+def dialogs_of(page: Page) -> list[str]:
+    """The kinds of those that a page opens, all of which are dismissed."""
+    found = list[str]()
+
+    def dismiss(dialog: Dialog) -> None:
+        found.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    return found
 
 
 def made(desk: Desk, student: str) -> list[Decision]:
@@ -155,8 +167,7 @@ def test_marking_by_keys(desk: Desk, ann: Page) -> None:
 
 
 def test_a_comment_is_not_left_behind_unasked(desk: Desk, ann: Page) -> None:
-    asked = list[str]()
-    ann.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    asked = dialogs_of(ann)
     ann.get_by_role("navigation", name="Desk").get_by_role("link", name="Question 1").click()
     ann.get_by_label("Comment").fill("typed and not saved")
     ann.get_by_role("link", name="Class").click()
@@ -283,11 +294,11 @@ def pages_of(page: Page, desk: Desk) -> list[str]:
 def test_hostile_texts_do_nothing_and_displace_nothing(
     chromium: Browser, hostile: Desk, size: dict[str, int]
 ) -> None:
-    asked, dialogs = list[str](), list[str]()
+    asked = list[str]()
     with chromium.new_context(viewport=size) as context:  # type: ignore[arg-type]
         context.on("request", lambda request: asked.append(request.url))
         page = at_the_desk(context, hostile, HOSTILE[1][:90])
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        dialogs = dialogs_of(page)
         for address in pages_of(page, hostile):
             page.goto(address)
             assert page.evaluate("typeof hacked") == "undefined", address
@@ -320,3 +331,18 @@ def test_pages_are_accessible(chromium: Browser, hostile: Desk, size: dict[str, 
                 (one["id"], one["impact"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found
             ]
             assert not told, f"{address}: {told}"
+
+
+def test_the_class_list_follows_a_run(chromium: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    works = [handed_in(id) for id in ("pb1", "pb2", "pb3")]
+    with Gradebook.open_to_grade(folder) as book:
+        seen = run(book, *works)
+        with running(folder) as desk, chromium.new_context(viewport=DESKTOP) as context:  # type: ignore[arg-type]
+            page = at_the_desk(context, desk, "Ann")
+            page.get_by_text("0 of 3 measured").wait_for()
+            assert page.get_by_role("cell", name="not measured yet").count() == 3
+            for at, work in enumerate(works[:2]):
+                book.record(seen[at], measured(work, ""))
+            page.get_by_text("2 of 3 measured").wait_for()
+            page.get_by_role("cell", name="graded", exact=True).nth(1).wait_for()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -19,14 +19,16 @@ from starlette.types import ASGIApp
 
 from grader.desk.background import Files, Regrading
 from grader.desk.guard import Guard
-from grader.desk.marks_now import MarksNow
+from grader.desk.marks_now import MarksNow, opened
 from grader.desk.pages import Pages
 from grader.errors import UserError
 
 _HERE = Path(__file__).parent
 
 
-def application(folder: Path, model_answers: str, token: str, port: int) -> ASGIApp:
+def application(
+    folder: Path, model_answers: str, token: str, port: int, say: Callable[[str], None]
+) -> ASGIApp:
     """The desk on a results `folder`, for requests to this port that have the token."""
 
     @asynccontextmanager
@@ -39,7 +41,12 @@ def application(folder: Path, model_answers: str, token: str, port: int) -> ASGI
             yield
         finally:
             await regrading.close()
+            if files.are_due:
+                say("writing the files …")
             await files.close()
+            if files.are_due:
+                why = files.trouble or "a run is at work, which writes them at its end"
+                say(f"{folder}: the spreadsheets are not up to date: {why}")
             marks.book.close()
 
     async def nothing(request: Request) -> Response:
@@ -89,16 +96,16 @@ def listen(port: int) -> socket.socket:
 
 def serve(folder: Path, model_answers: str, port: int, say: Callable[[str], None]) -> None:
     """Run the desk until Ctrl-C. Raises `UserError`."""
-    with MarksNow(folder).book:  # what is wrong is told before an address is
-        pass
+    opened(folder).close()  # what is wrong is told before an address is
     token = secrets.token_urlsafe(32)
     with listen(port) as listening:
         port = listening.getsockname()[1]
-        app = application(folder, model_answers, token, port)
+        app = application(folder, model_answers, token, port, say)
         server = uvicorn.Server(configuration(app))
         say(f"the marking desk: http://127.0.0.1:{port}/?token={token}")
         say("whoever has this address can decide on marks; Ctrl-C ends the desk")
-        server.run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # which uvicorn raises again when all is closed
+            server.run(sockets=[listening])
         say("the desk is closed; all decisions are in the gradebook")
 
 

@@ -48,12 +48,21 @@ class Answer(NamedTuple):
         return self.outcome.present and self.row.decided is None
 
 
+def opened(folder: Path) -> Gradebook:
+    """The gradebook of a results folder. Raises `UserError`, also where nothing was graded into it."""
+    book = Gradebook.open(folder)
+    if not book.stand().run:
+        book.close()
+        raise UserError(f"{folder}: nothing was graded into it yet: see `grader grade`")
+    return book
+
+
 class MarksNow:
     """The marks of one results folder; from one thread, like the gradebook."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the gradebook. Raises `UserError`, also where nothing was graded into it."""
-        self.book = Gradebook.open(folder)
+        """Read everything. Raises `UserError`."""
+        self.book = opened(folder)
         self.verdicts: dict[str, Verdict] = {}  # by student, removed ones too
         self.unmeasured: set[str] = set()  # with an attempt that the newest run has yet to measure
         self._progress: dict[str, Progress] = {}
@@ -68,8 +77,6 @@ class MarksNow:
         self.run: Run  # the newest
         self._open: dict[tuple[int, str], tuple[str, float]] = {}  # question and student: by whom, until when
         try:
-            if not self.book.stand().run:
-                raise UserError(f"{folder}: nothing was graded into it yet: see `grader grade`")
             self.look()
         except BaseException:
             self.book.close()

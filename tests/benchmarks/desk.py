@@ -2,9 +2,9 @@
 
     python tests/benchmarks/desk.py
 
-The desk is a process of its own, and so is each TA: they mark one answer after the other, as fast as they are
-answered, and look at the class list, a student, the flags and a history in between. The files are written anew
-meanwhile, as always.
+The desk is a process of its own, and so is each TA: they mark one answer after the other, at once when the
+page is there, and look at the class list, a student, the flags and a history in between. The files are
+written anew meanwhile, as always.
 """
 
 from __future__ import annotations
