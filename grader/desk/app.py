@@ -100,13 +100,18 @@ def serve(folder: Path, model_answers: str, port: int, say: Callable[[str], None
     token = secrets.token_urlsafe(32)
     with listen(port) as listening:
         port = listening.getsockname()[1]
-        app = application(folder, model_answers, token, port, say)
+
+        def told(line: str) -> None:
+            with suppress(OSError):  # a terminal that is gone does not keep the desk from closing well
+                say(line)
+
+        app = application(folder, model_answers, token, port, told)
         server = uvicorn.Server(configuration(app))
         say(f"the marking desk: http://127.0.0.1:{port}/?token={token}")
         say("whoever has this address can decide on marks; Ctrl-C ends the desk")
         with suppress(KeyboardInterrupt):  # which uvicorn raises again when all is closed
             server.run(sockets=[listening])
-        say("the desk is closed; all decisions are in the gradebook")
+        told("the desk is closed; all decisions are in the gradebook")
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:

@@ -41,11 +41,7 @@ class Answer(NamedTuple):
     student: str
     outcome: AnswerOutcome
     row: Row
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody has marked it."""
-        return self.outcome.present and self.row.decided is None
+    is_open: bool  # nobody has marked it
 
 
 def opened(folder: Path) -> Gradebook:
@@ -121,9 +117,7 @@ class MarksNow:
         rows = {row.id: row for row in verdict.rows}
         outcomes = {outcome.number: outcome for outcome in verdict.answers}
         self._answers[student] = [
-            Answer(student, outcomes[number], rows[question.id])
-            if number in outcomes and question.id in rows
-            else None
+            _answer(student, outcomes.get(number), rows.get(question.id))
             for number, question in enumerate(self.run.rubric.questions, 1)
         ]
         of_run = [one.evidence for one in attempts if one.last_run == self.run.number]
@@ -221,6 +215,12 @@ class MarksNow:
 
         (kept,) = self.book.decide([decision], unless)
         return kept
+
+
+def _answer(student: str, outcome: AnswerOutcome | None, row: Row | None) -> Answer | None:
+    if outcome is None or row is None:
+        return None
+    return Answer(student, outcome, row, outcome.present and row.decided is None)
 
 
 def on_the_same(decision: Decision, made: Sequence[Decision]) -> list[Decision]:
