@@ -17,6 +17,8 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x80-\x9f]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
+# What people call it in English and Chinese.
+ACCURACY = re.compile(r"acc(?![a-z])|accuracy|准确[率度]|正确率|精度|识别率", re.IGNORECASE)
 _JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need
 _NEWLINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 

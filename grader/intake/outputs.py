@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from grader.text import safe_line
+from grader.text import ACCURACY, safe_line
 
 LINES = 40  # kept of a notebook: the last ones
 LINE_CHARACTERS = 200
 CELL_CHARACTERS = 200_000  # looked at, of a cell's outputs: the end
 NOTEBOOK_CHARACTERS = 2_000_000  # looked at, of all cells together
 
-_ACCURACY = re.compile(r"acc(?![a-z])|accuracy|准确[率度]|正确率|精度|识别率", re.IGNORECASE)
 # What a cell, a heading or a line is about: the classifier, or the tutorial's networks for digits.
 _CLASSIFIER = re.compile(r"cifar|classifier", re.IGNORECASE)
 _DIGITS = re.compile(
@@ -39,9 +38,9 @@ def accuracy_lines(cells: Iterable[tuple[str, object]]) -> tuple[str, ...]:
             continue
         text = "\n".join(_texts(outputs))[-min(CELL_CHARACTERS, room) :]
         room -= len(text)
-        if not _ACCURACY.search(text):
+        if not ACCURACY.search(text):
             continue
-        lines = [line for line in _BREAKS.split(text) if _ACCURACY.search(line) and not _DIGITS.search(line)]
+        lines = [line for line in _BREAKS.split(text) if ACCURACY.search(line) and not _DIGITS.search(line)]
         found = [*found, *lines[-LINES:]][-LINES:]
     return tuple(filter(None, (safe_line(line, LINE_CHARACTERS) for line in found)))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from grader.text import ACCURACY
 from grader.types import Accuracy, Flag
 
 BEYOND = 0.03  # above the 95 % interval: other epochs, roundings and averaged views stay below
 
-_WORD = re.compile(r"acc(?![a-z])|accuracy|准确[率度]|正确率|精度|识别率", re.IGNORECASE)
 _SET = re.compile(r"(?P<test>test|测试)|train|(?<![a-z])val(?!u)|训练|验证", re.IGNORECASE)
 # Of one class, not of all images: "Test accuracy of car: 85 %", "per-class", "class 3".
 _ONE_CLASS = re.compile(
@@ -65,7 +65,7 @@ def claimed_accuracies(line: str) -> Iterator[float]:
     if _is_unfinished(line):
         return
     label_from = 0
-    for word in _WORD.finditer(line):
+    for word in ACCURACY.finditer(line):
         number = _first_share(line, word.end())
         if number is None or word.start() < label_from:
             continue
