@@ -55,6 +55,12 @@ class Files:
             if not self.are_due or is_at_work(self.folder):
                 return
             self.are_due = False
+            self.trouble = await self._refresh()
+            self.are_due = self.are_due or bool(self.trouble)
+
+    async def _refresh(self) -> str:
+        """Why it failed; empty where it did not."""
+        try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "grader.desk.refresh", str(self.folder)),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -62,14 +68,14 @@ class Files:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for the desk, which waits for this
             )
-            output, errors = await process.communicate()
-            if process.returncode:
-                self.trouble = safe_line(errors.decode(errors="replace")[-500:], 500)
-                self.are_due = True
-                return
-            self.trouble = ""
-            told = json.loads(output)
-            self.found({student: [Flag(**flag) for flag in flags] for student, flags in told.items()})
+        except OSError as error:  # no memory for another process, say
+            return str(error)
+        output, errors = await process.communicate()
+        if process.returncode:
+            return safe_line(errors.decode(errors="replace")[-500:], 500) or "their process was ended"
+        told = json.loads(output)
+        self.found({student: [Flag(**flag) for flag in flags] for student, flags in told.items()})
+        return ""
 
     async def close(self) -> None:
         """The last time."""

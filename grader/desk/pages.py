@@ -252,26 +252,27 @@ class Pages:
         """One answer, to be marked; and what its form does."""
         if not self._who(request):
             return RedirectResponse("/who", 303)
+        form = await _form(request) if request.method == "POST" else None
         seen = self.marks.look()
         number, verdict = self._number(request), self._verdict(request)
-        if request.method == "GET":
+        if form is None:
             view = _view(request.query_params.get("show"), request)
             return self._answer_page(request, number, verdict, view, seen, {})
-        form = await _form(request)
         view = _view(form.get("show"), form.get("blind"))
         id = self.marks.run.rubric.questions[number - 1].id
-        why = form.get("comment", "").strip() or _READ
+        typed = {"points": form.get("points", ""), "comment": form.get("comment", "")}
+        why = typed["comment"].strip() or _READ
         try:
-            points = number_of_points(form.get("points", ""))
+            points = number_of_points(typed["points"])
             more = {"by": self._by(request), "why": why}
             made = decision(verdict.student_id, "adjust", **more, row=id, points=points)
             kept = self._decide(made, form)
         except Newer as newer:
-            told = {"newer": newer.decisions, "points": str(made.points), "comment": form.get("comment", "")}
+            told: dict[str, Any] = {"newer": newer.decisions, **typed}
             seen = self.marks.look()
             return self._answer_page(request, number, self._verdict(request), view, seen, told, 409)
         except UserError as error:
-            told = {"error": str(error), **form}
+            told = {"error": str(error), **typed}
             return self._answer_page(request, number, verdict, view, seen, told, 400)
         return self._to_answer(request, number, view, after=verdict.student_id, saved=kept.number)
 
@@ -410,8 +411,9 @@ class Pages:
 
     async def decide(self, request: Request) -> Response:
         """What a form on a student's page decides."""
+        form = await _form(request)
         seen = self.marks.look()
-        verdict, form = self._verdict(request), await _form(request)
+        verdict = self._verdict(request)
         try:
             made = self._from_form(request, verdict, form)
             kept = self._decide(made, form)
