@@ -17,6 +17,7 @@ from rich.text import Text
 
 from grader import __version__, cli_report
 from grader.cgroup import cores
+from grader.cli_desk import desk
 from grader.cli_marks import COMMANDS, Rules, lab_option, rules_for, show_changes, write_results
 from grader.errors import UserError
 from grader.sandbox.backends import BACKENDS, DEFAULT, ISOLATING
@@ -322,7 +323,7 @@ def _grade(works: Sequence[Todo], setup: Setup, jobs: int, book: Gradebook, engi
                 console.print(Text(safe_line(line, 400)), soft_wrap=True)
 
 
-for _command in (*COMMANDS, *cli_report.COMMANDS):
+for _command in (*COMMANDS, *cli_report.COMMANDS, desk):
     main.add_command(_command)
 
 

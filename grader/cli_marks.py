@@ -89,7 +89,7 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
         click.echo(visible_json(content))
         return
     Console().print(score_table(verdicts, rubric))
-    if flagged := sum(bool(verdict.flags) for verdict in verdicts):
+    if flagged := sum(bool(verdict.open_flags) for verdict in verdicts):
         click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
     for label, name in (
         ("spreadsheet", "scores.xlsx"),
@@ -176,6 +176,8 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
 
 
 def _show_rows(verdict: Verdict) -> None:
+    from grader.export.cells import flag_lines
+
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name, justify in (("row", "left"), ("points", "right"), ("of", "right"), ("why", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -192,8 +194,8 @@ def _show_rows(verdict: Verdict) -> None:
     for label, lines in (("decision", verdict.decisions), ("remark", verdict.remarks)):
         for line in lines:
             console.print(Text(safe_line(f"{label}: {line}", 500)))
-    for flag in verdict.flags:
-        console.print(Text(safe_line(f"flag {flag.kind}: {flag.message}", 1000)))
+    for line in flag_lines(verdict):
+        console.print(Text(safe_line(f"flag {line}", 1000)))
 
 
 def _total(verdict: Verdict) -> str:
@@ -211,7 +213,7 @@ def history(results: Path, student: str) -> None:
 
     with Gradebook.open(results) as book:
         found = history_of(book, student)
-        given = [(at, what, v) for at, what, v in book.published() if v.student_id == student]
+        given = book.published(student)
     if not found:
         raise UserError(f"{student}: no such student in {results}: see `grader show {results}`")
     lines = [(at, _total(verdict), what) for at, verdict, what in found]
@@ -345,10 +347,10 @@ def undo(results: Path, decision: int, why: str, by: str | None) -> None:
     from grader.gradebook import Gradebook
 
     with Gradebook.open(results) as book:
-        known = [one for several in book.decisions().values() for one in several if one.number == decision]
-    if not known:
+        known = book.decision(decision)
+    if known is None:
         raise UserError(f"{decision}: no decision of {results} has this number: see `grader history`")
-    make(results, [_made(known[0].student_id, "undo", by, why, undoes=decision)])
+    make(results, [_made(known.student_id, "undo", by, why, undoes=decision)])
 
 
 @click.command()

@@ -36,6 +36,7 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
     another student. Where nobody can be given a mark yet, it says so.
     """
     from grader.export.files import replace_file
+    from grader.export.scores import by_stem
     from grader.gradebook import Gradebook, lab_of
     from grader.kit.handouts.pdf import find_chromium, print_page
     from grader.lab import load_lab

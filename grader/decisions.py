@@ -23,12 +23,11 @@ KINDS = ("adjust", "excuse", "waive_late", "extend", "exclude", "remove")
 def check(book: Gradebook, verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> None:
     """Raise `UserError` for the first decision that cannot be made on these marks."""
     by_id = {verdict.student_id: verdict for verdict in verdicts}
-    known = book.decisions()
     for one in decisions:
         verdict = by_id.get(one.student_id)
         if one.kind == "undo":
-            held = holding(known.get(one.student_id, ()))
-            if one.undoes not in {each.number for each in (*held.points.values(), *held.others.values())}:
+            held = holding(book.decisions(one.student_id).get(one.student_id, ()))
+            if one.undoes not in held.numbers:
                 raise UserError(f"decision {one.undoes} no longer holds: there is nothing to undo")
         elif verdict is None:
             raise UserError(f"{one.student_id}: no such student in the gradebook: see `grader show`")

@@ -61,7 +61,9 @@ def rests_on(submission: Submission, setup: Setup) -> Basis:
     return Basis(
         checks=_digest("checks", *run, _of_checks(setup.lab)),
         accuracy=_digest("accuracy", *run, setup.image_digests, setup.weights, trained, submission.claims),
-        answers=_digest("answers", submission.answer_texts, submission.no_answers, setup.rubric.wordings),
+        answers=_digest(
+            "answers with texts", submission.answer_texts, submission.no_answers, setup.rubric.wordings
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -50,6 +50,7 @@ RUBRIC_DIGEST = "rubric_digest"  # a setting of a run whose rubric is not known 
 _APPLICATION = 0x4C414238  # in the file's header: tells our files from all others
 _SCHEMA = 2
 _BUSY_SECONDS = 10.0  # that a write waits for another one
+_LOCK_SECONDS = 0.5  # that a grader waits for another one: a look whether one is at work takes far less
 _TABLES = {
     "runs": "number INTEGER PRIMARY KEY, began_at TEXT NOT NULL, source TEXT NOT NULL,"
     " settings TEXT NOT NULL, rubric TEXT NOT NULL, policy TEXT NOT NULL",
@@ -124,6 +125,24 @@ def lab_of(settings: Mapping[str, str]) -> str:
     return settings.get("lab", DEFAULT)
 
 
+class Stand(NamedTuple):
+    """How far a gradebook has got: the newest number of each."""
+
+    run: int
+    evidence: int
+    decision: int
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether a grader is at work on a results `folder`."""
+    lock = FileLock(folder / LOCK_NAME)
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 class Gradebook:
     """An open gradebook; use it as a context manager, from one thread."""
 
@@ -134,6 +153,7 @@ class Gradebook:
         self._run = 0  # that is going on
         self._parts: dict[int, object] = {}  # read before, by number: no row ever changes
         self._attempts: dict[int, Attempt] = {}
+        self._runs: list[Run] = []
 
     @classmethod
     def open(cls, folder: Path) -> Gradebook:
@@ -153,7 +173,7 @@ class Gradebook:
             _look(folder / FILE_NAME)
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / LOCK_NAME)
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout:
             raise UserError(
                 f"{folder}: another grader is at work on it: wait for it, or choose another --out"
@@ -283,9 +303,15 @@ class Gradebook:
             body=body,
         )
 
-    def decide(self, decisions: Sequence[Decision]) -> list[Decision]:
-        """Keep decisions, all or none; as they stand in the book then."""
+    def decide(
+        self, decisions: Sequence[Decision], unless: Callable[[], None] = lambda: None
+    ) -> list[Decision]:
+        """Keep decisions, all or none; as they stand in the book then.
+
+        None is kept where `unless` raises an error: while it looks, nobody else can decide.
+        """
         with self._transaction():
+            unless()
             kept = []
             for one in decisions:
                 number = self._insert(
@@ -328,10 +354,13 @@ class Gradebook:
     def runs(self) -> list[Run]:
         """All runs, the oldest first."""
         with _explained(self.path):
+            known = self._runs[-1].number if self._runs else 0  # read before: no row ever changes
             rosters: dict[int, list[RosterEntry]] = {}
-            for run, text in self._connection.execute("SELECT run, entry FROM roster ORDER BY number"):
+            for run, text in self._connection.execute(
+                "SELECT run, entry FROM roster WHERE run > ? ORDER BY number", (known,)
+            ):
                 rosters.setdefault(run, []).append(RosterEntry.model_validate_json(text))
-            return [
+            self._runs += [
                 Run(
                     number,
                     began_at,
@@ -342,9 +371,31 @@ class Gradebook:
                     Roster(entries=tuple(rosters.get(number, ()))),
                 )
                 for number, began_at, source, settings, rubric, policy in self._connection.execute(
-                    "SELECT number, began_at, source, settings, rubric, policy FROM runs ORDER BY number"
+                    "SELECT number, began_at, source, settings, rubric, policy FROM runs"
+                    " WHERE number > ? ORDER BY number",
+                    (known,),
                 )
             ]
+            return list(self._runs)
+
+    def stand(self) -> Stand:
+        """How far the book has got, by whoever wrote to it."""
+        tables = ("runs", "evidence", "decisions")
+        with _explained(self.path):
+            numbers = [f"(SELECT ifnull(max(number), 0) FROM {table})" for table in tables]
+            return Stand(*self._connection.execute(f"SELECT {', '.join(numbers)}").fetchone())
+
+    def touched(self, since: Stand) -> set[str]:
+        """The students on whom something was measured or decided since."""
+        with _explained(self.path):
+            return {
+                student
+                for (student,) in self._connection.execute(
+                    "SELECT s.student_id FROM evidence e JOIN submissions s ON s.number = e.submission"
+                    " WHERE e.number > ? UNION SELECT student_id FROM decisions WHERE number > ?",
+                    (since.evidence, since.decision),
+                )
+            }
 
     def attempts(self, *, until_run: int | None = None, student: str | None = None) -> dict[str, list[Seen]]:
         """The attempts of each student, or of one, with the newest evidence on them, in the order of seeing.
@@ -406,13 +457,21 @@ class Gradebook:
                 found.setdefault(one.student_id, []).append(one)
         return found
 
-    def published(self) -> list[tuple[str, str, Verdict]]:
-        """All marks that were given out, the oldest first: when, as what, and the mark."""
+    def decision(self, number: int) -> Decision | None:
+        """A decision by its number."""
+        with _explained(self.path):
+            query = "SELECT body FROM decisions WHERE number = ?"
+            found = self._connection.execute(query, (number,)).fetchone()
+            return found and Decision.model_validate_json(found[0]).model_copy(update={"number": number})
+
+    def published(self, student: str | None = None) -> list[tuple[str, str, Verdict]]:
+        """All marks that were given out, or one student's, the oldest first: when, as what, and the mark."""
+        only, values = ("", []) if student is None else (" WHERE student_id = ?", [_utf8(student)])
         with _explained(self.path):
             return [
                 (at, what, Verdict.model_validate_json(text))
                 for at, what, text in self._connection.execute(
-                    "SELECT published_at, what, verdict FROM published ORDER BY number"
+                    f"SELECT published_at, what, verdict FROM published{only} ORDER BY number", values
                 )
             ]
 

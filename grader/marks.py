@@ -23,12 +23,18 @@ class Holding(NamedTuple):
     """The decisions on one student that hold, each the newest of its kind."""
 
     points: Mapping[str, Decision]  # by row
+    flags: Mapping[str, Decision]  # that settle a flag, by its digest
     others: Mapping[str, Decision]  # by kind
 
     @property
+    def numbers(self) -> dict[int, Decision]:
+        """All of them by number, the oldest first."""
+        found = [one for some in self for one in some.values()]
+        return {one.number: one for one in sorted(found, key=lambda one: one.number)}
+
+    @property
     def lines(self) -> tuple[str, ...]:
-        found = sorted([*self.points.values(), *self.others.values()], key=lambda one: one.number)
-        return tuple(f"{one.number}: {one.line}" for one in found)
+        return tuple(f"{number}: {one.line}" for number, one in self.numbers.items())
 
 
 def holding(decisions: Iterable[Decision]) -> Holding:
@@ -36,15 +42,18 @@ def holding(decisions: Iterable[Decision]) -> Holding:
     decisions = list(decisions)
     undone = {one.undoes for one in decisions if one.kind == "undo"}
     points: dict[str, Decision] = {}
+    flags: dict[str, Decision] = {}
     others: dict[str, Decision] = {}
     for one in decisions:
         if one.number in undone or one.kind == "undo":
             continue
         if one.kind == "adjust":
             points[one.row] = one
+        elif one.kind == "settle_flag":
+            flags[one.digest] = one
         else:
             others[one.kind] = one
-    return Holding(points, others)
+    return Holding(points, flags, others)
 
 
 def mark(
@@ -177,6 +186,7 @@ def _decided(run: Run, verdict: Verdict, held: Holding, extension: Extension | N
             "deduction": cost,
             "standing": standing,
             "decisions": held.lines,
+            "settled": {digest: f"{one.why} ({one.by})" for digest, one in held.flags.items()},
         }
     )
 

@@ -74,7 +74,7 @@ def _number(decision: Decision) -> int:
 
 def _named(decision: Decision) -> tuple[object, ...]:
     """What tells it from all others, in whichever book it stands."""
-    return decision.made_at, decision.student_id, decision.kind, decision.row, decision.by
+    return decision.made_at, decision.student_id, decision.kind, decision.row, decision.digest, decision.by
 
 
 def _identity(attempt: Attempt) -> tuple[object, ...]:

@@ -60,7 +60,7 @@ _PLACEHOLDER = re.compile(
     r"|(?:在此处?|在这里|此处)(?:写下|写|填写|填入|输入|作答|回答)(?:你的|您的)?(?:答案|回答)?",
     re.IGNORECASE,
 )
-_NOISE = re.compile(r"\bdata:[^\s)]*|https?://\S+|</?[a-z][^<>\n]{0,300}>", re.IGNORECASE)
+_NOISE = re.compile(r"\bdata:[\w/+.;=-]*,[^\s)]*|https?://\S+|</?[a-z][^<>\n]{0,300}>", re.IGNORECASE)
 
 
 def assess_answers(texts: Sequence[str], questions: Sequence[Wordings]) -> tuple[AnswerOutcome, ...]:

@@ -5,6 +5,8 @@ All are frozen: a submission, once read, and a verdict, once given, do not chang
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -217,6 +219,11 @@ class Flag(Record):
     message: str
     others: tuple[str, ...] = ()  # students whose work is alike; some of them, where they are many
 
+    @property
+    def digest(self) -> str:
+        """By which it is settled: with other figures it is another flag."""
+        return hashlib.sha256(f"{self.kind}: {self.message}".encode(errors="replace")).hexdigest()[:16]
+
 
 class Fingerprint(Record):
     """By what the class's work is compared; see `grader.integrity`."""
@@ -333,11 +340,21 @@ class Decision(Record):
     by: str
     why: str
     student_id: str
-    kind: Literal["adjust", "excuse", "exclude", "waive_late", "extend", "choose_attempt", "remove", "undo"]
-    row: str = ""  # adjust: whose points
+    kind: Literal[
+        "adjust",
+        "excuse",
+        "exclude",
+        "waive_late",
+        "extend",
+        "choose_attempt",
+        "remove",
+        "settle_flag",
+        "undo",
+    ]
+    row: str = ""  # adjust: whose points; settle_flag: the flag's kind
     points: Points | None = None  # adjust; exclude, where a mark is given all the same
     until: str = ""  # extend: days, or a date
-    digest: str = ""  # choose_attempt: of the attempt that counts
+    digest: str = ""  # choose_attempt: of the attempt that counts; settle_flag: of the flag
     undoes: int = 0  # undo: the number of the decision that no longer holds
 
     @property
@@ -351,6 +368,7 @@ class Decision(Record):
             "extend": f"extended: {self.until}",
             "choose_attempt": f"the attempt {self.digest[:12]} counts",
             "remove": "removed",
+            "settle_flag": f"flag {self.row} settled",
             "undo": f"decision {self.undoes} undone",
         }[self.kind]
 
@@ -405,12 +423,18 @@ class Verdict(Record):
     answers: tuple[AnswerOutcome, ...] = ()
     remarks: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()  # for the instructor alone
+    settled: Mapping[str, str] = {}  # by a flag's digest, what a person found; for the instructor alone
     fingerprint: Fingerprint = Fingerprint()
     log: str = ""  # the tail of what the student's code printed, made safe
     sandbox: str = ""  # "bubblewrap", or "none" where the instructor asked for none
     files: tuple[tuple[Literal["checks", "accuracy", "answers"], tuple[str, ...]], ...] = ()  # see `Part`
     seconds: float | None = Field(default=None, exclude=True)  # of its own time, which differs each run
     digest: str = ""
+
+    @property
+    def open_flags(self) -> tuple[Flag, ...]:
+        """Those that nobody has settled."""
+        return tuple(flag for flag in self.flags if flag.digest not in self.settled)
 
 
 Evidence.model_rebuild()

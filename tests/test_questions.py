@@ -305,6 +305,19 @@ def test_repeating_an_answer_adds_nothing(answers: list[str], times: int) -> Non
     assert present(f"Q1: {(answers[1] + ' ') * times}")[0]
 
 
+def test_the_text_of_an_answer_is_kept_for_people_to_read() -> None:
+    written = "They fail on inputs unlike the training data: other cameras, say.\n\u202eAnd 猫 too."
+    (first, *_) = assess_answers([f"## Question 1\n\n{written}\n\n{'x ' * 9000}"], QUESTIONS)
+    assert first.text.startswith(
+        "They fail on inputs unlike the training data: other cameras, say.\nAnd 猫 too."
+    )
+    assert len(first.text) < 10_000
+    (first, *_) = assess_answers(
+        ["## Question 1\n\n![](data:image/png;base64,iVBORw0KGgo=) see the picture"], QUESTIONS
+    )
+    assert "iVBOR" not in first.text and first.amount == 3
+
+
 @pytest.mark.parametrize(
     "unit",
     [

@@ -87,9 +87,18 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
         verdict.public.accuracy if verdict.public else None,
         *(earned.get(question.id) for question in rubric.questions),
         safe_line(_why(verdict), _REASON_CHARACTERS),
-        safe_line(" · ".join(f"{flag.kind}: {flag.message}" for flag in verdict.flags), _FLAGS_CHARACTERS),
+        safe_line(" · ".join(flag_lines(verdict)), _FLAGS_CHARACTERS),
         safe_line(" · ".join(verdict.remarks), _FLAGS_CHARACTERS),
     ]
+
+
+def flag_lines(verdict: Verdict) -> list[str]:
+    """Each flag, and how it was settled."""
+    found = []
+    for flag in verdict.flags:
+        settled = verdict.settled.get(flag.digest)
+        found.append(f"{flag.kind}: {flag.message}" + (f" [settled: {settled}]" if settled else ""))
+    return found
 
 
 def _standing(verdict: Verdict) -> list[str]:

@@ -62,7 +62,8 @@ def _json(verdict: Verdict) -> bytes:
     # These files go back to the students: flags are for the instructor, who finds them in the sheet;
     # and from equal digests two students would learn that they handed in the same. Why somebody was excluded,
     # say, may name another student.
-    content = verdict.model_dump(mode="json", exclude={"flags", "fingerprint", "digest", "decisions"})
+    secret = {"flags", "settled", "fingerprint", "digest", "decisions"}
+    content = verdict.model_dump(mode="json", exclude=secret)
     return f"{visible_json(content, indent=2)}\n".encode()
 
 

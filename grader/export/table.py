@@ -35,7 +35,7 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
     table.add_column(f"points\n/{rubric.accuracy.points:.0f}", justify="right", no_wrap=True)
     table.add_column(f"Q1–{len(rubric.questions)}\n/{rubric.exercise_2:.0f}", justify="right", no_wrap=True)
     table.add_column(f"total\n/{rubric.out_of:.0f}", justify="right", no_wrap=True, style="bold")
-    has_flags = any(verdict.flags for verdict in verdicts)
+    has_flags = any(verdict.open_flags for verdict in verdicts)
     if has_flags:
         # There is no room for the word in 80 columns.
         table.add_column("!", justify="right", no_wrap=True, style="yellow")
@@ -49,7 +49,7 @@ def score_table(verdicts: Sequence[Verdict], rubric: Rubric) -> Table:
             _points(verdict, ["accuracy"]),
             _points(verdict, [question.id for question in rubric.questions]),
             _NOTHING if verdict.total is None else f"{verdict.total:.2f}",
-            *([str(len(verdict.flags) or "")] if has_flags else []),
+            *([str(len(verdict.open_flags) or "")] if has_flags else []),
         )
     return table
 
