@@ -93,7 +93,9 @@ def test_every_decision_is_in_the_history_and_can_be_undone(book: Path) -> None:
     assert "no decision" in run("undo", book, "99", "--why", "x", status=2).output
     run("remove", book, "pb2", "--why", "left the course")
     assert set(marks(book)) == {"001", "张三"} and "pb2" not in run("show", book).output
+    assert {file.stem for file in (book / "students").iterdir()} == {"001", "张三"}
     run("undo", book, "8", "--why", "is back")
+    assert (book / "students" / "pb2.json").is_file()
     assert marks(book)["pb2"] == Decimal(50)
 
 

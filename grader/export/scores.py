@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +33,8 @@ def write_scores(
     """Write `scores.csv`, `scores.xlsx` and `students/<id>.json` into a results `folder`; their digest.
 
     Everything is rendered before the first file is replaced, and each file is
-    replaced at once. Raises `UserError` where a file cannot be written.
+    replaced at once. The file of a student who is no longer among them is deleted. Raises `UserError`
+    where a file cannot be written.
     """
     verdicts = sorted(verdicts, key=lambda verdict: verdict.student_id)
     files = {f"students/{stem}.json": _json(verdict) for stem, verdict in by_stem(verdicts).items()}
@@ -42,7 +44,16 @@ def write_scores(
     for name, content in files.items():
         replace_file(folder / name, content)
         digest.update(content)
+    kept = {_folded(name) for name in files}
+    for file in (folder / "students").glob("*.json"):
+        if _folded(f"students/{file.name}") not in kept:
+            file.unlink(missing_ok=True)
     return digest.hexdigest()
+
+
+def _folded(name: str) -> str:
+    """A name as the coarsest file system compares it."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def by_stem(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
