@@ -466,7 +466,7 @@ def build_handouts(
 def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None:
     from grader import kit
     from grader.export.files import replace_file
-    from grader.grade import Bench
+    from grader.grade import Pipeline
     from grader.intake import read_submissions
     from grader.intake.names import expecting
     from grader.kit import handed_out
@@ -477,7 +477,7 @@ def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None
     def grade(folder: Path) -> Verdict:
         with Workdir() as workdir, expecting(lab):
             (submission,) = read_submissions(folder, workdir)
-            return bench.grade(submission)
+            return pipeline.grade(submission)
 
     lab = load_lab(which)
     solution, assignment, handouts = Path("solution"), Path("assignment"), Path("handouts")
@@ -492,7 +492,7 @@ def _build_assignment(check: bool, which: str, rubric_file: Path | None) -> None
         _say("assignment/ is up to date with solution/")
         return
     rubric = load_rubric(rubric_file or lab.rubric, lab.check_places())
-    with Bench(Setup(rubric=rubric, lab=lab, images="mini", threads=cores())) as bench:
+    with Pipeline(Setup(rubric=rubric, lab=lab, images="mini", threads=cores())) as pipeline:
         changed = kit.build(solution, assignment, grade, lab=lab, rubric_file=rubric_file)
     replace_file(lab.handed_out, handed_out.listed(assignment, handouts))
     _say(f"assignment/: {', '.join(changed)} written" if changed else "assignment/: nothing to change")

@@ -27,7 +27,7 @@ from grader.types import (
 )
 
 
-class Bench:
+class Pipeline:
     """A sandbox and what the lab measures in it: what one job needs to grade submissions one by one."""
 
     def __init__(self, setup: Setup, started: Backend | None = None) -> None:
@@ -45,7 +45,7 @@ class Bench:
         self.measurement = setup.lab.measurement(setup, self.sandbox)
         self.longest = longest(limits, setup.rubric.training, setup.weights, *self.measurement.seconds)
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Pipeline:
         return self
 
     def __exit__(
@@ -77,33 +77,33 @@ class Bench:
         return score(self.setup.rubric, self.measure(submission))
 
 
-def grade_one(submission: Submission, bench: Bench, known: Evidence | None = None) -> Evidence:
+def grade_one(submission: Submission, pipeline: Pipeline, known: Evidence | None = None) -> Evidence:
     """One submission, from its files to the evidence on it."""
-    basis = rests_on(submission, bench.setup)
+    basis = rests_on(submission, pipeline.setup)
     kept = still_holds([known] if known else [], basis)
-    checks = kept.checks or _check(submission, bench)
-    accuracy = kept.accuracy or _network(submission, bench, checks)
+    checks = kept.checks or _check(submission, pipeline)
+    accuracy = kept.accuracy or _network(submission, pipeline, checks)
     if submission.code and not kept.checks:
-        printed = texts.printed_code(submission.code.texts, bench.setup.lab.handed_out)
+        printed = texts.printed_code(submission.code.texts, pipeline.setup.lab.handed_out)
         told = {"print": printed.text, "remarks": (*checks.remarks, *printed.remarks)}
         told |= {"files": (submission.code.filename, *(helper.path for helper in submission.code.helpers))}
         checks = checks.model_copy(update=told)
     broken = any(check.outcome is Outcome.ERROR for check in checks.outcomes)  # to be run again
-    sandbox = {"sandbox": bench.setup.sandbox}
+    sandbox = {"sandbox": pipeline.setup.sandbox}
     return Evidence(
         attempt=attempt_of(submission),
         checks=checks.model_copy(update=sandbox | {"rests_on": "" if broken else basis.checks}),
         accuracy=accuracy.model_copy(update=sandbox | {"rests_on": basis.accuracy}),
-        answers=kept.answers or answered(submission, bench.setup, basis),
+        answers=kept.answers or answered(submission, pipeline.setup, basis),
     )
 
 
-def _check(submission: Submission, bench: Bench) -> CheckEvidence:
+def _check(submission: Submission, pipeline: Pipeline) -> CheckEvidence:
     """Load the code and run the hidden checks."""
-    lab = bench.setup.lab
+    lab = pipeline.setup.lab
     if submission.problem or submission.code is None:
-        return CheckEvidence(outcomes=not_run(lab, _why_no_code(submission, bench)), loaded=False)
-    with bench.sandbox.student(submission) as student:
+        return CheckEvidence(outcomes=not_run(lab, _why_no_code(submission, pipeline)), loaded=False)
+    with pipeline.sandbox.student(submission) as student:
         try:
             student.load()
         except StudentFailure as failure:
@@ -122,16 +122,16 @@ def _check(submission: Submission, bench: Bench) -> CheckEvidence:
         )
 
 
-def _network(submission: Submission, bench: Bench, checks: CheckEvidence) -> AccuracyEvidence:
+def _network(submission: Submission, pipeline: Pipeline, checks: CheckEvidence) -> AccuracyEvidence:
     """What the lab measures, where there is code that can be loaded."""
     if submission.code is None or not checks.loaded:
-        reason = checks.problem.reason if checks.problem else _why_no_code(submission, bench)
-        return AccuracyEvidence(accuracy=Accuracy(images=bench.measurement.inputs, reason=reason))
-    return bench.measurement.measure(submission)
+        reason = checks.problem.reason if checks.problem else _why_no_code(submission, pipeline)
+        return AccuracyEvidence(accuracy=Accuracy(images=pipeline.measurement.inputs, reason=reason))
+    return pipeline.measurement.measure(submission)
 
 
-def _why_no_code(submission: Submission, bench: Bench) -> str:
+def _why_no_code(submission: Submission, pipeline: Pipeline) -> str:
     if submission.problem:
         return submission.problem.reason
-    module = bench.setup.lab.contract.module
+    module = pipeline.setup.lab.contract.module
     return submission.no_code or f"no {module}.py or {module}.ipynb was handed in"

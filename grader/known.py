@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from grader.errors import UserError
-from grader.intake.hand_in import id_of
+from grader.intake.upload import id_of
 from grader.intake.whose import Known, Person
 from grader.roster import Roster, is_id_header, read_cells
 

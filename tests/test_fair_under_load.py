@@ -18,7 +18,7 @@ from students import calls_of, function, submission, verdicts_of
 from grader import grade as grade_module
 from grader import training
 from grader.budget import Budget
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.intake import read_submissions
 from grader.limits import Limits
 from grader.rubric import load_rubric
@@ -145,8 +145,8 @@ def test_a_machine_that_is_too_busy_is_the_graders_fault_and_no_lost_point(
     limits = Limits(call_seconds=2, load_seconds=2)
     rubric = load_rubric(None).model_copy(update={"limits": limits})
     work = submission("import time\ndef conv_output_size(*a, **k):\n    time.sleep(60)")
-    with Bench(Setup(rubric=rubric, images="mini")) as bench:
-        verdict = bench.grade(work)
+    with Pipeline(Setup(rubric=rubric, images="mini")) as pipeline:
+        verdict = pipeline.grade(work)
     assert verdict.status is Status.GRADER_ERROR and "too busy" in verdict.reason and len(tries) == 2
 
 

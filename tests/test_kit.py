@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 
 from grader import checks, kit
 from grader.errors import UserError
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.intake import read_submissions
 from grader.kit.build import generate
 from grader.kit.notebook import to_notebook
@@ -553,19 +553,19 @@ def test_a_readme_without_room_for_the_rubric_is_refused(course: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with Bench(Setup(rubric=load_rubric(), images="mini", threads=1)) as bench:
-        yield bench
+def pipeline() -> Iterator[Pipeline]:
+    with Pipeline(Setup(rubric=load_rubric(), images="mini", threads=1)) as pipeline:
+        yield pipeline
 
 
 @pytest.mark.slow
-def test_the_real_grader_lets_the_solution_and_its_template_through(course: Path, bench: Bench) -> None:
+def test_the_real_grader_lets_the_solution_and_its_template_through(course: Path, pipeline: Pipeline) -> None:
     verdicts = []
 
     def grade(folder: Path) -> Verdict:
         with tempfile.TemporaryDirectory() as work:
             (submission,) = read_submissions(folder, Path(work))
-            verdicts.append(bench.grade(submission))
+            verdicts.append(pipeline.grade(submission))
         return verdicts[-1]
 
     kit.build(course / "solution", course / "assignment", grade)
@@ -581,12 +581,12 @@ def test_the_real_grader_lets_the_solution_and_its_template_through(course: Path
 
 
 def test_answers_in_the_chinese_sheet_earn_what_those_in_the_english_one_earn(
-    tmp_path: Path, bench: Bench, assignment: dict[str, str]
+    tmp_path: Path, pipeline: Pipeline, assignment: dict[str, str]
 ) -> None:
     """Filled in beside the untouched English one, as it lies in the folder that students get."""
     for name in ("lab8.py", "answers.md", "answers.zh.md"):
         (tmp_path / name).write_text(assignment[name], encoding="utf-8")
-    assert _question_points(tmp_path, bench) == [0, 0, 0, 0]
+    assert _question_points(tmp_path, pipeline) == [0, 0, 0, 0]
     sheet = assignment["answers.zh.md"]
     for answer in (
         "自编码器不需要标签就能学到低维表示，在这个表示上再做聚类就可以了，因为它学的是数据本身的结构。",
@@ -596,12 +596,12 @@ def test_answers_in_the_chinese_sheet_earn_what_those_in_the_english_one_earn(
     ):
         sheet = sheet.replace("请在此处写下你的答案。", answer, 1)
     (tmp_path / "answers.zh.md").write_text(sheet, encoding="utf-8")
-    assert _question_points(tmp_path, bench) == [1, 0, 1, 1]
+    assert _question_points(tmp_path, pipeline) == [1, 0, 1, 1]
     (tmp_path / "answers.md").unlink()
-    assert _question_points(tmp_path, bench) == [1, 0, 1, 1]
+    assert _question_points(tmp_path, pipeline) == [1, 0, 1, 1]
 
 
-def _question_points(folder: Path, bench: Bench) -> list[Decimal]:
+def _question_points(folder: Path, pipeline: Pipeline) -> list[Decimal]:
     with tempfile.TemporaryDirectory() as work:
         (submission,) = read_submissions(folder, Path(work))
-        return [row.points for row in bench.grade(submission).rows if row.id.startswith("question")]
+        return [row.points for row in pipeline.grade(submission).rows if row.id.startswith("question")]

@@ -20,7 +20,7 @@ from grader import training as training_module
 from grader.accuracy import accuracy_seconds, between_seconds
 from grader.budget import Budget
 from grader.errors import UserError
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.limits import Limits
 from grader.longest import TRAININGS, TRIES, longest
 from grader.rubric import load_rubric
@@ -80,12 +80,14 @@ class Seen:
 
 
 @contextmanager
-def bench(weights: Any, patch: pytest.MonkeyPatch, limits: Limits = LIMITS) -> Iterator[tuple[Bench, Seen]]:
+def pipeline(
+    weights: Any, patch: pytest.MonkeyPatch, limits: Limits = LIMITS
+) -> Iterator[tuple[Pipeline, Seen]]:
     patch.setattr(training_module, "PACE_SECONDS", 0.06)
     rubric = load_rubric().model_copy(update={"limits": limits, "training": BUDGET})
     seen = Seen()
     try:
-        with Bench(Setup(rubric=rubric, images="mini", weights=weights)) as made:
+        with Pipeline(Setup(rubric=rubric, images="mini", weights=weights)) as made:
             student = made.sandbox.student
 
             @contextmanager
@@ -118,7 +120,7 @@ def test_who_uses_up_everything_keeps_to_the_limit(
         limits = LIMITS.model_copy(update={"wall_seconds": 30.0})
         cells = (work.code.cells[0].replace("raise MemoryError", "time.sleep(0.1)"),)
         work = work.model_copy(update={"code": work.code.model_copy(update={"cells": cells})})
-    with bench(weights, monkeypatch, limits) as (made, seen):
+    with pipeline(weights, monkeypatch, limits) as (made, seen):
         began = time.monotonic()
         verdict = made.grade(work)
         wall = time.monotonic() - began
@@ -137,12 +139,12 @@ def test_a_sandbox_that_fails_gives_the_time_once_more(
 ) -> None:
     grade_one = grade_module.grade_one
 
-    def fails(work: Submission, bench: Bench, known: Evidence | None) -> Evidence:
-        grade_one(work, bench, known)
+    def fails(work: Submission, pipeline: Pipeline, known: Evidence | None) -> Evidence:
+        grade_one(work, pipeline, known)
         raise SandboxError("the sandbox ended by itself")
 
     monkeypatch.setattr(grade_module, "grade_one", fails)
-    with bench("submitted", monkeypatch) as (made, seen):
+    with pipeline("submitted", monkeypatch) as (made, seen):
         began = time.monotonic()
         verdict = made.grade(work)
         wall = time.monotonic() - began
@@ -155,7 +157,7 @@ def test_a_machine_that_stays_too_busy_is_not_tried_again(
 ) -> None:
     monkeypatch.setattr(longest_module, "BUSY_IN_ALL", 0)
     monkeypatch.setattr(longest_module, "BUSY_SECONDS", 0.5)
-    with bench("submitted", monkeypatch) as (made, seen):
+    with pipeline("submitted", monkeypatch) as (made, seen):
         made.sandbox._wait_ready()
         verdict = made.grade(work)
     assert verdict.status is Status.GRADER_ERROR and "too busy" in verdict.reason

@@ -15,7 +15,7 @@ from grader import evidence as evidence_module
 from grader import grade as grade_module
 from grader.errors import UserError
 from grader.evidence import rests_on
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.gradebook import FILE_NAME
 from grader.lab import load_lab
 from grader.labs.lab8 import measure as measure_module
@@ -92,12 +92,12 @@ def test_a_corrected_check_measures_the_checks_and_no_accuracy(monkeypatch: pyte
     accuracies = calls_of(monkeypatch, measure_module, "measure")
     one = submission("def conv_output_size(input_size, kernel_size, stride=1, padding=0):\n    return 1")
     try:
-        with Bench(Setup(rubric=RUBRIC, images="mini")) as bench:
-            first = bench.measure(one)
+        with Pipeline(Setup(rubric=RUBRIC, images="mini")) as pipeline:
+            first = pipeline.measure(one)
             assert (len(checks), len(accuracies)) == (1, 1)
-            assert bench.measure(one, first) == first and (len(checks), len(accuracies)) == (1, 1)
+            assert pipeline.measure(one, first) == first and (len(checks), len(accuracies)) == (1, 1)
             monkeypatch.setattr(evidence_module, "_of_checks", lambda lab: "corrected")
-            second = bench.measure(one, first)
+            second = pipeline.measure(one, first)
     except UserError as error:
         pytest.skip(str(error))
     assert (len(checks), len(accuracies)) == (2, 1)

@@ -24,7 +24,7 @@ from grader import datasets
 from grader import training as training_module
 from grader.accuracy import measure_accuracy, wilson_interval
 from grader.budget import Budget
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.integrity.code import carries
 from grader.rubric import RUBRIC as LAB_RUBRIC
 from grader.rubric import load_rubric
@@ -385,8 +385,8 @@ def test_only_the_training_has_the_trainings_time() -> None:
     )
     slow = NET.replace("return images.float() / 255", "time.sleep(2.0); return images.float() / 255")
     code = Code(filename="lab8.py", cells=(slow + HEAD + "    return {}",))
-    with Bench(setup) as bench:
-        verdict = bench.grade(Submission(student_id="s1", code=code))
+    with Pipeline(setup) as pipeline:
+        verdict = pipeline.grade(Submission(student_id="s1", code=code))
     assert verdict.accuracy is not None and verdict.accuracy.correct is None
     assert "too slow" in verdict.accuracy.reason
 

@@ -59,8 +59,8 @@ class Engine:
         """Measure submissions, at most `jobs` at a time; yield each one's `Evidence` as soon as it is there.
 
         What is known of one and still holds is not measured again. A submission whose job process dies twice
-        ends as a failure of the grader's. Raises `UserError` where a job cannot set up its bench (no sandbox
-        to be had, no data): then nobody could be graded.
+        ends as a failure of the grader's. Raises `UserError` where a job cannot set up its pipeline (no
+        sandbox to be had, no data): then nobody could be graded.
         """
         todo = deque((work, 1) for work in works)
         tries: dict[int, int] = {}
@@ -143,25 +143,25 @@ def _context(jobs: int) -> BaseContext:
 
 
 def _work(connection: Connection, setup: Setup, parents: Connection | None) -> None:
-    """A job's life: open the bench once, then grade what comes until nothing more comes."""
+    """A job's life: set up the pipeline once, then measure what comes until nothing more comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends us
     if parents is not None:
         parents.close()
     backend = BACKENDS[setup.sandbox](setup.device)
     started: Backend | None = None
-    with suppress(UserError):  # the bench tries again then, and the error is sent
+    with suppress(UserError):  # the pipeline tries again then, and the error is sent
         backend.start(setup.rubric.limits)  # first, for it imports torch while we do
         started = backend
-    from grader.engines.preload import Bench
+    from grader.engines.preload import Pipeline
 
-    bench = None
+    pipeline = None
     with suppress(EOFError, ConnectionError):  # the parent has ended
         while True:
             submission, known = connection.recv()
             answer: Evidence | UserError
             try:
-                bench = bench or Bench(setup, started)
-                answer = bench.measure(submission, known)
+                pipeline = pipeline or Pipeline(setup, started)
+                answer = pipeline.measure(submission, known)
             except UserError as error:
                 answer = error
             except OSError as error:  # a disk without room, for instance

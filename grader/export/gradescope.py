@@ -10,7 +10,7 @@ from typing import Any, Literal
 from grader.errors import UserError
 from grader.export.autograder import RUBRIC
 from grader.export.files import replace_file
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.gradebook import read_stored
 from grader.intake import read_submissions
 from grader.rubric import Rubric
@@ -57,11 +57,11 @@ def _measured(submission: Submission, rubric: Rubric) -> tuple[Evidence, Literal
     """What was found, in a sandbox where there can be one, and in which."""
     setup = Setup(rubric=rubric, images="mini", threads=max(1, os.cpu_count() or 1))
     try:
-        with Bench(setup) as bench:
-            return bench.measure(submission), "bubblewrap"
+        with Pipeline(setup) as pipeline:
+            return pipeline.measure(submission), "bubblewrap"
     except UserError:
-        with Bench(setup.model_copy(update={"sandbox": "none"})) as bench:
-            return bench.measure(submission), "none"
+        with Pipeline(setup.model_copy(update={"sandbox": "none"})) as pipeline:
+            return pipeline.measure(submission), "none"
 
 
 def results(verdict: Verdict, sandbox: str) -> dict[str, Any]:

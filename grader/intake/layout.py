@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from grader.intake.entries import Entry
-from grader.intake.hand_in import HandIn, give_ids, id_of
 from grader.intake.limits import DOWNLOADS, NAME_CHARACTERS
 from grader.intake.lms import SYSTEMS, recognised
 from grader.intake.lms.system import System
 from grader.intake.names import is_code_name, is_lab_name, is_other_archive, is_weights_name
 from grader.intake.people import owner
+from grader.intake.upload import Upload, give_ids, id_of
 from grader.text import safe_line
 
 
@@ -21,7 +21,7 @@ from grader.text import safe_line
 class Layout:
     """How a source's files were parted, and what that rests on, in words for whoever starts the grader."""
 
-    hand_ins: list[HandIn]
+    uploads: list[Upload]
     kind: str
     basis: str
     unclaimed: list[Entry] = field(default_factory=list)  # in no student's place, and no work
@@ -79,10 +79,10 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener, word
             left = {box: inside for box, inside in boxes.items() if box not in {part.box for part in parts}}
             return _merged(parts, [*beside, *files], left, unclaimed, opened, source_name)
         if lone and _is_hand_in_folder(entries):
-            whole = HandIn(id_of(source_name), list(entries), place=source_name, is_whole_source=not beside)
+            whole = Upload(id_of(source_name), list(entries), place=source_name, is_whole_source=not beside)
             return Layout([whole, *_strays(beside)], "one submission", f"code or files in {lone}", unclaimed)
         if _is_one_submission(files, boxes):
-            whole = HandIn(id_of(source_name), [*entries, *beside], place=source_name, is_whole_source=True)
+            whole = Upload(id_of(source_name), [*entries, *beside], place=source_name, is_whole_source=True)
             return Layout([whole], "one submission", _why_one(files, boxes), unclaimed)
         beside += [entry for entry in files if _is_work(entry)]
         unclaimed += [entry for entry in files if not _is_work(entry)]
@@ -97,7 +97,7 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener, word
                     f"holds {inside[0].label}, which is called like a download and cannot be read as one;"
                     " download it again, or unpack it and give the folder"
                 )
-            whole = HandIn(id_of(source_name), entries, place=source_name, is_whole_source=not beside)
+            whole = Upload(id_of(source_name), entries, place=source_name, is_whole_source=not beside)
             return Layout([whole, *_strays(beside)], "one submission", f"one archive, {lone}", unclaimed)
         lone += "/"
 
@@ -105,7 +105,7 @@ def read_layout(entries: Sequence[Entry], source_name: str, opened: Opener, word
 def _forced(word: str, entries: Sequence[Entry], source_name: str, opened: Opener) -> Layout:
     """The layout that somebody says it is. Folders and zips around everything are seen through."""
     if word == _SINGLE:
-        whole = HandIn(id_of(source_name), list(entries), place=source_name, is_whole_source=True)
+        whole = Upload(id_of(source_name), list(entries), place=source_name, is_whole_source=True)
         return Layout([whole], "one submission", "--layout")
     for _ in range(4):
         boxes = _boxes(entries)
@@ -157,7 +157,7 @@ def _why_one(files: Sequence[Entry], boxes: dict[str, list[Entry]]) -> str:
 
 def _students(boxes: dict[str, list[Entry]], beside: list[Entry], unclaimed: list[Entry]) -> Layout:
     found = [
-        HandIn(id_of(_stem(box)), _unboxed(box, inside), place=_stem(box)) for box, inside in boxes.items()
+        Upload(id_of(_stem(box)), _unboxed(box, inside), place=_stem(box)) for box, inside in boxes.items()
     ]
     give_ids(found)
     basis = "their names are taken as the ids"
@@ -319,17 +319,17 @@ def _merged(
     layouts = []
     for part in parts:
         layout = _layout_of(part, opened, source_name)
-        for hand_in in layout.hand_ins:
-            hand_in.section = hand_in.section or part.section
-            hand_in.origin = hand_in.origin or part.box
-            hand_in.is_whole_source = False
+        for upload in layout.uploads:
+            upload.section = upload.section or part.section
+            upload.origin = upload.origin or part.box
+            upload.is_whole_source = False
         layouts.append(layout)
     work = [box for box, inside in boxes.items() if any(map(_is_work, inside))]
-    found = [hand_in for layout in layouts for hand_in in layout.hand_ins] + _strays(files)
+    found = [upload for layout in layouts for upload in layout.uploads] + _strays(files)
     for box in work:
         if not _is_archive(box):
             denied = next((f"{e.label} {e.flaw}" for e in boxes[box] if e.denied), "")
-            found.append(HandIn(id_of(box), _unboxed(box, boxes[box]), unclear=_BESIDE, denied=denied))
+            found.append(Upload(id_of(box), _unboxed(box, boxes[box]), unclear=_BESIDE, denied=denied))
     found += _strays([boxes[box][0] for box in work if _is_archive(box)])
     unclaimed = [
         *unclaimed,
@@ -441,10 +441,10 @@ def _is_hand_in_folder(entries: list[Entry]) -> bool:
 _BESIDE = "it lies beside the students' hand-ins and carries no student's name"
 
 
-def _strays(entries: Sequence[Entry]) -> list[HandIn]:
+def _strays(entries: Sequence[Entry]) -> list[Upload]:
     """Work that lies beside the students' own places: nobody can tell whose it is."""
     return [
-        HandIn(
+        Upload(
             id_of(entry.path),
             [entry],
             unclear=f"it {entry.flaw}" if entry.flaw else _BESIDE,

@@ -19,7 +19,6 @@ from grader.intake.entries import (
     short,
     zip_entries,
 )
-from grader.intake.hand_in import HandIn, look
 from grader.intake.layout import Layout, RefusedError, read_layout
 from grader.intake.limits import (
     ARCHIVES,
@@ -32,6 +31,7 @@ from grader.intake.lms import DOWNLOADS, shape_of
 from grader.intake.opened import open_source
 from grader.intake.student import assemble, bounded, with_problem
 from grader.intake.unpack import seekable
+from grader.intake.upload import Upload, look
 from grader.intake.whose import Known, attribute
 from grader.types import Record, Status, Submission
 
@@ -100,13 +100,13 @@ def read_source(
             allowance = Allowance(SOURCE_FILES, SOURCE_DIRECTORY_BYTES)
             entries, name = open_source(source, allowance, stack, _path_within(source, leave_out), _is_member)
             found = _read_layout(source, entries, name, _Zips(workdir, allowance, stack), layout)
-            hand_ins, notes = attribute(found.hand_ins, known or Known())
-            by_student: dict[str, list[HandIn]] = {}
-            for hand_in in hand_ins:
+            uploads, notes = attribute(found.uploads, known or Known())
+            by_student: dict[str, list[Upload]] = {}
+            for upload in uploads:
                 # Nothing but the same name is the same student: an id that only looks like another's may
                 # have been chosen in order to be taken for it.
-                same = unicodedata.normalize("NFC", hand_in.student_id)
-                by_student.setdefault(same, []).append(hand_in)
+                same = unicodedata.normalize("NFC", upload.student_id)
+                by_student.setdefault(same, []).append(upload)
             submissions: list[Submission] = []
             for number, group in enumerate(by_student.values()):
                 allowance.start()
@@ -209,7 +209,7 @@ class _Zips:
 # --- a student -------------------------------------------------------------------------------------
 
 
-def _survive(group: Sequence[HandIn], stem: Path, source: Path, every_attempt: bool) -> list[Submission]:
+def _survive(group: Sequence[Upload], stem: Path, source: Path, every_attempt: bool) -> list[Submission]:
     """What came of a student's hand-ins; an error of ours costs this student's mark and stops nobody's."""
     try:
         return _one_student(group, stem, source, every_attempt)
@@ -219,7 +219,7 @@ def _survive(group: Sequence[HandIn], stem: Path, source: Path, every_attempt: b
         reason = f"it could not be read: {str(error) or type(error).__name__}"
         if isinstance(error, SourceReadError):
             reason = f"{error}: give the grader the permission to read it, and grade again"
-        last = max(group, key=lambda hand_in: hand_in.time)
+        last = max(group, key=lambda upload: upload.time)
         submission = Submission(
             student_id=last.student_id,
             name=last.name,
@@ -232,27 +232,27 @@ def _survive(group: Sequence[HandIn], stem: Path, source: Path, every_attempt: b
         return [with_problem(submission, Status.GRADER_ERROR, reason)]
 
 
-def _one_student(group: Sequence[HandIn], stem: Path, source: Path, every_attempt: bool) -> list[Submission]:
+def _one_student(group: Sequence[Upload], stem: Path, source: Path, every_attempt: bool) -> list[Submission]:
     """The latest of all that carry a student's id, or every attempt, the latest last."""
-    times = sorted({hand_in.time for hand_in in group})
+    times = sorted({upload.time for upload in group})
     is_timed = all(times)
-    latest = [hand_in for hand_in in group if hand_in.time == times[-1]] if is_timed else list(group)
+    latest = [upload for upload in group if upload.time == times[-1]] if is_timed else list(group)
     older = [next(h for h in group if h.time == time) for time in times[:-1]] if is_timed else []
-    attempt = len(older) + 1 + max(hand_in.earlier for hand_in in group)
+    attempt = len(older) + 1 + max(upload.earlier for upload in group)
     set_aside = [
-        f"attempt {number} of {attempt} ({hand_in.submitted_at or hand_in.time}) was set aside"
-        for number, hand_in in enumerate([] if every_attempt else older, 1)
+        f"attempt {number} of {attempt} ({upload.submitted_at or upload.time}) was set aside"
+        for number, upload in enumerate([] if every_attempt else older, 1)
     ]
-    origins = sorted({hand_in.origin for hand_in in group})
+    origins = sorted({upload.origin for upload in group})
     if len(origins) > 1:
         places = _listed([origin or "the files of the source itself" for origin in origins])
         set_aside.append(f"this student is in {len(origins)} places: {places}")
-    for hand_in in latest:
-        hand_in.remarks[:0] = set_aside
+    for upload in latest:
+        upload.remarks[:0] = set_aside
         if is_timed and len({other.assignment for other in group}) > 1:
-            hand_in.unclear = hand_in.unclear or "the download holds two assignments of this student"
+            upload.unclear = upload.unclear or "the download holds two assignments of this student"
         if strangers := _strangers(group):
-            hand_in.unclear = hand_in.unclear or strangers
+            upload.unclear = upload.unclear or strangers
     before: list[Submission] = []
     if every_attempt:
         before = [
@@ -262,8 +262,8 @@ def _one_student(group: Sequence[HandIn], stem: Path, source: Path, every_attemp
     if len(latest) == 1:
         return [*before, assemble(latest[0], attempt, stem, source, shape_of)[0]]
     found = [
-        assemble(hand_in, attempt, stem.with_name(f"{stem.name}-{n}"), source, shape_of)[0]
-        for n, hand_in in enumerate(latest)
+        assemble(upload, attempt, stem.with_name(f"{stem.name}-{n}"), source, shape_of)[0]
+        for n, upload in enumerate(latest)
     ]
     first = found[0]
     if first.digest and all(other.digest == first.digest for other in found):
@@ -275,9 +275,9 @@ def _one_student(group: Sequence[HandIn], stem: Path, source: Path, every_attemp
     return [*before, with_problem(first, Status.QUARANTINED, reason)]
 
 
-def _strangers(group: Sequence[HandIn]) -> str:
+def _strangers(group: Sequence[Upload]) -> str:
     """Why these may be two people of one id: in two downloads they have names that share no word."""
-    names = {hand_in.origin: hand_in.name for hand_in in group if hand_in.name}
+    names = {upload.origin: upload.name for upload in group if upload.name}
     words = [set(name.casefold().replace("(", " ").replace(")", " ").split()) for name in names.values()]
     if all(one & other for one in words for other in words if one and other):
         return ""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from grader.errors import UserError
 from grader.intake.entries import Allowance, Entry, SourceReadError
-from grader.intake.hand_in import HandIn
 from grader.intake.limits import (
     NAME_CHARACTERS,
     REMARK_CHARACTERS,
@@ -24,6 +23,7 @@ from grader.intake.opened import open_source
 from grader.intake.people import ShapeOf, several_people
 from grader.intake.pick import find_answers, find_code, find_weights
 from grader.intake.unpack import Contents, unpack
+from grader.intake.upload import Upload
 from grader.text import safe_line
 from grader.types import Code, Problem, Status, Submission, Weights
 
@@ -41,7 +41,7 @@ def read_folder(
         entries = [entry for entry in entries if not skip(entry.path)]
         try:
             submission, taken = assemble(
-                HandIn(name, entries, is_whole_source=True), 1, workdir / "submission", folder
+                Upload(name, entries, is_whole_source=True), 1, workdir / "submission", folder
             )
             return submission, {entry.path: entry.read(WEIGHT_BYTES) for entry in taken}
         except SourceReadError as error:
@@ -49,30 +49,30 @@ def read_folder(
 
 
 def assemble(
-    hand_in: HandIn, attempt: int, stem: Path, source: Path, shape_of: ShapeOf | None = None
+    upload: Upload, attempt: int, stem: Path, source: Path, shape_of: ShapeOf | None = None
 ) -> tuple[Submission, tuple[Entry, ...]]:
     """Open one hand-in, find what is graded, in which files, and say what is not.
 
     A checkpoint is laid into a file called `stem` and an extension; its folder exists.
     """
     submission = Submission(
-        student_id=hand_in.student_id,
-        name=hand_in.name,
-        section=hand_in.section,
+        student_id=upload.student_id,
+        name=upload.name,
+        section=upload.section,
         attempt=attempt,
-        submitted_at=hand_in.submitted_at,
-        late=safe_line(hand_in.late, NAME_CHARACTERS),
-        group=hand_in.group,
-        remarks=bounded(hand_in.remarks),
+        submitted_at=upload.submitted_at,
+        late=safe_line(upload.late, NAME_CHARACTERS),
+        group=upload.group,
+        remarks=bounded(upload.remarks),
     )
-    if hand_in.denied:
-        raise SourceReadError(hand_in.denied)
-    if hand_in.unclear:
-        return with_problem(submission, Status.QUARANTINED, hand_in.unclear), ()
+    if upload.denied:
+        raise SourceReadError(upload.denied)
+    if upload.unclear:
+        return with_problem(submission, Status.QUARANTINED, upload.unclear), ()
     with ExitStack() as stack:
-        contents = unpack(hand_in.entries, stem.parent, stack)
+        contents = unpack(upload.entries, stem.parent, stack)
         if contents.hostile:
-            if contents.is_bomb and hand_in.is_whole_source and source.is_file():
+            if contents.is_bomb and upload.is_whole_source and source.is_file():
                 raise UserError(f"{source}: {contents.hostile}; it is not opened, look at it by hand")
             return with_problem(submission, Status.QUARANTINED, contents.hostile), ()
         code = find_code(contents.files)

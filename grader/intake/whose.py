@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from grader.intake.hand_in import HandIn
+from grader.intake.upload import Upload
 from grader.text import safe_line
 
 _RESOLVE = "say whose it is with --map FILE, a CSV with the name here and the student's id in each line"
@@ -31,50 +31,50 @@ class Known:
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)  # the map: of a group all its members
 
 
-def attribute(hand_ins: Sequence[HandIn], known: Known) -> tuple[list[HandIn], list[str]]:
+def attribute(uploads: Sequence[Upload], known: Known) -> tuple[list[Upload], list[str]]:
     """The hand-ins, each with whose it is or why nobody can tell; a group's once for each member. And notes.
 
     The map comes first, being a person's word. The class list settles no more than what is beyond doubt: an
     id, a group's name, or where the download has no id an e-mail or a name that one person alone carries.
     """
     carriers: dict[str, set[str]] = defaultdict(set)
-    for hand_in in hand_ins:
-        for name in _names(hand_in):
-            carriers[name].add(hand_in.student_id)
+    for upload in uploads:
+        for name in _names(upload):
+            carriers[name].add(upload.student_id)
     class_list = _ClassList(known.roster)
     named = {_plain(name): ids for name, ids in known.named.items()}
     used: set[str] = set()
-    found: list[HandIn] = []
-    for hand_in in hand_ins:
-        name = next((name for name in _names(hand_in) if name in named), "")
+    found: list[Upload] = []
+    for upload in uploads:
+        name = next((name for name in _names(upload) if name in named), "")
         used.add(name)
         if not name:
-            found += class_list.attribute(hand_in) if known.roster else [hand_in]
+            found += class_list.attribute(upload) if known.roster else [upload]
             continue
         if len(carriers[name]) > 1:
             which = ", ".join(sorted(carriers[name])[:4])
-            hand_in.unclear = f"--map names {safe_line(name, 60)}, which several carry here: {which}"
-            found.append(hand_in)
+            upload.unclear = f"--map names {safe_line(name, 60)}, which several carry here: {which}"
+            found.append(upload)
         else:
-            found += _members(replace(hand_in, unclear="", place=""), named[name])
-    unclear = sum(bool(hand_in.unclear) for hand_in in found)
-    for hand_in in found:
-        flawed = hand_in.denied or any(entry.flaw for entry in hand_in.entries[:1])
-        if hand_in.unclear and "--map" not in hand_in.unclear and not flawed:
-            first = safe_line(_names(hand_in)[0], 60)
-            hand_in.unclear = f"{hand_in.unclear}; {_RESOLVE}: {first},ID"
+            found += _members(replace(upload, unclear="", place=""), named[name])
+    unclear = sum(bool(upload.unclear) for upload in found)
+    for upload in found:
+        flawed = upload.denied or any(entry.flaw for entry in upload.entries[:1])
+        if upload.unclear and "--map" not in upload.unclear and not flawed:
+            first = safe_line(_names(upload)[0], 60)
+            upload.unclear = f"{upload.unclear}; {_RESOLVE}: {first},ID"
     notes = [f"nobody can tell whose {unclear} of these are: they get no mark; {_RESOLVE}"] if unclear else []
     if idle := sorted(named.keys() - used):
         shown = ", ".join(safe_line(name, 60) for name in idle[:6])
         notes.append(f"--map: nothing here is called {shown}{' …' if len(idle) > 6 else ''}")
-    if late := sum(bool(hand_in.late) for hand_in in found):
+    if late := sum(bool(upload.late) for upload in found):
         notes.append(f"{late} are marked late without a time: see `marked_late_days` in the policy")
     return found, notes
 
 
-def _names(hand_in: HandIn) -> list[str]:
+def _names(upload: Upload) -> list[str]:
     """What a map may call it, the most telling first."""
-    names = [*hand_in.called, hand_in.place, hand_in.student_id]
+    names = [*upload.called, upload.place, upload.student_id]
     return list(dict.fromkeys(plain for name in names if (plain := _plain(name))))
 
 
@@ -82,18 +82,18 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def _members(hand_in: HandIn, students: Sequence[str]) -> list[HandIn]:
+def _members(upload: Upload, students: Sequence[str]) -> list[Upload]:
     """The hand-in under the id of each of these."""
-    group = hand_in.group or (hand_in.name or hand_in.student_id if len(students) > 1 else "")
+    group = upload.group or (upload.name or upload.student_id if len(students) > 1 else "")
     return [
         replace(
-            hand_in,
+            upload,
             student_id=student,
             group=group,
-            name="" if len(students) > 1 else hand_in.name,
+            name="" if len(students) > 1 else upload.name,
             place="",
-            entries=list(hand_in.entries),
-            remarks=list(hand_in.remarks),
+            entries=list(upload.entries),
+            remarks=list(upload.remarks),
         )
         for student in dict.fromkeys(students)
     ]
@@ -112,48 +112,48 @@ class _ClassList:
             self._names[_words(person.name)].append(person.student_id)
             self._emails[person.email.casefold()].append(person.student_id)
 
-    def attribute(self, hand_in: HandIn) -> list[HandIn]:
-        person = self._ids.get(hand_in.student_id)
-        group = hand_in.group or hand_in.name
+    def attribute(self, upload: Upload) -> list[Upload]:
+        person = self._ids.get(upload.student_id)
+        group = upload.group or upload.name
         members = self._groups.get(_squeezed(group), []) if any(map(str.isalpha, group)) else []
-        if members and not (person and _words(person.name) == _words(hand_in.name)):
-            return _members(replace(hand_in, unclear="", group=group), members)
-        if hand_in.told_by == "blind":
-            number = hand_in.student_id.rpartition(" ")[2]
+        if members and not (person and _words(person.name) == _words(upload.name)):
+            return _members(replace(upload, unclear="", group=group), members)
+        if upload.told_by == "blind":
+            number = upload.student_id.rpartition(" ")[2]
             known = number in self._ids
-            return [replace(hand_in, student_id=number, unclear="") if known else hand_in]
-        if hand_in.told_by == "both" and person and not _agree(person.name, hand_in.name):
+            return [replace(upload, student_id=number, unclear="") if known else upload]
+        if upload.told_by == "both" and person and not _agree(person.name, upload.name):
             of = safe_line(person.name, 60)
             reason = f"the class list has the name {of} for this number, so it may be a group's"
-            return [replace(hand_in, unclear=reason, student_id=f"{hand_in.student_id} ({hand_in.name})")]
-        if hand_in.told_by == "id" and person and person.name and hand_in.name == _squeezed(hand_in.name):
-            return [_with_name(hand_in, person.name)]
-        if hand_in.told_by == "name" and not hand_in.group:
-            return [_only(hand_in, self._names.get(_words(hand_in.name), []), hand_in.name)]
-        if hand_in.told_by == "email" and hand_in.email and not person:
-            found = self._emails.get(hand_in.email.casefold(), [])
-            if found or hand_in.student_id == hand_in.email:
-                return [_only(hand_in, found, hand_in.email)]
-        return [hand_in]
+            return [replace(upload, unclear=reason, student_id=f"{upload.student_id} ({upload.name})")]
+        if upload.told_by == "id" and person and person.name and upload.name == _squeezed(upload.name):
+            return [_with_name(upload, person.name)]
+        if upload.told_by == "name" and not upload.group:
+            return [_only(upload, self._names.get(_words(upload.name), []), upload.name)]
+        if upload.told_by == "email" and upload.email and not person:
+            found = self._emails.get(upload.email.casefold(), [])
+            if found or upload.student_id == upload.email:
+                return [_only(upload, found, upload.email)]
+        return [upload]
 
 
-def _with_name(hand_in: HandIn, name: str) -> HandIn:
+def _with_name(upload: Upload, name: str) -> Upload:
     """With the name as the class list has it, for a download that writes names into one."""
-    remarks = list(hand_in.remarks)
-    if hand_in.name and not any(word in hand_in.name for word in _words(name).split()):
-        called = safe_line(hand_in.name, 60)
+    remarks = list(upload.remarks)
+    if upload.name and not any(word in upload.name for word in _words(name).split()):
+        called = safe_line(upload.name, 60)
         remarks.append(f"the download calls it {called}: if that is a group, name its members with --map")
-    return replace(hand_in, name=name, remarks=remarks)
+    return replace(upload, name=name, remarks=remarks)
 
 
-def _only(hand_in: HandIn, found: Sequence[str], shown: str) -> HandIn:
+def _only(upload: Upload, found: Sequence[str], shown: str) -> Upload:
     """The hand-in of the one student who was found; unclear where that is not one."""
     if len(found) == 1:
         # Two numbers under one name stay in doubt: one may be of somebody who is not on the list.
-        is_doubtful = hand_in.unclear and hand_in.student_id != hand_in.name
-        return hand_in if is_doubtful else replace(hand_in, student_id=found[0], unclear="")
+        is_doubtful = upload.unclear and upload.student_id != upload.name
+        return upload if is_doubtful else replace(upload, student_id=found[0], unclear="")
     who = f"{len(found)} people" if found else "nobody"
-    return replace(hand_in, unclear=f"{who} of the class list goes by {safe_line(shown, 60)}")
+    return replace(upload, unclear=f"{who} of the class list goes by {safe_line(shown, 60)}")
 
 
 def _agree(one: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the attacks are graded with: canaries to be left alone, one bench for all, and a guard."""
+"""What the attacks are graded with: canaries to be left alone, one pipeline for all, and a guard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ import torch
 
 from grader import checks, datasets
 from grader.errors import UserError
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.intake import read_submissions
 from grader.lab import load_lab
 from grader.rubric import RUBRIC, load_rubric
@@ -237,10 +237,10 @@ def trained_weights() -> dict[str, torch.Tensor]:
 
 
 class Range:
-    """One bench, the canaries around it, and what an honest submission earns when it is alone."""
+    """One pipeline, the canaries around it, and what an honest submission earns when it is alone."""
 
-    def __init__(self, canaries: Canaries, bench: Bench) -> None:
-        self.canaries, self.bench = canaries, bench
+    def __init__(self, canaries: Canaries, pipeline: Pipeline) -> None:
+        self.canaries, self.pipeline = canaries, pipeline
         self._count = 0
         self.weights = canaries.folder / "work" / "classifier.safetensors"
         self.weights.parent.mkdir()
@@ -275,12 +275,12 @@ class Range:
         return read_submissions(both, self.folder())
 
     def grade(self, source: Path) -> Verdict:
-        return self.bench.grade(self.read(source))
+        return self.pipeline.grade(self.read(source))
 
     def grade_honest(self) -> Verdict:
         """The same honest submission each time, so that its verdicts can be compared."""
         source = self.hand_in(HONEST)
-        return self.bench.grade(self.read(source).model_copy(update={"student_id": "honest"}))
+        return self.pipeline.grade(self.read(source).model_copy(update={"student_id": "honest"}))
 
     def expect_contained(self, verdict: Verdict) -> None:
         """Nothing was read, written, reached or left behind, and the next one gets what it earns alone."""
@@ -309,8 +309,8 @@ def attack_range(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("GRADER_SECRET", canaries.token)
         rubric = load_rubric(canaries.rubric, LAB.check_places())
         try:
-            with Bench(Setup(rubric=rubric, images=str(canaries.labels))) as bench:
-                yield Range(canaries, bench)
+            with Pipeline(Setup(rubric=rubric, images=str(canaries.labels))) as pipeline:
+                yield Range(canaries, pipeline)
         except UserError as error:
             pytest.skip(str(error))
         finally:

@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 from students import verdicts_of
 
-from grader.grade import Bench
+from grader.grade import Pipeline
 from grader.types import Outcome, Verdict
 
 if sys.version_info >= (3, 11):
@@ -108,8 +108,8 @@ def test_a_hostile_submission_is_contained(attack: Attack, lane: Any) -> None:
     source = lane.hand_in(attack.code(lane.canaries.told()))
     submission = lane.read(source)
     if attack.again:
-        _expect(attack, lane.bench.grade(submission), lane.alone)
-    verdict = lane.bench.grade(submission)
+        _expect(attack, lane.pipeline.grade(submission), lane.alone)
+    verdict = lane.pipeline.grade(submission)
     _expect(attack, verdict, lane.alone)
     lane.expect_contained(verdict)
 
@@ -149,7 +149,7 @@ def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any, jobs: int) ->
     for number, attack in enumerate(kinds):
         submission = lane.read(lane.hand_in(attack.code(lane.canaries.told())))
         batch += [submission, honest.model_copy(update={"student_id": f"honest{number}"})]
-    found = {v.student_id: v for v in verdicts_of(batch, lane.bench.setup, jobs=jobs)}
+    found = {v.student_id: v for v in verdicts_of(batch, lane.pipeline.setup, jobs=jobs)}
     assert len(found) == len(batch)
     for student, verdict in found.items():
         if student.startswith("honest"):
@@ -183,10 +183,10 @@ def open_range(attack_range: Any, tmp_path_factory: pytest.TempPathFactory) -> A
     canaries = type(attack_range.canaries)(tmp_path_factory.mktemp("open"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADER_SECRET", canaries.token)
-        setup = attack_range.bench.setup.model_copy(update={"sandbox": "none"})
+        setup = attack_range.pipeline.setup.model_copy(update={"sandbox": "none"})
         try:
-            with Bench(setup) as bench:
-                yield type(attack_range)(canaries, bench)
+            with Pipeline(setup) as pipeline:
+                yield type(attack_range)(canaries, pipeline)
         finally:
             canaries.close()
 

@@ -301,7 +301,7 @@ def _solution() -> str:
 
 
 @dataclass(frozen=True)
-class HandIn:
+class Upload:
     """One attempt of one student, as Blackboard stores it."""
 
     username: str
@@ -411,62 +411,62 @@ def nothing() -> dict[str, bytes]:
     return {}
 
 
-def hand_ins() -> list[HandIn]:
+def hand_ins() -> list[Upload]:
     """The class, one entry an attempt. expected.toml holds what each should get."""
     first_attempt = datetime(2026, 11, 19, 21, 40, 2)
     training = as_notebook("12210015", "Lab8 (1).ipynb", TRAINING_CELLS, minor=2)
     return [
-        HandIn("li_wei", "Li Wei (Vivian)", minutes(0), reference_as_py),
-        HandIn("12210002", "Chen Jie", minutes(3), as_notebook("12210002"), ultra="Notebook and weights."),
-        HandIn("12210003", "Sara Okafor", minutes(41), usual("12210003", checkpoint="12210003.pt")),
-        HandIn(
+        Upload("li_wei", "Li Wei (Vivian)", minutes(0), reference_as_py),
+        Upload("12210002", "Chen Jie", minutes(3), as_notebook("12210002"), ultra="Notebook and weights."),
+        Upload("12210003", "Sara Okafor", minutes(41), usual("12210003", checkpoint="12210003.pt")),
+        Upload(
             "12210004", "Zhang San", minutes(44), usual("12210004"), comments="It is the tutorial's network."
         ),
-        HandIn("12210005", "Wu Fan", minutes(58), usual("12210005", floor_forgotten)),
-        HandIn("12210006", "Jonas Meyer", minutes(73), usual("12210006")),
-        HandIn("12210007", "Liu Yang", minutes(90), usual("12210007", checkpoint="other.pt")),
-        HandIn(
+        Upload("12210005", "Wu Fan", minutes(58), usual("12210005", floor_forgotten)),
+        Upload("12210006", "Jonas Meyer", minutes(73), usual("12210006")),
+        Upload("12210007", "Liu Yang", minutes(90), usual("12210007", checkpoint="other.pt")),
+        Upload(
             "12210008",
             "Huang Lei",
             minutes(91),
             without_weights("12210008"),
             comments="The weights are too large, sorry",
         ),
-        HandIn("12210009", "Amir Haddad", minutes(112), usual("12210009", nan_logits)),
-        HandIn(
+        Upload("12210009", "Amir Haddad", minutes(112), usual("12210009", nan_logits)),
+        Upload(
             "12210010",
             "Zhao Min",
             minutes(150),
             usual("12210010", softmax_outputs, checkpoint="12210006.safetensors"),
         ),
-        HandIn("12210011", "Sun Hao", minutes(163), usual("12210011", nine_classes)),
-        HandIn("12210012", "Guo Xin", minutes(191), usual("12210012", syntax_error)),
-        HandIn("12210013", "Ma Long", minutes(240), usual("12210013", endless_function)),
-        HandIn(
+        Upload("12210011", "Sun Hao", minutes(163), usual("12210011", nine_classes)),
+        Upload("12210012", "Guo Xin", minutes(191), usual("12210012", syntax_error)),
+        Upload("12210013", "Ma Long", minutes(240), usual("12210013", endless_function)),
+        Upload(
             "12210014",
             "Lin Tao",
             minutes(271),
             usual("12210014", endless_top_level),
             ultra="Just press Ctrl-C.",
         ),
-        HandIn("12210015", "Elena Petrova", minutes(300), training),
-        HandIn("12210016", "He Qing", minutes(333), usual("12210016")),
-        HandIn("12210017", "Tom de Vries", minutes(360), usual("12210017"), word="poging"),
-        HandIn(
+        Upload("12210015", "Elena Petrova", minutes(300), training),
+        Upload("12210016", "He Qing", minutes(333), usual("12210016")),
+        Upload("12210017", "Tom de Vries", minutes(360), usual("12210017"), word="poging"),
+        Upload(
             "pb22000018", "张伟", minutes(402), zipped_folder, word="尝试", comments="老师好,这是我的实验。"
         ),
-        HandIn("pb22000019", "欧阳娜娜", minutes(431), renamed_files, word="尝试"),
-        HandIn("12210020", "Wang Fang", first_attempt, usual("12210020", floor_forgotten)),
-        HandIn("12210020", "Wang Fang", minutes(480), usual("12210020"), comments="Please take this one."),
-        HandIn("12210021", "Xu Kai", minutes(555), empty_zip),
-        HandIn("12210022", "Maria Rossi", minutes(600), untouched),
-        HandIn(
+        Upload("pb22000019", "欧阳娜娜", minutes(431), renamed_files, word="尝试"),
+        Upload("12210020", "Wang Fang", first_attempt, usual("12210020", floor_forgotten)),
+        Upload("12210020", "Wang Fang", minutes(480), usual("12210020"), comments="Please take this one."),
+        Upload("12210021", "Xu Kai", minutes(555), empty_zip),
+        Upload("12210022", "Maria Rossi", minutes(600), untouched),
+        Upload(
             "12210023",
             "Deng Chao",
             minutes(777),
             usual("12210023", disguised, answers.COPIED, "whole_model.pt"),
         ),
-        HandIn("12210024", "Ali Yilmaz", minutes(902), nothing, ultra="I will hand in later."),
+        Upload("12210024", "Ali Yilmaz", minutes(902), nothing, ultra="I will hand in later."),
     ]
 
 

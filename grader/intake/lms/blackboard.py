@@ -17,11 +17,11 @@ from datetime import datetime
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import Entry, SourceReadError, UnreadableError, is_junk
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import METADATA_BYTES, NAME_CHARACTERS
 from grader.intake.lms.system import System
 from grader.intake.lms.typed import text_of, typed
 from grader.intake.names import parse_member
+from grader.intake.upload import Upload, id_of
 from grader.text import safe_line
 
 _NAME_LINE = re.compile(r"[^:：()]{1,40}[:：](?P<name>.*)\((?P<username>[^()]+)\)")
@@ -120,9 +120,9 @@ class _Blackboard:
         members = {name: parse_member(name) for name in names if name not in folders}
         return {name: member.head for name, member in members.items() if member}
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         return [
-            HandIn(
+            Upload(
                 id_of(record.username or record.head),
                 record.files,
                 name=record.name,

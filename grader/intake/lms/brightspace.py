@@ -18,9 +18,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from grader.intake.entries import Entry, is_junk
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import NAME_CHARACTERS
 from grader.intake.lms.system import System
+from grader.intake.upload import Upload, id_of
 from grader.text import safe_line
 
 _NUMBERS = re.compile(r"(\d{1,20}-\d{1,20}) - ", re.ASCII)
@@ -78,7 +78,7 @@ class _Brightspace:
         found = {name: part.who for name, part in parts.items() if part}
         return found | dict.fromkeys({"index.html"} & set(names), "") if found else {}
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         attempts: dict[str, dict[tuple[str, datetime | None], list[tuple[Part, Entry]]]] = defaultdict(
             lambda: defaultdict(list)
         )
@@ -95,17 +95,17 @@ class _Brightspace:
             elif len(some) > 1 and len(attempts) > 1 and len(numbers) == 1:
                 unclear = f"{len(some)} hand-ins carry this name: two people may be called so"
             for (number, _), parts in some.items():
-                hand_in = self._hand_in(parts)
+                upload = self._hand_in(parts)
                 if unclear:
-                    hand_in.unclear = unclear
+                    upload.unclear = unclear
                     if len(own) > 1:
-                        hand_in.student_id = id_of(f"{number} - {who}")
-                found.append(hand_in)
+                        upload.student_id = id_of(f"{number} - {who}")
+                found.append(upload)
         return found
 
-    def _hand_in(self, parts: list[tuple[Part, Entry]]) -> HandIn:
+    def _hand_in(self, parts: list[tuple[Part, Entry]]) -> Upload:
         part, _ = parts[0]
-        hand_in = HandIn(
+        upload = Upload(
             id_of(part.who),
             [],
             name=safe_line(part.who, NAME_CHARACTERS),
@@ -115,9 +115,9 @@ class _Brightspace:
             told_by="name",
         )
         if part.group:
-            hand_in.name, hand_in.group = "", safe_line(part.group, NAME_CHARACTERS)
-            hand_in.called = (*hand_in.called, part.group)
-            hand_in.unclear = "it is a group's work, and the download does not say who is in the group"
+            upload.name, upload.group = "", safe_line(part.group, NAME_CHARACTERS)
+            upload.called = (*upload.called, part.group)
+            upload.unclear = "it is a group's work, and the download does not say who is in the group"
         for part, entry in parts:
             if entry.depth:
                 inner = entry.below(entry.top)
@@ -126,8 +126,8 @@ class _Brightspace:
             else:
                 inner = replace(entry, path=part.original or entry.path)
             if not is_junk(inner.path):
-                hand_in.entries.append(inner)
-        return hand_in
+                upload.entries.append(inner)
+        return upload
 
 
 BRIGHTSPACE: System = _Brightspace()

@@ -17,11 +17,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from grader.intake.entries import Entry, is_junk
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import NAME_CHARACTERS
 from grader.intake.lms.system import System
 from grader.intake.lms.typed import typed_in
 from grader.intake.names import is_code_name, is_exact_lab_name, is_weights_name
+from grader.intake.upload import Upload, id_of
 from grader.text import safe_line
 
 _INLINE = ("text.html", "link.html")
@@ -110,23 +110,23 @@ class _Canvas:
             {name: part.user for name, part in parts.items()} if sure or (is_work and len(called) > 1) else {}
         )
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         people: dict[str, list[tuple[Part, Entry]]] = defaultdict(list)
         for entry in entries:
             if not entry.is_folder and not entry.depth and (part := part_of(entry.path)):
                 people[part.user].append((part, entry))
         return [self._hand_in(user, parts) for user, parts in sorted(people.items())]
 
-    def _hand_in(self, user: str, parts: list[tuple[Part, Entry]]) -> HandIn:
+    def _hand_in(self, user: str, parts: list[tuple[Part, Entry]]) -> Upload:
         first, _ = parts[0]
         originals = {part.original for part, _ in parts}
-        hand_in = HandIn(id_of(user), [], name=safe_line(first.name, NAME_CHARACTERS))
-        hand_in.called = (user,) if first.is_anonymous else (user, first.name)
-        hand_in.late = "LATE" if any(part.is_late for part, _ in parts) else ""
+        upload = Upload(id_of(user), [], name=safe_line(first.name, NAME_CHARACTERS))
+        upload.called = (user,) if first.is_anonymous else (user, first.name)
+        upload.late = "LATE" if any(part.is_late for part, _ in parts) else ""
         if first.is_anonymous:
-            hand_in.unclear = "grading is anonymous, and nothing in the download says who this is"
+            upload.unclear = "grading is anonymous, and nothing in the download says who this is"
         elif len({part.name for part, _ in parts}) > 1:
-            hand_in.unclear = "the download has this number under two names"
+            upload.unclear = "the download has this number under two names"
         seen: set[str] = set()
         for part, entry in parts:
             if not part.is_inline:
@@ -135,12 +135,12 @@ class _Canvas:
                     name = plain_name(part.original, originals)
                     seen_twice = name in seen
                     seen.add(name)
-                    hand_in.entries.append(replace(entry, path=entry.path if seen_twice else name))
+                    upload.entries.append(replace(entry, path=entry.path if seen_twice else name))
             elif part.original == "text.html":
-                hand_in.entries += typed_in(entry, "Canvas", hand_in.remarks)
+                upload.entries += typed_in(entry, "Canvas", upload.remarks)
             else:
-                hand_in.remarks.append("a link was handed in, and links are not followed")
-        return hand_in
+                upload.remarks.append("a link was handed in, and links are not followed")
+        return upload
 
 
 CANVAS: System = _Canvas()

@@ -17,10 +17,10 @@ from datetime import datetime, timezone
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import Entry, UnreadableError
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import MIB, NAME_CHARACTERS
 from grader.intake.lms.git import committed_at, is_clone
 from grader.intake.lms.system import System
+from grader.intake.upload import Upload, id_of
 from grader.text import safe_line
 
 _GRADES = re.compile(r"(?:.{0,80}[-_ ])?grades.{0,40}\.csv", re.IGNORECASE)
@@ -46,7 +46,7 @@ class _Classroom:
             clones = {entry.top: entry.top for entry in entries if entry.is_folder or entry.depth}
         return clones | grades if clones else {}
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         folders: dict[str, list[Entry]] = defaultdict(list)
         places: dict[str, str] = {}
         rows: dict[str, list[Mapping[str, str]]] = defaultdict(list)
@@ -61,9 +61,9 @@ class _Classroom:
                     rows[row[_REPOSITORY]].append(row)
         slug = box.removesuffix("-submissions") + "-" if box.endswith("-submissions") else ""
         return [
-            hand_in
+            upload
             for folder, inside in sorted(folders.items())
-            for hand_in in _hand_ins(folder, inside, slug, rows[folder], places.get(folder, ""))
+            for upload in _hand_ins(folder, inside, slug, rows[folder], places.get(folder, ""))
         ]
 
 
@@ -91,7 +91,7 @@ def _rows(entry: Entry) -> list[Mapping[str, str]]:
 
 def _hand_ins(
     folder: str, inside: list[Entry], slug: str, rows: Sequence[Mapping[str, str]], place: str
-) -> list[HandIn]:
+) -> list[Upload]:
     """One, or of a team one for each member that the grades name."""
     login = folder[len(slug) :] if slug and folder.startswith(slug) and len(folder) > len(slug) else ""
     committed = committed_at(place) if place else None
@@ -107,7 +107,7 @@ def _hand_ins(
         student = identifier or user or login or folder
         called = dict.fromkeys(filter(None, (identifier, user, *(() if len(rows) > 1 else (login, folder)))))
         found.append(
-            HandIn(
+            Upload(
                 id_of(student),
                 list(inside),
                 time=at.isoformat() if at else "",

@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from grader.intake.entries import Entry
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.lms.system import System
 from grader.intake.names import is_code_name, is_exact_lab_name
 from grader.intake.people import owner
+from grader.intake.upload import Upload, id_of
 
 
 def _owner_of_code(name: str) -> str:
@@ -41,7 +41,7 @@ class _Flat:
                 found[name] = owners[-1]
         return found
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         files = [entry for entry in entries if not entry.is_folder and not entry.depth]
         students = {student for entry in files if (student := _owner_of_code(entry.path))}
         people: dict[str, list[Entry]] = defaultdict(list)
@@ -53,12 +53,12 @@ class _Flat:
                 people[owners[0]].append(replace(entry, path=entry.path[len(owners[0]) + 1 :]))
             elif owners:
                 shown = " or ".join(id_of(one) for one in owners)
-                stray = HandIn(id_of(entry.path), [entry], unclear=f"it may be a file of {shown}")
+                stray = Upload(id_of(entry.path), [entry], unclear=f"it may be a file of {shown}")
                 strays.append(stray)
             elif is_code_name(entry.path):
-                strays.append(HandIn(id_of(entry.path), [entry], unclear="no student's id begins its name"))
+                strays.append(Upload(id_of(entry.path), [entry], unclear="no student's id begins its name"))
         return [
-            HandIn(id_of(student), own, place=student) for student, own in sorted(people.items())
+            Upload(id_of(student), own, place=student) for student, own in sorted(people.items())
         ] + strays
 
 

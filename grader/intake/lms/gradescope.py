@@ -18,9 +18,9 @@ from typing import Any
 
 from grader.intake.decode import decode_text
 from grader.intake.entries import Entry, UnreadableError
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import MIB, NAME_CHARACTERS
 from grader.intake.lms.system import System
+from grader.intake.upload import Upload, id_of
 from grader.text import safe_line
 
 METADATA = "submission_metadata.yml"
@@ -124,7 +124,7 @@ class _Gradescope:
             return found | {METADATA: ""} if found else {}
         return found if sure or (len(found) > 1 and all(len(name) > 14 for name in found)) else {}
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         folders: dict[str, list[Entry]] = defaultdict(list)
         listed, missing = {}, f"{METADATA} is missing"
         for entry in entries:
@@ -136,15 +136,15 @@ class _Gradescope:
                     missing = f"{METADATA} {error}"
             elif _FOLDER.fullmatch(entry.top) and (entry.is_folder or entry.depth):
                 folders[entry.top] += [entry.below(entry.top)] if entry.depth else []
-        found: list[HandIn] = []
+        found: list[Upload] = []
         for folder, inside in sorted(folders.items()):
             found += _hand_ins(folder, inside, listed.get(folder), missing)
         return found
 
 
-def _hand_ins(folder: str, inside: list[Entry], record: object, missing: str) -> list[HandIn]:
+def _hand_ins(folder: str, inside: list[Entry], record: object, missing: str) -> list[Upload]:
     """One for each submitter."""
-    whole = HandIn(folder, inside, called=(folder,))
+    whole = Upload(folder, inside, called=(folder,))
     submitters = _get(record, "submitters")
     people = [one for one in submitters if isinstance(one, dict)] if isinstance(submitters, list) else []
     if not people or len(people) > _MOST_SUBMITTERS:
@@ -164,7 +164,7 @@ def _hand_ins(folder: str, inside: list[Entry], record: object, missing: str) ->
     for person, name in zip(people, names, strict=True):
         sid, email = (_text(_get(person, key)) for key in ("sid", "email"))
         # Without a number of its own in the class list, the address tells the person.
-        hand_in = replace(
+        upload = replace(
             whole,
             entries=list(inside),
             remarks=list(whole.remarks),
@@ -176,8 +176,8 @@ def _hand_ins(folder: str, inside: list[Entry], record: object, missing: str) ->
             told_by="email",
         )
         if not sid and not email:
-            hand_in.unclear = f"{METADATA} has neither a student ID nor an e-mail of its submitter"
-        found.append(hand_in)
+            upload.unclear = f"{METADATA} has neither a student ID nor an e-mail of its submitter"
+        found.append(upload)
     return found
 
 

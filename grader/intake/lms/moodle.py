@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from grader.intake.entries import Entry, is_junk
-from grader.intake.hand_in import HandIn, id_of
 from grader.intake.limits import NAME_CHARACTERS
 from grader.intake.lms.system import System
 from grader.intake.lms.typed import typed_in
+from grader.intake.upload import Upload, id_of
 from grader.text import safe_line
 
 _MARK = "assignsubmission"
@@ -65,7 +65,7 @@ class _Moodle:
         parts = {name: part_of(name) for name in names if _MARK in name}
         return {name: part.who for name, part in parts.items() if part}
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         people: dict[tuple[str, str], list[tuple[Part, Entry]]] = defaultdict(list)
         for entry in entries:
             if part := part_of(entry.top):
@@ -77,27 +77,27 @@ class _Moodle:
             numbered[number] += 1
         found = []
         for (name, number), parts in sorted(people.items()):
-            hand_in = self._hand_in(parts)
+            upload = self._hand_in(parts)
             is_blind = name.strip().casefold() in _PARTICIPANT or (
                 len(people) > 2 and named[name] == len(people)  # the word in another language
             )
             if not number:
-                hand_in.student_id = id_of(name)
-                hand_in.unclear = "it carries a group's name and no number, so nothing says whose it is"
+                upload.student_id = id_of(name)
+                upload.unclear = "it carries a group's name and no number, so nothing says whose it is"
             elif numbered[number] > 1:
-                hand_in.student_id = id_of(f"{name}_{number}")
-                hand_in.unclear = f"{numbered[number]} names in the download have the number {number}"
+                upload.student_id = id_of(f"{name}_{number}")
+                upload.unclear = f"{numbered[number]} names in the download have the number {number}"
             elif is_blind:
-                hand_in.name, hand_in.told_by = "", "blind"
-                hand_in.student_id = id_of(f"{name} {number}")
-                hand_in.unclear = f"marking is blind: the grading worksheet as --roster tells who is {number}"
-            found.append(hand_in)
+                upload.name, upload.told_by = "", "blind"
+                upload.student_id = id_of(f"{name} {number}")
+                upload.unclear = f"marking is blind: the grading worksheet as --roster tells who is {number}"
+            found.append(upload)
         return found
 
-    def _hand_in(self, parts: list[tuple[Part, Entry]]) -> HandIn:
+    def _hand_in(self, parts: list[tuple[Part, Entry]]) -> Upload:
         part, _ = parts[0]
-        hand_in = HandIn(id_of(part.number), [], name=safe_line(part.name, NAME_CHARACTERS), told_by="both")
-        hand_in.called = (part.who, f"{part.name} {part.number}".strip(), part.number, part.name)
+        upload = Upload(id_of(part.number), [], name=safe_line(part.name, NAME_CHARACTERS), told_by="both")
+        upload.called = (part.who, f"{part.name} {part.number}".strip(), part.number, part.name)
         for part, entry in parts:
             if entry.depth:
                 inner = entry.below(entry.top)
@@ -106,10 +106,10 @@ class _Moodle:
             else:
                 inner = replace(entry, path=part.original or entry.path)
             if part.kind == "onlinetext" and inner.suffix in (".html", ".htm") and not inner.depth:
-                hand_in.entries += typed_in(inner, "Moodle", hand_in.remarks)
+                upload.entries += typed_in(inner, "Moodle", upload.remarks)
             elif not is_junk(inner.path):
-                hand_in.entries.append(inner)
-        return hand_in
+                upload.entries.append(inner)
+        return upload
 
 
 MOODLE: System = _Moodle()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from grader.intake.entries import Entry
-from grader.intake.hand_in import HandIn
+from grader.intake.upload import Upload
 
 
 class System(Protocol):
@@ -38,7 +38,7 @@ class System(Protocol):
         hostile, and any number of any length takes linear time.
         """
 
-    def read(self, entries: Sequence[Entry], box: str) -> list[HandIn]:
+    def read(self, entries: Sequence[Entry], box: str) -> list[Upload]:
         """The hand-ins in what was claimed, and in the folders so called; `box` is what all that lies in.
 
         Whose a hand-in is stands in it, or in its `unclear` why nobody can tell. Raises `SourceReadError`.

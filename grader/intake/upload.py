@@ -15,7 +15,7 @@ from grader.text import safe_line
 
 
 @dataclass
-class HandIn:
+class Upload:
     """What one student, or one group, handed in at one time; nothing in it has been opened yet."""
 
     student_id: str
@@ -53,11 +53,11 @@ def _marked(name: str) -> str:
     return f"{safe_line(name, NAME_CHARACTERS - 9) or '(no name)'}~{fingerprint(name)}"
 
 
-def give_ids(hand_ins: Sequence[HandIn]) -> None:
+def give_ids(uploads: Sequence[Upload]) -> None:
     """Set the ids that are names of folders and zips, apart where they only look alike."""
-    placed = [hand_in for hand_in in hand_ins if hand_in.place]
-    for hand_in, student_id in zip(placed, _ids([hand_in.place for hand_in in placed]), strict=True):
-        hand_in.student_id = student_id
+    placed = [upload for upload in uploads if upload.place]
+    for upload, student_id in zip(placed, _ids([upload.place for upload in placed]), strict=True):
+        upload.student_id = student_id
 
 
 def _ids(names: Sequence[str]) -> list[str]:
