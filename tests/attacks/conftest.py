@@ -275,12 +275,16 @@ class Range:
         return read_submissions(both, self.folder())
 
     def grade(self, source: Path) -> Verdict:
-        return self.pipeline.grade(self.read(source))
+        return self.grade_read(self.read(source))
+
+    def grade_read(self, submission: Submission) -> Verdict:
+        """Without the time that it took, which is another one each time."""
+        return self.pipeline.grade(submission).model_copy(update={"seconds": None})
 
     def grade_honest(self) -> Verdict:
         """The same honest submission each time, so that its verdicts can be compared."""
         source = self.hand_in(HONEST)
-        return self.pipeline.grade(self.read(source).model_copy(update={"student_id": "honest"}))
+        return self.grade_read(self.read(source).model_copy(update={"student_id": "honest"}))
 
     def expect_contained(self, verdict: Verdict) -> None:
         """Nothing was read, written, reached or left behind, and the next one gets what it earns alone."""

@@ -108,8 +108,8 @@ def test_a_hostile_submission_is_contained(attack: Attack, lane: Any) -> None:
     source = lane.hand_in(attack.code(lane.canaries.told()))
     submission = lane.read(source)
     if attack.again:
-        _expect(attack, lane.pipeline.grade(submission), lane.alone)
-    verdict = lane.pipeline.grade(submission)
+        _expect(attack, lane.grade_read(submission), lane.alone)
+    verdict = lane.grade_read(submission)
     _expect(attack, verdict, lane.alone)
     lane.expect_contained(verdict)
 
@@ -153,7 +153,8 @@ def test_in_a_batch_the_honest_get_what_they_earn_alone(lane: Any, jobs: int) ->
     assert len(found) == len(batch)
     for student, verdict in found.items():
         if student.startswith("honest"):
-            assert verdict == lane.alone.model_copy(update={"student_id": student})
+            timeless = verdict.model_copy(update={"seconds": None})
+            assert timeless == lane.alone.model_copy(update={"student_id": student})
     assert not lane.canaries.touched()
 
 

@@ -428,8 +428,8 @@ def test_a_hostile_file_is_contained(made: Made, lane: Any) -> None:
     source = lane.hand_in(HONEST)
     made.make(source, lane)
     submissions = {one.student_id: one for one in lane.read_with_a_neighbour(source)}
-    verdict = lane.pipeline.grade(submissions.pop("hostile"))
-    assert lane.pipeline.grade(submissions.pop("honest")) == lane.alone
+    verdict = lane.grade_read(submissions.pop("hostile"))
+    assert lane.grade_read(submissions.pop("honest")) == lane.alone
     said = f"{verdict.reason} {verdict.remarks} {[row.reason for row in verdict.rows]}"
     assert verdict.status.value == made.status, said
     assert made.reason in said
