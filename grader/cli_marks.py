@@ -21,7 +21,7 @@ from grader.types import Decision, Verdict
 if TYPE_CHECKING:
     from grader.gradebook import Run
     from grader.lab import Lab
-    from grader.marks import Change
+    from grader.marks import Change, Standing
     from grader.policy import Policy
     from grader.roster import Roster
     from grader.rubric import Rubric
@@ -133,6 +133,17 @@ def show_changes(found: Sequence[Change]) -> None:
     for change in found:
         table.add_row(*(Text(safe_line(cell, 200)) for cell in change))
     Console(stderr=True).print(table)
+
+
+def warn_of_class_list(before: Standing, after: Standing) -> None:
+    """Say where most of those who handed in are not on the class list, or no longer."""
+    from grader.roster import doubts
+
+    if after.run is None:
+        return
+    handed_in = [one.student_id for one in after.marks if one.student_id in after.attempts]
+    for line in doubts(after.run.roster, before.run and before.run.roster, handed_in):
+        click.secho(safe_line(f"warning: {line}", 600), err=True, fg="yellow", bold=True)
 
 
 def results_argument(command: Any) -> Any:
@@ -400,17 +411,19 @@ def rescore(
 ) -> None:
     """Compute the marks in RESULTS anew by another rubric, policy or roster; nothing is measured."""
     from grader.gradebook import Gradebook
-    from grader.marks import changes, current
+    from grader.marks import changes, standing
 
     with Gradebook.open_to_grade(results) as book:
         if not (runs := book.runs()):
             raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
         rules = rules_for(runs[-1], rubric, policy, roster, lab)
-        before = current(book)
+        before = standing(book)
         book.begin_run("", rules.told, rules.rubric, rules.policy, rules.roster, [])
-        after = current(book)
-    write_results(after, rules.rubric, results, as_json)
-    show_changes(changes(before, after))
+        after = standing(book)
+    verdicts = after.marks
+    write_results(verdicts, rules.rubric, results, as_json)
+    show_changes(changes(before.marks, verdicts))
+    warn_of_class_list(before, after)
 
 
 @click.command()

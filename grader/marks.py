@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from grader.gradebook import Gradebook, Run, Seen
+from grader.intake.whose import squeezed
 from grader.policy import Extension, accepted, counting, deduction, lateness, read_extension
-from grader.roster import RosterEntry, unknown
+from grader.roster import NEAREST, RosterEntry, unknown
 from grader.scoring import score
 from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
@@ -85,7 +86,10 @@ def mark(
     else:
         verdict = _counting(run, attempts, held.others.get("choose_attempt"), extension)
     if entry is not None:
-        known = {"name": verdict.name or entry.name, "section": entry.section or verdict.section}
+        name = verdict.name
+        if entry.name and name == squeezed(name):  # as Canvas writes names, into one
+            name = entry.name
+        known = {"name": name, "section": entry.section or verdict.section}
         verdict = verdict.model_copy(update=known)
     elif run.roster.entries:
         reason = "not on the roster" + (f"; the nearest there: {', '.join(near)}" if near else "")
@@ -202,13 +206,26 @@ def class_marks(
 ) -> list[Verdict]:
     """Everybody's mark, sorted by id: of those on the roster, and of all others who handed in."""
     entries = {entry.student_id: entry for entry in run.roster.entries}
-    near = unknown(run.roster, attempts) if entries else {}
+    near = _near(run, attempts) if entries else {}
     found = []
     for student in sorted(entries.keys() | attempts.keys()):
         evidence, decided = [one.evidence for one in attempts.get(student, ())], decisions.get(student, ())
         verdict = mark(run, evidence, decided, entries.get(student), student, near.get(student, ()))
         if verdict.standing != "removed":
             found.append(verdict)
+    return found
+
+
+def _near(run: Run, attempts: Mapping[str, Sequence[Seen]]) -> dict[str, tuple[str, ...]]:
+    """For each id that is nobody's of the class those of the same name, else the most similar ones."""
+    named: dict[str, list[str]] = {}
+    for entry in run.roster.entries:
+        named.setdefault(squeezed(entry.name), []).append(entry.student_id)
+    found = unknown(run.roster, attempts)
+    for id in found:
+        names = {squeezed(one.evidence.attempt.name) for one in attempts[id]} - {""}
+        if same := [of for name in sorted(names) for of in named.get(name, ())]:
+            found[id] = tuple(same[:NEAREST])
     return found
 
 
@@ -285,6 +302,8 @@ def _changes_of(old: Verdict, new: Verdict) -> list[Change]:
 def _why(old: Verdict, new: Verdict, was: Row | None, now: Row | None) -> str:
     if old.decisions != new.decisions:
         return "decision"
+    if old.status is Status.ABSENT and new.status is not Status.ABSENT:
+        return "handed in"
     if (old.digest, old.submitted_at, old.attempt) != (new.digest, new.submitted_at, new.attempt):
         return "another attempt counts"
     if was and now and (was.outcome, was.reason) != (now.outcome, now.reason) and now.id != "accuracy":
@@ -304,11 +323,22 @@ def _told(verdict: Verdict) -> str:
     return "no mark" if verdict.standing == "counts" else verdict.standing
 
 
+def _anew(before: Run | None, run: Run) -> str:
+    """That marks were computed anew, by what that was not so before."""
+    rules = {"rubric": "rubric", "policy": "policy", "roster": "class list"}
+    other = [told for name, told in rules.items() if before and getattr(before, name) != getattr(run, name)]
+    return f"scored anew by another {' and '.join(other)}" if other else "scored anew"
+
+
 def history(book: Gradebook, student: str) -> list[tuple[str, Verdict, str]]:
     """Every mark that `student` had: since when, the mark, and what made it so; the oldest first."""
     decisions = book.decisions(student).get(student, [])
     runs = book.runs()
-    moments = [(run.began_at, f"run {run.number}: {run.source or 'scored anew'}") for run in runs]
+    last = [None, *runs]
+    moments = [
+        (run.began_at, f"run {run.number}: {run.source or _anew(before, run)}")
+        for before, run in zip(last, runs, strict=False)
+    ]
     moments += [(one.made_at.isoformat(), f"decision {one.number}: {one.line}") for one in decisions]
     found: list[tuple[str, Verdict, str]] = []
     for at, what in sorted(moments):

@@ -233,3 +233,9 @@ def test_changes_say_who_which_row_and_why(tmp_path: Path) -> None:
 
 def test_the_first_table_has_no_changes() -> None:
     assert changes([], [marked([attempt("d1")])]) == []
+
+
+def test_a_first_mark_after_absence_is_work_that_was_handed_in() -> None:
+    absent = mark(rules(None, ANN), [], (), ANN, "ann")
+    handed = mark(rules(None, ANN), [attempt("d1")], (), ANN, "ann")
+    assert [one.why for one in changes([absent], [handed])] == ["handed in"]
