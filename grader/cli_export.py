@@ -144,7 +144,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
             else f"--comments: {lms.name}'s file has no column for them: use --feedback"
         )
     what = safe_line(f"{asked.to}: {template.item.header}", 300)
-    known = book.last_published(what)
+    known, decided = book.last_published(what), book.decisions()
     told = asked.comments or asked.feedback is not None
     plan = make_plan(
         lms,
@@ -152,7 +152,9 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
         verdicts,
         Choices(asked.existing, asked.maximum, asked.leave_out),
         emails={entry.student_id: entry.email for entry in run.roster.entries},
-        comments={one.student_id: feedback_line(one) for one in verdicts} if asked.comments else None,
+        comments={one.student_id: feedback_line(one, decided.get(one.student_id, ())) for one in verdicts}
+        if asked.comments
+        else None,
         published={student: one.verdict for student, one in known.items()},
         only={one.student_id for one in verdicts if _differs(one, known.get(one.student_id), told)}
         if asked.changed
@@ -165,7 +167,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
     if asked.feedback:
         people = {one.verdict.student_id: one.person for one in plan.given}
         prefixes = prefixes_for(asked.to, people, asked.download)
-        pages = pages_or_texts(book.path.parent, verdicts, book.last_published(PAGES))
+        pages = pages_or_texts(book.path.parent, verdicts, book.last_published(PAGES), decided)
         files[asked.feedback] = feedback_zip(pages, prefixes)
         lines += [f"{one}: no feedback file: not in the download" for one in people if one not in prefixes]
         count = sum(pages[one][0].endswith(".html") for one in prefixes)

@@ -442,6 +442,23 @@ def test_comments_fill_the_column_and_its_format(book: Path) -> None:
     assert b'"by ""hand"""' in content and b"Mark: 104.00 of 104.00" in content
 
 
+def test_a_decision_that_made_the_mark_is_told_and_no_secret_reason(book: Path) -> None:
+    run("adjust", book, "lisi", "total=50", "--why", "read by hand", "--by", "Ma Lin")
+    run("exclude", book, "zhangsan", "--mark", "0", "--why", "copied from lisi", "--by", "Ma Lin")
+    with Gradebook.open(book) as opened:
+        decided = opened.decisions()
+        for verdict in current(opened):
+            for told in (feedback_text, feedback_line):
+                text = told(verdict, decided.get(verdict.student_id, ()))
+                assert "copied" not in text
+                if verdict.student_id == "lisi":
+                    assert "the whole mark is 50.00: read by hand" in text and "Ma Lin" in text
+                if verdict.student_id == "zhangsan":
+                    assert "excluded, the mark is 0.00: ask for the reason" in text
+    content, _ = export(book, "blackboard-tabs", "--comments")
+    assert "Decided by Ma Lin" in content.decode("utf-16")
+
+
 def members(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

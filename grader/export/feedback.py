@@ -13,8 +13,9 @@ from grader.export.cells import acts_as_formula
 from grader.export.lms.template import Person, folded
 from grader.export.scores import by_stem
 from grader.gradebook import Published
+from grader.marks import TOTAL, holding
 from grader.text import safe_line, safe_text
-from grader.types import Outcome, Verdict
+from grader.types import Decision, Outcome, Verdict
 
 _COLUMN_CHARACTERS = 2000
 _TEXT_CHARACTERS = 20_000
@@ -26,10 +27,13 @@ _BRIGHTSPACE = re.compile(
 )
 
 
-def feedback_text(verdict: Verdict) -> str:
-    """The mark row by row, with why points are missing; nothing that is for the instructor alone."""
+def feedback_text(verdict: Verdict, decisions: Iterable[Decision] = ()) -> str:
+    """The mark row by row, with why points are missing; nothing that is for the instructor alone.
+
+    `decisions` are all on the student, undone ones too.
+    """
     lines = [safe_line(f"{verdict.name} ({verdict.student_id})" if verdict.name else verdict.student_id, 300)]
-    lines += [*_head(verdict), ""]
+    lines += [*_head(verdict, decisions), ""]
     known = {check.id: check for check in verdict.checks}
     for row in verdict.rows:
         lines.append(f"{row.counts} of {row.out_of}  {safe_line(row.title, 500)}")
@@ -43,12 +47,12 @@ def feedback_text(verdict: Verdict) -> str:
     return safe_text("\n".join(lines) + "\n", _TEXT_CHARACTERS)
 
 
-def feedback_line(verdict: Verdict) -> str:
+def feedback_line(verdict: Verdict, decisions: Iterable[Decision] = ()) -> str:
     """It on one line, for a column: the mark, and the rows that lost points.
 
     It can stand in any spreadsheet: it begins with a word, and holds no separator of lists.
     """
-    parts = _head(verdict)
+    parts = _head(verdict, decisions)
     for row in verdict.rows:
         if row.counts < row.out_of:
             why = row.why if row.decided is not None and row.why else row.reason
@@ -58,7 +62,7 @@ def feedback_line(verdict: Verdict) -> str:
     return f"Feedback: {line}" if acts_as_formula(line) else line
 
 
-def _head(verdict: Verdict) -> list[str]:
+def _head(verdict: Verdict, decisions: Iterable[Decision]) -> list[str]:
     if verdict.total is not None:
         lines = [f"Mark: {verdict.total} of {verdict.out_of}"]
     else:
@@ -67,11 +71,28 @@ def _head(verdict: Verdict) -> list[str]:
         lines.append(safe_line(verdict.reason, 1000))
     if verdict.deduction:
         lines.append(f"{verdict.late_seconds / 3600:.1f} hours late: {verdict.deduction} less")
-    return lines
+    return lines + [
+        safe_line(_decided(one), 1000) for one in holding(decisions).numbers.values() if _told(one)
+    ]
+
+
+def _told(decision: Decision) -> bool:
+    """Whether it is told beside the mark: points of a row stand at the row, and flags are no student's."""
+    return decision.row == TOTAL or decision.kind not in ("adjust", "settle_flag", "remove")
+
+
+def _decided(one: Decision) -> str:
+    """A decision as the student may know it: not why somebody was excluded, which may name another."""
+    what = f"the whole mark is {one.points}" if one.row == TOTAL else one.what
+    why = "ask for the reason" if one.kind == "exclude" else one.why
+    return f"Decided by {one.by}, {one.made_at:%Y-%m-%d}: {what}: {why}"
 
 
 def pages_or_texts(
-    results: Path, verdicts: Sequence[Verdict], shown: Mapping[str, Published]
+    results: Path,
+    verdicts: Sequence[Verdict],
+    shown: Mapping[str, Published],
+    decisions: Mapping[str, Sequence[Decision]],
 ) -> dict[str, tuple[str, bytes]]:
     """A file for each student of the class, by id: the page in RESULTS, else plain text.
 
@@ -84,7 +105,8 @@ def pages_or_texts(
         if same and page.is_file():
             found[verdict.student_id] = ("feedback.html", page.read_bytes())
         else:
-            found[verdict.student_id] = ("feedback.txt", feedback_text(verdict).encode())
+            text = feedback_text(verdict, decisions.get(verdict.student_id, ()))
+            found[verdict.student_id] = ("feedback.txt", text.encode())
     return found
 
 
