@@ -400,13 +400,14 @@ def test_only_what_changed_since_the_last_export_to_the_same(book: Path) -> None
     assert content == BLACKBOARD and "0 grades written, 0 stood there" in told
     run("adjust", book, "lisi", "question_1=0.5", "--why", "half")
     content, told = export(book, "blackboard", "--changed")
-    assert b'"94.50"' in content and b"104.00" not in content and "1 grades written" in told
+    assert b'"94.50"' in content and b"104.00" not in content and "1 grade written" in told
     content, _ = export(book, "canvas", "--changed")
     assert b"104.00" in content and b"94.50" in content, "Canvas has been told nothing yet"
     out = book.parent / "x.csv"
-    for count in (3, 0):
-        run("export", book, "--to", "csv", "--changed", "--out", out)
-        assert len(out.read_text("utf-8").splitlines()) == 1 + count
+    run("export", book, "--to", "csv", "--changed", "--out", out)
+    assert len(out.read_text("utf-8").splitlines()) == 4
+    told = run("export", book, "--to", "csv", "--changed", "--out", out, status=2).output
+    assert "nothing is new" in told and len(out.read_text("utf-8").splitlines()) == 4
     assert "given out as blackboard: Lab 8" in run("history", book, "lisi").output
 
 
@@ -511,6 +512,27 @@ def test_brightspaces_folders_are_kept_and_doubtful_names_left_out(book: Path, t
     told = run("export", book, *words, "--feedback", zipped).output
     assert list(members(zipped)) == ["1-2 - San Zhang - Oct 9, 2025 922 PM/feedback.txt"]
     assert "lisi: no feedback file" in told and "does not import Last Name, First Name" in told
+
+
+def test_brightspaces_names_come_from_the_results_where_the_file_has_none(book: Path, tmp_path: Path) -> None:
+    path, zipped, folder = tmp_path / "b.csv", tmp_path / "f.zip", tmp_path / "download"
+    path.write_bytes(BRIGHTSPACE)
+    (folder / "1-2 - 张三 - Oct 9, 2025 922 PM").mkdir(parents=True)
+    (folder / "1-2 - 张三 - Oct 9, 2025 922 PM" / "lab8.py").write_text("")
+    words = ("export", book, "--to", "brightspace", "--template", path, "--out", tmp_path / "o.csv")
+    words += ("--feedback", zipped)
+    told = run(*words, status=2).output
+    assert str((Path.cwd() / "no such download.zip")) in told
+    told = run(*words, "--download", folder, status=2).output
+    assert "has none of the 2 students by their names" in told and not zipped.exists()  # all are called so
+    with Gradebook.open_to_grade(book) as opened:
+        last = opened.runs()[-1]
+        work = handed_in("lisi", "d2").model_copy(update={"name": "Li Si"})
+        (seen,) = opened.begin_run("x", {}, last.rubric, last.policy, last.roster, [attempt_of(work)])
+        opened.record(seen, found(work))
+    told = run(*words, "--download", folder).output
+    assert list(members(zipped)) == ["1-2 - 张三 - Oct 9, 2025 922 PM/feedback.txt"]
+    assert "1 plain text, such as zhangsan's" in told and f"`grader feedback {book}` first" in told
 
 
 TRIGGERS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0=1", "＝1", "＋1", "－1", "＠x", "  =1"]

@@ -96,7 +96,8 @@ def pages_or_texts(
 ) -> dict[str, tuple[str, bytes]]:
     """A file for each student of the class, by id: the page in RESULTS, else plain text.
 
-    `shown` has the mark for which each page was written: a page that shows another is left out.
+    `shown` has the mark for which each page was written: a page that shows another is left out, and so is
+    one that a later decision is not on.
     """
     found = {}
     for stem, verdict in by_stem(sorted(verdicts, key=lambda one: one.student_id)).items():
@@ -153,10 +154,13 @@ def canvas_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> dict[
     return found
 
 
-def brightspace_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> dict[str, str]:
+def brightspace_prefixes(
+    people: Mapping[str, Person], names: Iterable[str], called: Mapping[str, str]
+) -> dict[str, str]:
     """The folders of Brightspace's download, untouched; its numbers name nobody, so the names have to.
 
-    Who shares a name with another gets none.
+    Names are the template's where it has them, else as the results have them: `called`, by student id. Who
+    shares a name with another gets no folder.
     """
     folders: dict[str, set[str]] = {}
     for name in names:
@@ -166,7 +170,8 @@ def brightspace_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> 
     owners: dict[str, list[str]] = {}
     for student, person in people.items():
         last, _, first = person.name.partition(", ")
-        owners.setdefault(folded(f"{first} {last}"), []).append(student)
+        name = f"{first} {last}" if person.name else called.get(student, "")
+        owners.setdefault(folded(name), []).append(student)
     found = {}
     for name, students in owners.items():
         parts = folders.get(name, set())
@@ -191,8 +196,14 @@ def names_in(download: Path) -> list[str]:
         ) from error
 
 
-def prefixes_for(lms: str, people: Mapping[str, Person], download: Path | None) -> dict[str, str]:
-    """By which the LMS tells whose a file is, by student id; who is missing there cannot be given one."""
+def prefixes_for(
+    lms: str, people: Mapping[str, Person], download: Path | None, called: Mapping[str, str], tried: str
+) -> dict[str, str]:
+    """By which the LMS tells whose a file is, by student id; who is missing there cannot be given one.
+
+    `called` are the names that the results have, by student id; `tried` is where no download was. Raises
+    `UserError` where there is nobody to whom a file could be given.
+    """
     if lms == "moodle":
         return moodle_prefixes(people)
     if lms not in ("canvas", "brightspace"):
@@ -200,6 +211,20 @@ def prefixes_for(lms: str, people: Mapping[str, Person], download: Path | None) 
             f"--feedback: {lms} takes no zip of files: --comments fills the column where its file has one"
         )
     if download is None:
-        raise UserError("--feedback: name the submissions' download with --download: its names are needed")
+        gone = f"; the last run's is not there any more: {tried}" if tried else ""
+        raise UserError(
+            f"--feedback: name the submissions' download with --download: its names are needed{gone}"
+        )
     names = names_in(download)
-    return canvas_prefixes(people, names) if lms == "canvas" else brightspace_prefixes(people, names)
+    if lms == "canvas":
+        found = canvas_prefixes(people, names)
+    else:
+        found = brightspace_prefixes(people, names, called)
+    if people and not found:
+        by = "numbers" if lms == "canvas" else "names"
+        raise UserError(
+            f"--feedback: {download}: has none of the {len(people)} students by their {by}: name the download"
+            " of these submissions with --download"
+            + (", or export the grades with first and last names" if by == "names" else "")
+        )
+    return found
