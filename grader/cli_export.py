@@ -136,6 +136,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
     from grader.export.files import replace_file
     from grader.export.lms import SYSTEMS as KNOWN
     from grader.export.lms import Choices, make_plan, read_template
+    from grader.marks import removed
 
     lms = KNOWN[asked.to]
     template = read_template(lms, asked.template, asked.item)
@@ -162,6 +163,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
         only={one.student_id for one in verdicts if _differs(one, known.get(one.student_id), told)}
         if asked.changed
         else None,
+        removed=removed(decided),
     )
     _show(plan, asked.template)
     given = [one.verdict for one in plan.given]
@@ -175,13 +177,13 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
         files[asked.feedback] = feedback_zip(pages, prefixes)
         lines += [f"{one}: no feedback file: not in the download" for one in people if one not in prefixes]
         texts = [one for one in prefixes if not pages[one][0].endswith(".html")]
-        told = f"{counted(len(prefixes) - len(texts), 'page')}, {counted(len(texts), 'plain text')}"
+        says = f"{counted(len(prefixes) - len(texts), 'page')}, {counted(len(texts), 'plain text')}"
         if texts:
-            told += (
+            says += (
                 f", such as {texts[0]}'s: they have no page that shows this mark. For pages run `grader"
                 f" feedback {book.path.parent}` first, and this once more"
             )
-        lines.append(f"{asked.feedback}: {told}")
+        lines.append(f"{asked.feedback}: {says}")
     for path, content in files.items():
         replace_file(path, content)
     _publish(book, what, given)
@@ -189,8 +191,8 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
         click.echo(safe_line(line, 400))
     cells = sum((one.person.row, template.item.column) in plan.cells for one in plan.given)
     click.echo(
-        f"{asked.out}: {counted(cells, 'grade')} written, {len(given) - cells} stood there already, for the column"
-        f" {safe_line(template.item.title, 100)}"
+        f"{asked.out}: {counted(cells, 'grade')} written, {len(given) - cells} stood there already, for the"
+        f" column {safe_line(template.item.title, 100)}"
     )
 
 

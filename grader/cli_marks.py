@@ -169,11 +169,17 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
     from grader.export import score_table
     from grader.gradebook import Gradebook
     from grader.integrity.copies import flag_copies
-    from grader.marks import current
+    from grader.marks import current, removed
 
     with Gradebook.open(results) as book:
         verdicts = flag_copies(current(book))
         runs = book.runs()
+        gone = removed(book.decisions())
+    if student in gone:
+        raise UserError(
+            f"{student}: was removed by decision {gone[student]}: `grader undo {results} {gone[student]}`"
+            " brings them back"
+        )
     if student is not None:
         verdicts = [one_of(verdicts, student)]
     if as_json:

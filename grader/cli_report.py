@@ -102,12 +102,13 @@ def leaderboard(
     """
     from grader.export.files import replace_file
     from grader.gradebook import Gradebook
-    from grader.marks import current
+    from grader.marks import current, removed
     from grader.report import leaderboard_page, read_nicknames
     from grader.setup import option_digest
 
     with Gradebook.open(results) as book:
         verdicts, runs = current(book), book.runs()
+        gone = removed(book.decisions())
     if not verdicts:
         raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
     if images:
@@ -122,7 +123,10 @@ def leaderboard(
                 f"{len(older)} students were not measured on {images}, {safe_line(older[0], 60)} for one: "
                 "run `grader grade` on a download with everybody"
             )
-    names = read_nicknames(nicknames, [v.student_id for v in verdicts]) if nicknames else {}
+    known = [*(v.student_id for v in verdicts), *gone]
+    names = read_nicknames(nicknames, known) if nicknames else {}
+    if left := sorted(gone.keys() & names.keys()):
+        click.echo(safe_line(f"without place, for they were removed from the class: {', '.join(left)}", 400))
     page = leaderboard_page(verdicts, runs[-1].rubric, names, lang, held_out=images is not None)
     replace_file(results / "leaderboard.html", page.encode())
     click.echo(f"leaderboard: {results / 'leaderboard.html'}")

@@ -229,6 +229,12 @@ def _near(run: Run, attempts: Mapping[str, Sequence[Seen]]) -> dict[str, tuple[s
     return found
 
 
+def removed(decisions: Mapping[str, Sequence[Decision]]) -> dict[str, int]:
+    """The students who are in no table, each with the number of the decision."""
+    held = {student: holding(several).others for student, several in decisions.items()}
+    return {student: others["remove"].number for student, others in held.items() if "remove" in others}
+
+
 class Standing(NamedTuple):
     """What everybody's mark rests on at some moment."""
 

@@ -196,7 +196,7 @@ def test_two_sections_become_one_and_contradictions_are_listed(book: Path, tmp_p
         (first,) = opened.decide([decision("pb8", row="question_1", points=Decimal(0))])
         opened.decide([decision("pb8", "excuse"), decision("pb8", "undo", undoes=first.number)])
     run("excuse", book, "001", "--why", "so that the numbers differ")
-    assert "1 students, 1 attempts, 3 decisions" in run("merge", book, other).output
+    assert "1 student, 1 attempt, 3 decisions" in run("merge", book, other).output
     assert marks(book) == {"001": None, "pb2": ALL, "pb8": None, "张三": ALL}
     assert "0 students, 0 attempts, 0 decisions" in run("merge", book, other).output
     run("undo", book, "3", "--why", "merged, it has another number")
@@ -211,3 +211,14 @@ def test_two_sections_become_one_and_contradictions_are_listed(book: Path, tmp_p
     assert "001: the accuracy of one attempt came out differently" in told
     assert "pb2: question_1 is 1.00" in told and "but there question_1 is 0.00" in told
     assert everything_in(book) == before
+
+
+def test_sections_by_other_rules_are_told_which_and_what_to_do(book: Path, tmp_path: Path) -> None:
+    other, policy = tmp_path / "other", tmp_path / "policy.toml"
+    with Gradebook.open_to_grade(other) as opened:
+        keep(opened, (handed_in("pb8"), found(handed_in("pb8"))))
+    policy.write_text('time_zone = "UTC"\ndeadline = 2026-11-20\n', "utf-8")
+    run("rescore", other, "--policy", policy)
+    told = run("merge", book, other, status=2).output
+    assert "by another policy: first" in told and "rubric" not in told
+    assert f"`grader rescore {other} --policy policy.toml`" in told

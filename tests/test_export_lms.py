@@ -314,7 +314,8 @@ def test_who_could_be_two_is_nobody(tmp_path: Path) -> None:
     made = plan(tmp_path, "canvas", raw, mark("5512"), mark("wufan"), item="Lab 8")
     assert {one.kind for one in made.problems} == {"ambiguous", "existing"}
     made = plan(tmp_path, "canvas", CANVAS, mark("5512"), mark("zhangsan"), mark("5513"), item="Lab 8")
-    assert ("ambiguous", "5512 Zhang, San") in [(one.kind, one.who) for one in made.problems]
+    (problem,) = [one for one in made.problems if one.who == "5512 Zhang, San"]
+    assert problem.kind == "ambiguous" and "`grader remove` takes out" in problem.told
 
 
 def test_a_column_has_to_be_named_where_there_are_several(tmp_path: Path) -> None:
@@ -389,6 +390,25 @@ def test_an_id_that_would_run_is_never_written_to_nor_escaped(tmp_path: Path) ->
     raw = BLACKBOARD.replace(b'"zhangsan"', b'"=zhangsan"')
     made = plan(tmp_path, "blackboard", raw, mark("=zhangsan"), mark("lisi"), mark("wufan", None))
     assert [one.kind for one in made.problems] == ["unsafe-id"]
+
+
+def test_another_systems_file_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "bb.csv"
+    path.write_bytes(BLACKBOARD)
+    with pytest.raises(UserError, match="is not Moodle's: --template is what"):
+        read_template(SYSTEMS["moodle"], path, None)
+
+
+def test_who_was_removed_is_told_from_who_has_no_result(book: Path) -> None:
+    run("remove", book, "lisi", "--why", "left", "--by", "Ma Lin")
+    _, told = export(book, "blackboard", status=2)
+    assert "not-in-results: lisi" in told and "was removed by decision 1: `grader undo`" in told
+    assert "1 thing is for you to decide" in told
+    assert "was removed by decision 1" in run("show", book, "lisi", status=2).output
+    names = book.parent / "names.csv"
+    names.write_text("student,nickname\nlisi,Fish\nzhangsan,Cat\n", "utf-8")
+    told = run("leaderboard", book, "--nicknames", names).output
+    assert "without place, for they were removed from the class: lisi" in told
 
 
 # The last export
@@ -522,7 +542,7 @@ def test_brightspaces_names_come_from_the_results_where_the_file_has_none(book: 
     words = ("export", book, "--to", "brightspace", "--template", path, "--out", tmp_path / "o.csv")
     words += ("--feedback", zipped)
     told = run(*words, status=2).output
-    assert str((Path.cwd() / "no such download.zip")) in told
+    assert str(Path.cwd() / "no such download.zip") in told
     told = run(*words, "--download", folder, status=2).output
     assert "has none of the 2 students by their names" in told and not zipped.exists()  # all are called so
     with Gradebook.open_to_grade(book) as opened:

@@ -216,15 +216,15 @@ def prefixes_for(
             f"--feedback: name the submissions' download with --download: its names are needed{gone}"
         )
     names = names_in(download)
+    by, more = "numbers", ""
     if lms == "canvas":
         found = canvas_prefixes(people, names)
     else:
         found = brightspace_prefixes(people, names, called)
+        by, more = "names", ", or export the grades with first and last names"
     if people and not found:
-        by = "numbers" if lms == "canvas" else "names"
         raise UserError(
             f"--feedback: {download}: has none of the {len(people)} students by their {by}: name the download"
-            " of these submissions with --download"
-            + (", or export the grades with first and last names" if by == "names" else "")
+            f" of these submissions with --download{more}"
         )
     return found
