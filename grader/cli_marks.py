@@ -366,7 +366,9 @@ def undo(results: Path, decision: int, why: str, by: str | None) -> None:
     with Gradebook.open(results) as book:
         known = book.decision(decision)
     if known is None:
-        raise UserError(f"{decision}: no decision of {results} has this number: see `grader history`")
+        raise UserError(
+            f"there is no decision {decision} in {results}: see `grader history {results} STUDENT`"
+        )
     make(results, [_made(known.student_id, "undo", by, why, undoes=decision)])
 
 
@@ -395,7 +397,9 @@ def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> No
         return
     for one in made:
         click.echo(safe_line(f"{one.student_id}: {one.line}", 400))
-    if not yes and not click.confirm(f"keep these {len(made)} decisions?"):
+    if not yes and not click.confirm(
+        f"keep {'this decision' if len(made) == 1 else f'these {len(made)} decisions'}?"
+    ):
         raise UserError("nothing was kept")
     make(results, made)
 

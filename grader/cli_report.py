@@ -12,7 +12,7 @@ from rich.progress import track
 
 from grader.cli_marks import one_of, results_argument, write_files
 from grader.errors import UserError
-from grader.text import safe_line
+from grader.text import counted, safe_line
 
 if TYPE_CHECKING:
     from grader.gradebook import Gradebook
@@ -67,8 +67,7 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
                 print_page(chromium, page, folder / f"{stem}.pdf")
         _note(book, [verdict for _, verdict in chosen])
     write_files(verdicts, course.rubric, results)  # the class page gets links to these
-    count = f"{len(chosen)} page{'s' if len(chosen) > 1 else ''}"
-    click.echo(f"{count} of feedback: {folder}")
+    click.echo(f"{counted(len(chosen), 'page')} of feedback: {folder}")
 
 
 def _note(book: Gradebook, verdicts: Sequence[Verdict]) -> None:
@@ -120,7 +119,7 @@ def leaderboard(
         older = [v.student_id for v in verdicts if v.accuracy and v.accuracy.low is not None and not v.public]
         if older:
             raise UserError(
-                f"{len(older)} students were not measured on {images}, {safe_line(older[0], 60)} for one: "
+                f"not measured on {images}: {counted(len(older), 'student')}, such as {safe_line(older[0], 60)}: "
                 "run `grader grade` on a download with everybody"
             )
     known = [*(v.student_id for v in verdicts), *gone]

@@ -18,6 +18,7 @@ from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
 TOTAL = "total"  # the row by which a whole mark is decided
 _ZERO = Decimal("0.00")
+_LOOK = ": look the time up"
 
 
 class Holding(NamedTuple):
@@ -133,7 +134,8 @@ def _counting(
         if marked[at]:
             untimed = _marked_late(verdict.late, int(late.days), extension)
             update["flags"] = (*verdict.flags, Flag(kind="late", message=untimed))
-        update["remarks"] = (*verdict.remarks, untimed)
+        # The student reads remarks, and what is to be looked up is not for them.
+        update["remarks"] = (*verdict.remarks, untimed.removesuffix(_LOOK))
     return verdict.model_copy(update=update)
 
 
@@ -143,8 +145,8 @@ def _marked_late(mark: str, days: int, extension: Extension | None) -> str:
     if days:
         return f"{told}it counts as {days} {'day' if days == 1 else 'days'} late, as the policy says"
     if extension is not None:
-        return f"{told}it does not count as late, for the student has an extension: look the time up"
-    return f"{told}it does not count as late, for the policy has no marked_late_days: look the time up"
+        return f"{told}it does not count as late, for the student has an extension{_LOOK}"
+    return f"{told}it does not count as late, for the policy has no marked_late_days{_LOOK}"
 
 
 def _scored(run: Run, evidence: Evidence) -> Verdict:

@@ -294,7 +294,7 @@ def test_accuracy_row_says_its_interval_and_what_it_is_worth() -> None:
     )
     row = next(row for row in verdict.rows if row.id == "accuracy")
     assert "71.00 % (7,100 of 10,000), 95 % interval 70.00 % to 72.00 % = 49.00 to 50.87 points" in row.title
-    assert (str(row.points), row.reason) == ("49.93", "all 70 points from 90 % on, 49.93 for this")
+    assert (str(row.points), row.reason) == ("49.93", "71.00 % earns 49.93; all 70 points from 90 % on")
 
 
 def test_question_rows_say_that_only_presence_counts() -> None:

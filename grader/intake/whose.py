@@ -63,12 +63,15 @@ def attribute(uploads: Sequence[Upload], known: Known) -> tuple[list[Upload], li
         if upload.unclear and "--map" not in upload.unclear and not flawed:
             first = safe_line(_names(upload)[0], 60)
             upload.unclear = f"{upload.unclear}; {_RESOLVE}: {first},ID"
-    notes = [f"nobody can tell whose {unclear} of these are: they get no mark; {_RESOLVE}"] if unclear else []
+    these = "1 of these is: it gets" if unclear == 1 else f"{unclear} of these are: they get"
+    notes = [f"nobody can tell whose {these} no mark; {_RESOLVE}"] if unclear else []
     if idle := sorted(named.keys() - used):
         shown = ", ".join(safe_line(name, 60) for name in idle[:6])
         notes.append(f"--map: nothing here is called {shown}{' …' if len(idle) > 6 else ''}")
     if late := sum(bool(upload.late) for upload in found):
-        notes.append(f"{late} are marked late without a time: see `marked_late_days` in the policy")
+        notes.append(
+            f"{late} {'is' if late == 1 else 'are'} marked late without a time: see `marked_late_days` in the policy"
+        )
     return found, notes
 
 
