@@ -119,8 +119,8 @@ def leaderboard(
         older = [v.student_id for v in verdicts if v.accuracy and v.accuracy.low is not None and not v.public]
         if older:
             raise UserError(
-                f"not measured on {images}: {counted(len(older), 'student')}, such as {safe_line(older[0], 60)}: "
-                "run `grader grade` on a download with everybody"
+                f"not measured on {images}: {counted(len(older), 'student')}, such as"
+                f" {safe_line(older[0], 60)}: run `grader grade` on a download with everybody"
             )
     known = [*(v.student_id for v in verdicts), *gone]
     names = read_nicknames(nicknames, known) if nicknames else {}

@@ -69,9 +69,8 @@ def attribute(uploads: Sequence[Upload], known: Known) -> tuple[list[Upload], li
         shown = ", ".join(safe_line(name, 60) for name in idle[:6])
         notes.append(f"--map: nothing here is called {shown}{' …' if len(idle) > 6 else ''}")
     if late := sum(bool(upload.late) for upload in found):
-        notes.append(
-            f"{late} {'is' if late == 1 else 'are'} marked late without a time: see `marked_late_days` in the policy"
-        )
+        are = "is" if late == 1 else "are"
+        notes.append(f"{late} {are} marked late without a time: see `marked_late_days` in the policy")
     return found, notes
 
 
