@@ -539,8 +539,8 @@ def test_brightspaces_names_come_from_the_results_where_the_file_has_none(book: 
     path.write_bytes(BRIGHTSPACE)
     (folder / "1-2 - 张三 - Oct 9, 2025 922 PM").mkdir(parents=True)
     (folder / "1-2 - 张三 - Oct 9, 2025 922 PM" / "lab8.py").write_text("")
-    words = ("export", book, "--to", "brightspace", "--template", path, "--out", tmp_path / "o.csv")
-    words += ("--feedback", zipped)
+    to = ("--to", "brightspace", "--template", path, "--out", tmp_path / "o.csv")
+    words = ("export", book, *to, "--feedback", zipped)
     told = run(*words, status=2).output
     assert str(Path.cwd() / "no such download.zip") in told
     told = run(*words, "--download", folder, status=2).output
