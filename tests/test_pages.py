@@ -211,7 +211,7 @@ def test_why_somebody_was_excluded_is_not_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [Status.GRADER_ERROR, Status.QUARANTINED])
 def test_without_a_mark_a_page_says_so_and_no_points(status: Status) -> None:
     found = evidence(wrong=["conv_size_formula"])
-    problem = Problem(status=status, reason="not on the roster; the nearest there: pb7")
+    problem = Problem(status=status, reason="not on the class list; the nearest there: pb7")
     broken = found.model_copy(update={"attempt": found.attempt.model_copy(update={"problem": problem})})
     if status is Status.GRADER_ERROR:
         broken = found.model_copy(update={"failure": "RuntimeError: /root/secret"})
