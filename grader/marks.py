@@ -93,7 +93,7 @@ def mark(
         known = {"name": name, "section": entry.section or verdict.section}
         verdict = verdict.model_copy(update=known)
     elif run.roster.entries:
-        reason = "not on the roster" + (f"; the nearest there: {', '.join(near)}" if near else "")
+        reason = "not on the class list" + (f"; the nearest there: {', '.join(near)}" if near else "")
         verdict = verdict.model_copy(update={"status": Status.QUARANTINED, "reason": reason, "total": None})
     return _decided(run, verdict, held, extension)
 

@@ -183,7 +183,7 @@ def test_another_rubric_policy_or_roster_holds_at_once(book: Path, tmp_path: Pat
     assert totals["001"] == totals["张三"] and Decimal(90) < (totals["001"] or 0) < ALL
     assert (totals["pb2"], totals["pb7"]) == (None, Decimal(0))
     assert "rubric" in told.output and "absent" in told.output and "quarantined" in told.output
-    assert "no mark" in told.output and "not on the roster" in told.output
+    assert "no mark" in told.output and "not on the class list" in told.output
     assert "scored anew" in run("history", book, "pb2").output
     run("rescore", book)
     assert marks(book) == totals, "what is not named stays"

@@ -190,7 +190,7 @@ def test_who_is_not_on_the_roster_gets_no_mark_and_the_nearest_ids() -> None:
     verdict, absent = class_marks(run, seen, {})
     assert (absent.student_id, absent.status) == ("anne", Status.ABSENT)
     assert (verdict.status, verdict.total) == (Status.QUARANTINED, None)
-    assert "not on the roster" in verdict.reason and "anne" in verdict.reason
+    assert "not on the class list" in verdict.reason and "anne" in verdict.reason
 
 
 def test_changes_say_who_which_row_and_why(tmp_path: Path) -> None:
