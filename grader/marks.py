@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from grader.gradebook import Gradebook, Run, Seen
-from grader.policy import Extension, accepted, counting, deduction, lateness, read_extension
+from grader.policy import Extension, accepted, counting, deduction, due, lateness, read_extension
 from grader.roster import RosterEntry, unknown
 from grader.scoring import score
 from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
@@ -127,18 +127,19 @@ def _counting(
     if run.policy.deadline and times[at] is None:
         untimed = "when it was handed in is not known, so it does not count as late"
         if marked[at]:
-            untimed = _marked_late(verdict.late, int(late.days), extension)
+            extended = due(run.policy, extension) != run.policy.deadline
+            untimed = _marked_late(verdict.late, int(late.days), extended)
             update["flags"] = (*verdict.flags, Flag(kind="late", message=untimed))
         update["remarks"] = (*verdict.remarks, untimed)
     return verdict.model_copy(update=update)
 
 
-def _marked_late(mark: str, days: int, extension: Extension | None) -> str:
+def _marked_late(mark: str, days: int, extended: bool) -> str:
     """What a mark of lateness without a time comes to, for a person."""
     told = f"marked {mark} in the download, which tells no time: "
     if days:
         return f"{told}it counts as {days} {'day' if days == 1 else 'days'} late, as the policy says"
-    if extension is not None:
+    if extended:
         return f"{told}it does not count as late, for the student has an extension: look the time up"
     return f"{told}it does not count as late, for the policy has no marked_late_days: look the time up"
 

@@ -233,3 +233,11 @@ def test_changes_say_who_which_row_and_why(tmp_path: Path) -> None:
 
 def test_the_first_table_has_no_changes() -> None:
     assert changes([], [marked([attempt("d1")])]) == []
+
+
+@pytest.mark.parametrize("until", ["0", "2000-01-01"])
+def test_an_extension_that_extends_nothing_leaves_work_late(until: str) -> None:
+    policy = POLICY.model_copy(update={"marked_late_days": 2})
+    late = marked([marked_late()], decision("ann", "extend", until=until), run=rules(policy))
+    assert (late.total, late.late_seconds) == (Decimal(84), 2 * 86400)
+    assert "counts as 2 days late" in late.flags[0].message
