@@ -202,7 +202,7 @@ def grade(
                 after = standing(book)
                 verdicts = after.marks
                 if verdicts:
-                    write_results(verdicts, rules.rubric, out, as_json)
+                    write_results(verdicts, rules.rubric, out, as_json, only)
                 if not after.gives_as(before):
                     show_changes(changes(before.marks, verdicts))
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):

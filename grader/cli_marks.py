@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,8 +78,10 @@ def rules_for(
     )
 
 
-def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_json: bool) -> None:
-    """Write the files and show the table."""
+def write_results(
+    verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_json: bool, only: Collection[str] = ()
+) -> None:
+    """Write the files and show the table, of `only` these students where some are named."""
     from grader.export import score_table
 
     verdicts = write_files(verdicts, rubric, out)
@@ -87,8 +89,9 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
         content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
         click.echo(visible_json(content))
         return
-    Console().print(score_table(verdicts, rubric))
-    if flagged := sum(bool(verdict.open_flags) for verdict in verdicts):
+    shown = [verdict for verdict in verdicts if not only or verdict.student_id in only]
+    Console().print(score_table(shown, rubric))
+    if flagged := sum(bool(verdict.open_flags) for verdict in shown):
         click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
     for label, name in (
         ("spreadsheet", "scores.xlsx"),

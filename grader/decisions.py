@@ -99,7 +99,13 @@ def find_attempt(book: Gradebook, student: str, attempt: str) -> str:
     }
     if len(found) != 1:
         listed = ", ".join(f"{one.attempt} ({one.digest[:12]})" for one in attempts) or "none"
-        raise UserError(f"{student}: {attempt} is {'no' if not found else 'more than one'} attempt: {listed}")
+        told = f"{student}: {attempt} is {'no' if not found else 'more than one'} attempt: {listed}"
+        if not found and attempt.isdecimal():
+            told += (
+                "; an earlier one is graded where the policy may let it count: `attempt` in policy.toml is"
+                " latest_on_time, best or first, then `grader grade` on the same download"
+            )
+        raise UserError(told)
     return found.pop()
 
 

@@ -16,6 +16,7 @@ from grader.scoring import score
 from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
 TOTAL = "total"  # the row by which a whole mark is decided
+NO_COMMENT = "read at the desk"  # why a TA gave points without a comment; it tells a student nothing
 _ZERO = Decimal("0.00")
 
 
@@ -195,7 +196,8 @@ def _decided(run: Run, verdict: Verdict, held: Holding, extension: Extension | N
 def _row(row: Row, decision: Decision | None) -> Row:
     if decision is None:
         return row
-    return row.model_copy(update={"decided": decision.points, "why": f"{decision.why} ({decision.by})"})
+    why = "" if decision.why == NO_COMMENT else f"{decision.why} ({decision.by})"
+    return row.model_copy(update={"decided": decision.points, "why": why})
 
 
 def class_marks(
