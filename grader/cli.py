@@ -211,7 +211,7 @@ def grade(
                 after = standing(book)
                 verdicts = after.marks
                 if verdicts:
-                    write_results(verdicts, rules.rubric, out, as_json)
+                    write_results(verdicts, rules.rubric, out, as_json, only)
                 if not after.gives_as(before):
                     show_changes(changes(before.marks, verdicts))
                 warn_of_class_list(before, after)

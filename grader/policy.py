@@ -223,14 +223,15 @@ def lateness(
 
     It is real time, but where a day has 25 hours, the last of them adds nothing: work of the same time of
     day is whole days late, as the course's clock shows. Seconds count, parts of them do not. Work of an
-    unknown time is not late, unless the LMS has `marked` it so, the student has no extension that the LMS may
-    not know of, and the policy says how late that is.
+    unknown time is not late, unless the LMS has `marked` it so, no extension that the LMS may not know of
+    moves the student's deadline, and the policy says how late that is.
     """
     deadline = due(policy, extension)
     if deadline is None:
         return timedelta(0)
     if submitted_at is None:
-        return (policy.marked_late_days or 0) * _DAY if marked and extension is None else timedelta(0)
+        is_late = marked and deadline == policy.deadline
+        return (policy.marked_late_days or 0) * _DAY if is_late else timedelta(0)
     at, due_at = _submitted(policy, submitted_at), deadline.astimezone(_UTC)
     if at - due_at <= timedelta(minutes=policy.grace_minutes):
         return timedelta(0)

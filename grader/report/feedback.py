@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from grader.lab import Lab
-from grader.marks import TOTAL, Holding, holding
+from grader.marks import NO_COMMENT, TOTAL, Holding, holding
 from grader.report.charts import curve_chart, training_charts
 from grader.report.pictures import picture
 from grader.report.render import render
@@ -231,7 +231,8 @@ def _facts(say: Words, row: Row, check: CheckOutcome | None, others: Sequence[st
     found: list[tuple[str, str]] = []
     if row.decided is not None:
         given = say("{points} of {out_of} points", points=plain(row.decided), out_of=plain(row.out_of))
-        found.append((say("decided by a person"), f"{given}: {_told(row.why, others)}"))
+        told = f"{given}: {_told(row.why, others)}" if row.why else given
+        found.append((say("decided by a person"), told))
     if row.id == "accuracy":
         return found
     if check and check.expected and check.actual:  # the reason says the same, with the check's own numbers
@@ -354,6 +355,8 @@ def _decisions(
     found = []
     for one in sorted([*held.points.values(), *held.others.values()], key=lambda one: one.number):
         why = say("the reason is for you to ask") if one.kind == "exclude" else _told(one.why, others)
+        if one.why == NO_COMMENT:
+            why = ""
         found.append((_what(say, one, titles), f"{one.by}, {one.made_at:%Y-%m-%d}", why))
     return found
 
