@@ -142,14 +142,10 @@ def grade(
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
 
     What was measured before and rests on the same is not measured again. In a folder that has results, the
-    lab, rubric, policy, roster, images and weights that are not named stay as the last run had them.
+    lab, rubric, policy, class list, images and weights that are not named stay as the last run had them.
 
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an internal error; run the command again.
-
-    One submission keeps a sandbox for 49 minutes of its own time at most, 139 with
-    --weights train and 164 with verify, if the rubric's limits are the usual ones,
-    and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """
     from grader.engines.local import Engine
     from grader.gradebook import Gradebook, last_run
@@ -215,7 +211,7 @@ def grade(
                 after = standing(book)
                 verdicts = after.marks
                 if verdicts:
-                    write_results(verdicts, rules.rubric, out, as_json)
+                    write_results(verdicts, rules.rubric, out, as_json, only)
                 if not after.gives_as(before):
                     show_changes(changes(before.marks, verdicts))
                 warn_of_class_list(before, after)

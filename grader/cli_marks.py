@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,8 +78,10 @@ def rules_for(
     )
 
 
-def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_json: bool) -> None:
-    """Write the files and show the table."""
+def write_results(
+    verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_json: bool, only: Collection[str] = ()
+) -> None:
+    """Write the files and show the table, of `only` these students where some are named."""
     from grader.export import score_table
 
     verdicts = write_files(verdicts, rubric, out)
@@ -88,8 +89,9 @@ def write_results(verdicts: Sequence[Verdict], rubric: Rubric, out: Path, as_jso
         content = [verdict.model_dump(mode="json", exclude={"fingerprint"}) for verdict in verdicts]
         click.echo(visible_json(content))
         return
-    Console().print(score_table(verdicts, rubric))
-    if flagged := sum(bool(verdict.open_flags) for verdict in verdicts):
+    shown = [verdict for verdict in verdicts if not only or verdict.student_id in only]
+    Console().print(score_table(shown, rubric))
+    if flagged := sum(bool(verdict.open_flags) for verdict in shown):
         click.echo(f"{flagged} with flags (!), which change no points: read the column `flags`, and judge")
     for label, name in (
         ("spreadsheet", "scores.xlsx"),
@@ -157,7 +159,8 @@ def lab_option(command: Any) -> Any:
 
 def decision_options(command: Any) -> Any:
     command = click.option("--by", metavar="NAME", help="Who decides.  [default: your login name]")(command)
-    return click.option("--why", required=True, metavar="TEXT", help="For the record.")(command)
+    told = "For the record; the student may read it."
+    return click.option("--why", required=True, metavar="TEXT", help=told)(command)
 
 
 @click.command()
@@ -192,6 +195,14 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
         _show_rows(verdicts[0])
 
 
+_NEXT = {
+    "quarantined": "next: correct the class list and run `grader rescore RESULTS --roster FILE`, or look at"
+    " the work and run `grader adjust RESULTS STUDENT total=POINTS`",
+    "grader_error": "next: run the same `grader grade` again",
+    "not_gradable": "next: ask the student, or run `grader adjust RESULTS STUDENT total=POINTS`",
+}
+
+
 def _show_rows(verdict: Verdict) -> None:
     from grader.export.cells import flag_lines
 
@@ -207,6 +218,10 @@ def _show_rows(verdict: Verdict) -> None:
     console = Console()
     title = f"{verdict.student_id} {verdict.name}: {verdict.status.value}, {_total(verdict)}"
     console.print(Text(safe_line(title, 300), style="bold"))
+    if verdict.reason:
+        console.print(Text(safe_line(f"reason: {verdict.reason}", 1000)))
+    if verdict.status.value in _NEXT and verdict.standing == "counts":
+        console.print(Text(_NEXT[verdict.status.value]))
     console.print(table)
     for label, lines in (("decision", verdict.decisions), ("remark", verdict.remarks)):
         for line in lines:
@@ -222,12 +237,18 @@ def _total(verdict: Verdict) -> str:
 
 @click.command()
 @results_argument
-@click.argument("student")
-def history(results: Path, student: str) -> None:
-    """Show every mark that STUDENT had in RESULTS, since when (in UTC), and what made it change."""
+@click.argument("student", required=False)
+def history(results: Path, student: str | None) -> None:
+    """Show every mark that STUDENT had in RESULTS, since when (in UTC), and what made it change.
+
+    Without STUDENT, all decisions by number.
+    """
     from grader.gradebook import Gradebook
     from grader.marks import history as history_of
 
+    if student is None:
+        _show_decisions(results)
+        return
     with Gradebook.open(results) as book:
         found = history_of(book, student)
         given = book.published(student)
@@ -237,6 +258,21 @@ def history(results: Path, student: str) -> None:
     lines += [(at, _total(verdict), f"given out as {what}") for at, what, verdict in given]
     for at, total, what in sorted(lines):
         click.echo(safe_line(f"{at[:19].replace('T', ' ')}  {total:<20}  {what}", 400))
+
+
+def _show_decisions(results: Path) -> None:
+    """All that were made, the oldest first."""
+    from grader.gradebook import Gradebook
+    from grader.marks import holding
+
+    with Gradebook.open(results) as book:
+        made = book.decisions()
+    held = {number for several in made.values() for number in holding(several).numbers}
+    for one in sorted((one for several in made.values() for one in several), key=lambda one: one.number):
+        ended = "" if one.number in held or one.kind == "undo" else " [no longer holds]"
+        click.echo(safe_line(f"decision {one.number} on {one.student_id}{ended}: {one.line}", 400))
+    if not made:
+        click.echo("no decisions were made")
 
 
 def _made(student: str, kind: str, by: str | None, why: str, **more: Any) -> Decision:
@@ -249,14 +285,14 @@ def one_of(verdicts: Sequence[Verdict], student: str) -> Verdict:
     for verdict in verdicts:
         if verdict.student_id == student:
             return verdict
-    near = difflib.get_close_matches(student, [verdict.student_id for verdict in verdicts], n=3)
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(verdicts)} students in it"
-    raise UserError(f"{student}: no such student in the gradebook; {hint}")
+    from grader.decisions import no_such_student
+
+    raise no_such_student(student, [verdict.student_id for verdict in verdicts])
 
 
 def make(results: Path, decisions: Sequence[Decision]) -> None:
     """Check decisions, keep them, write the files anew, and show what they change."""
-    from grader.decisions import check
+    from grader.decisions import check, without_effect
     from grader.gradebook import Gradebook
     from grader.marks import changes, current
 
@@ -265,10 +301,16 @@ def make(results: Path, decisions: Sequence[Decision]) -> None:
         check(book, before, decisions)
         kept = book.decide(decisions)
         after = current(book)
-        rubric = book.runs()[-1].rubric
-    write_files(after, rubric, results)
+        run, all_decisions = book.runs()[-1], book.decisions()
+    write_files(after, run.rubric, results)
+    was, now = ({verdict.student_id: verdict for verdict in verdicts} for verdicts in (before, after))
     for one in kept:
-        click.echo(safe_line(f"decision {one.number} on {one.student_id}: {one.line}", 400))
+        student = one.student_id
+        click.echo(safe_line(f"decision {one.number} on {student}: {one.line}", 400))
+        if student in was and student in now:
+            made = all_decisions[student]
+            if why := without_effect(one, was[student], now[student], made, run.policy):
+                click.echo(safe_line(f"decision {one.number} changes no mark: {why}", 400))
     show_changes(changes(before, after))
 
 
@@ -367,15 +409,17 @@ def undo(results: Path, decision: int, why: str, by: str | None) -> None:
         known = book.decision(decision)
     if known is None:
         raise UserError(
-            f"there is no decision {decision} in {results}: see `grader history {results} STUDENT`"
+            f"there is no decision {decision} in {results}: `grader history {results}` lists them all"
         )
+    if known.kind == "undo":
+        raise UserError(f"decision {decision} took back another one: make that decision again instead")
     make(results, [_made(known.student_id, "undo", by, why, undoes=decision)])
 
 
 @click.command()
 @results_argument
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--why", metavar="TEXT", default="", help="For lines that give no reason of their own.")
+@click.option("--why", metavar="TEXT", default="", help="For lines without a reason; students may read it.")
 @click.option("--by", metavar="NAME", help="Who decides.  [default: your login name]")
 @click.option("--yes", is_flag=True, help="Do not ask before they are kept.")
 def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> None:
@@ -390,18 +434,29 @@ def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> No
 
     with Gradebook.open(results) as book:
         verdicts = current(book)
-        made = read_decisions(file, verdicts, by=by or getpass.getuser(), why=why)
+        made, ignored = read_decisions(file, verdicts, by=by or getpass.getuser(), why=why)
         check(book, verdicts, made)
+    for told in ignored:
+        click.echo(safe_line(f"{file}: {told}", 400))
     if not made:
         click.echo(f"{file}: changes nothing")
         return
+    before = {verdict.student_id: verdict for verdict in verdicts}
     for one in made:
-        click.echo(safe_line(f"{one.student_id}: {one.line}", 400))
+        click.echo(safe_line(f"{one.student_id}: {_with_before(one, before[one.student_id])}", 400))
     if not yes and not click.confirm(
         f"keep {'this decision' if len(made) == 1 else f'these {len(made)} decisions'}?"
     ):
         raise UserError("nothing was kept")
     make(results, made)
+
+
+def _with_before(decision: Decision, verdict: Verdict) -> str:
+    """A decision with the points that hold until then."""
+    if decision.kind != "adjust":
+        return f"{decision.line}, now {_total(verdict)}"
+    points = next((str(row.counts) for row in verdict.rows if row.id == decision.row), _total(verdict))
+    return f"{decision.line}, now {points}"
 
 
 @click.command()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -66,8 +67,27 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
             if chromium:
                 print_page(chromium, page, folder / f"{stem}.pdf")
         _note(book, [verdict for _, verdict in chosen])
+    _delete_others(folder, by_stem(verdicts))
     write_files(verdicts, course.rubric, results)  # the class page gets links to these
     click.echo(f"{counted(len(chosen), 'page')} of feedback: {folder}")
+
+
+def _delete_others(folder: Path, stems: Iterable[str]) -> None:
+    """Delete the pages of people who are no longer among the students: those of nobody's file name."""
+    kept = {_folded(stem) for stem in stems}
+    for file in folder.iterdir():
+        if file.suffix in (".html", ".pdf") and _folded(file.stem) not in kept:
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise UserError(
+                    f"{file}: cannot be deleted ({error.strerror}), and is nobody's page: delete it"
+                ) from None
+
+
+def _folded(name: str) -> str:
+    """A name as the coarsest file system compares it."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _note(book: Gradebook, verdicts: Sequence[Verdict]) -> None:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from grader.gradebook import Gradebook, Run, Seen
 from grader.intake.whose import squeezed
-from grader.policy import Extension, accepted, counting, deduction, lateness, read_extension
+from grader.policy import Extension, accepted, counting, deduction, due, lateness, read_extension
 from grader.roster import NEAREST, RosterEntry, unknown
 from grader.scoring import score
 from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
 TOTAL = "total"  # the row by which a whole mark is decided
+NO_COMMENT = "read at the desk"  # why a TA gave points without a comment; it tells a student nothing
 _ZERO = Decimal("0.00")
 _LOOK = ": look the time up"
 
@@ -93,7 +94,7 @@ def mark(
         known = {"name": name, "section": entry.section or verdict.section}
         verdict = verdict.model_copy(update=known)
     elif run.roster.entries:
-        reason = "not on the roster" + (f"; the nearest there: {', '.join(near)}" if near else "")
+        reason = "not on the class list" + (f"; the nearest there: {', '.join(near)}" if near else "")
         verdict = verdict.model_copy(update={"status": Status.QUARANTINED, "reason": reason, "total": None})
     return _decided(run, verdict, held, extension)
 
@@ -132,19 +133,20 @@ def _counting(
     if run.policy.deadline and times[at] is None:
         untimed = "when it was handed in is not known, so it does not count as late"
         if marked[at]:
-            untimed = _marked_late(verdict.late, int(late.days), extension)
+            extended = due(run.policy, extension) != run.policy.deadline
+            untimed = _marked_late(verdict.late, int(late.days), extended)
             update["flags"] = (*verdict.flags, Flag(kind="late", message=untimed))
         # The student reads remarks, and what is to be looked up is not for them.
         update["remarks"] = (*verdict.remarks, untimed.removesuffix(_LOOK))
     return verdict.model_copy(update=update)
 
 
-def _marked_late(mark: str, days: int, extension: Extension | None) -> str:
+def _marked_late(mark: str, days: int, extended: bool) -> str:
     """What a mark of lateness without a time comes to, for a person."""
     told = f"marked {mark} in the download, which tells no time: "
     if days:
         return f"{told}it counts as {days} {'day' if days == 1 else 'days'} late, as the policy says"
-    if extension is not None:
+    if extended:
         return f"{told}it does not count as late, for the student has an extension{_LOOK}"
     return f"{told}it does not count as late, for the policy has no marked_late_days{_LOOK}"
 
@@ -200,7 +202,8 @@ def _decided(run: Run, verdict: Verdict, held: Holding, extension: Extension | N
 def _row(row: Row, decision: Decision | None) -> Row:
     if decision is None:
         return row
-    return row.model_copy(update={"decided": decision.points, "why": f"{decision.why} ({decision.by})"})
+    why = "" if decision.why == NO_COMMENT else f"{decision.why} ({decision.by})"
+    return row.model_copy(update={"decided": decision.points, "why": why})
 
 
 def class_marks(

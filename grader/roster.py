@@ -155,12 +155,15 @@ def is_id_header(text: str) -> bool:
     return any(_key(text) in names for names in _ID)
 
 
-def read_cells(path: Path) -> list[tuple[str, list[str]]]:
+def read_cells(path: Path, hidden: str = "") -> list[tuple[str, list[str]]]:
     """The first sheet of a CSV or XLSX that holds anything: each line's place, and its texts and numbers.
 
-    Raises `UserError`, with the line, where a cell is neither.
+    With `hidden` the sheet of that name, which does not show; empty where there is none. Raises `UserError`,
+    with the line, where a cell is neither text nor number.
     """
-    tables = _tables(path)
+    tables = _tables(path, hidden)
+    if hidden and not tables:
+        return []
     table = next((table for table in tables if any(cell.text for row in table for cell in row.cells)), None)
     if not table:
         raise UserError(f"{path}: holds nothing: name another file")
@@ -171,8 +174,8 @@ def read_cells(path: Path) -> list[tuple[str, list[str]]]:
     return [(row.place, [cell.number or cell.text for cell in row.cells]) for row in table]
 
 
-def _tables(path: Path) -> list[list[_Row]]:
-    """All sheets of the file."""
+def _tables(path: Path, hidden: str = "") -> list[list[_Row]]:
+    """All sheets of the file that show, or the hidden one of this name."""
     try:
         with path.open("rb") as file:
             raw = file.read(_FILE_BYTES + 1)
@@ -182,7 +185,9 @@ def _tables(path: Path) -> list[list[_Row]]:
         raise UserError(f"{path}: is larger than {_FILE_BYTES >> 20} MiB: export the class alone")
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         raise UserError(f"{path}: is an old or an encrypted Excel file: save it as .xlsx without a password")
-    return _workbook(path, raw) if raw.startswith(b"PK") else _separated(path, raw)
+    if raw.startswith(b"PK"):
+        return _workbook(path, raw, hidden)
+    return [] if hidden else _separated(path, raw)
 
 
 def missing(roster: Roster, ids: Iterable[str]) -> list[RosterEntry]:
@@ -424,7 +429,7 @@ def _separated(path: Path, raw: bytes) -> list[list[_Row]]:
     if "\0" in text:
         raise UserError(f"{path}: is neither text nor a workbook: save it as CSV in UTF-8, or as .xlsx")
     best: list[_Row] | None = None
-    most = -1
+    most = (-1, 0)
     fault = ""
     for separator in ",;\t":
         try:
@@ -433,10 +438,11 @@ def _separated(path: Path, raw: bytes) -> list[list[_Row]]:
             fault = fault or str(error)
             continue
         header = _header(path, table)
-        known = header[1].known if header else 0
+        # Another table than a class list is split where its first line has the most columns.
+        known = (header[1].known, 0) if header else (0, len(table[0].cells) if table else 0)
         if known > most:
             best, most = table, known
-    if best is None or (fault and not most):
+    if best is None or (fault and not most[0]):
         raise UserError(f"{path}: {fault}")
     return [best]
 
@@ -464,19 +470,26 @@ def _unquoted(text: str) -> str:
 # --- workbooks -------------------------------------------------------------------------------------
 
 
-def _workbook(path: Path, raw: bytes) -> list[list[_Row]]:
-    """The sheets that show, as tables. Formulas stay formulas."""
+def _workbook(path: Path, raw: bytes, hidden: str = "") -> list[list[_Row]]:
+    """The sheets that show, or the hidden one of this name, as tables. Formulas stay formulas."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about what a class list does not need: styles, validation, images
         try:
             with zipfile.ZipFile(io.BytesIO(raw)) as archive:
                 unpacked = sum(info.file_size for info in archive.infolist())
+                names = archive.namelist()
+            if "content.xml" in names and "mimetype" in names:
+                raise UserError(f"{path}: is an OpenDocument file: save it as .xlsx or CSV")
             if unpacked > _UNPACKED_BYTES:
                 raise UserError(
                     f"{path}: unpacks to more than {_UNPACKED_BYTES >> 20} MiB: export the list alone"
                 )
             book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, keep_links=False)
-            return [list(_rows(path, sheet)) for sheet in book.worksheets if sheet.sheet_state == "visible"]
+            return [
+                list(_rows(path, sheet))
+                for sheet in book.worksheets
+                if (sheet.title == hidden if hidden else sheet.sheet_state == "visible")
+            ]
         except UserError:
             raise
         except Exception as error:  # on a damaged file openpyxl raises whatever comes

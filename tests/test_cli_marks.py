@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -183,7 +185,7 @@ def test_another_rubric_policy_or_roster_holds_at_once(book: Path, tmp_path: Pat
     assert totals["001"] == totals["张三"] and Decimal(90) < (totals["001"] or 0) < ALL
     assert (totals["pb2"], totals["pb7"]) == (None, Decimal(0))
     assert "rubric" in told.output and "absent" in told.output and "quarantined" in told.output
-    assert "no mark" in told.output and "not on the roster" in told.output
+    assert "no mark" in told.output and "not on the class list" in told.output
     assert "scored anew" in run("history", book, "pb2").output
     run("rescore", book)
     assert marks(book) == totals, "what is not named stays"
@@ -222,3 +224,122 @@ def test_sections_by_other_rules_are_told_which_and_what_to_do(book: Path, tmp_p
     told = run("merge", book, other, status=2).output
     assert "by another policy: first" in told and "rubric" not in told
     assert f"`grader rescore {other} --policy policy.toml`" in told
+
+
+def edit(path: Path, student: str, **cells: object) -> Path:
+    """The workbook with these cells of a student."""
+    made = openpyxl.load_workbook(path)
+    sheet = made["Scores"]
+    header = [cell.value for cell in sheet[2]]
+    row = next(row for row in sheet.iter_rows(min_row=3) if row[0].value == student)
+    for column, value in cells.items():
+        row[header.index(column.replace("_", " "))].value = value
+    made.save(path)
+    return path
+
+
+def copied(book: Path) -> Path:
+    run("rescore", book)
+    return Path(shutil.copy(book / "scores.xlsx", book.parent / "copy.xlsx"))
+
+
+def test_an_old_copy_of_the_spreadsheet_brings_no_old_mark_back(book: Path, tmp_path: Path) -> None:
+    copy = copied(book)
+    rubric = tmp_path / "rubric.toml"
+    rubric.write_text(RUBRIC.read_text("utf-8").replace("[90, 70]", "[95, 70]"), "utf-8")
+    run("rescore", book, "--rubric", rubric)
+    run("adjust", book, "001", "question_2=0", "--why", "a colleague's")
+    assert "changes nothing" in run("decide", book, copy, "--why", "x", "--yes").output
+    edit(copy, "001", question_1=0.5)
+    told = run("decide", book, copy, "--why", "x", answer="y\n").output
+    assert "001: question_1 is 0.50" in told and "now 1.00" in told and "keep this decision" in told
+    with Gradebook.open(book) as opened:
+        assert [one.row for one in opened.decisions()["001"]] == ["question_2", "question_1"]
+    for cells in ({"accuracy_points": 60}, {"total": 90}):
+        told = run("decide", book, edit(copied_again(copy), "001", **cells), "--why", "x", status=2).output
+        assert "when this sheet was written" in told and "row 3" in told
+    edit(copy, "001", question_2=0.5)
+    assert "is 0.00 now" in run("decide", book, copy, "--why", "x", status=2).output
+
+
+def copied_again(path: Path) -> Path:
+    return Path(shutil.copy(path, path.with_name("again.xlsx")))
+
+
+def test_a_sheet_that_does_not_tell_its_age_is_refused_where_marks_have_changed(book: Path) -> None:
+    run("rescore", book)
+    copy = shutil.copy(book / "scores.csv", book.parent / "copy.csv")
+    run("adjust", book, "001", "question_2=0", "--why", "a colleague's")
+    told = run("decide", book, copy, "--why", "x", "--yes", status=2).output
+    assert "line 2: 001: decisions is blank here" in told
+
+
+def test_what_is_changed_elsewhere_in_the_spreadsheet_is_told(book: Path) -> None:
+    path = edit(copied(book), "001", machine_total=3, status="absent", question_1=None)
+    told = run("decide", book, path, "--why", "x").output
+    assert all(f"{name} was changed for 001" in told for name in ("machine_total", "status", "question_1"))
+    assert "changes nothing" in told
+
+
+def test_a_total_typed_into_a_blank_cell_is_a_decision(book: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("student_id\n001\npb2\n", "utf-8")
+    run("rescore", book, "--roster", roster)
+    told = run("show", book, "张三").output
+    assert "reason: not on the " in told and "grader adjust RESULTS STUDENT total=" in told
+    run("decide", book, edit(book / "scores.xlsx", "张三", total=50), "--why", "x", "--yes")
+    assert marks(book)["张三"] == Decimal(50)
+    run("excuse", book, "pb2", "--why", "ill")
+    told = run("decide", book, edit(book / "scores.xlsx", "pb2", total=50), "--why", "x", "--yes").output
+    assert "changes no mark: the student is excused" in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([["001", "adjust", "question_1", "0"], ["001", "adjust", "question_1", "1"]], "decided in line 2"),
+        ([["001", "excuse", "total", "50"]], "line 2: excuse is for no row"),
+        ([["001", "excuse", "", "50"]], "line 2: excuse takes no value"),
+        ([["001", "adjust", "question_1", "0,5"]], "write 0.5"),
+        ([["pb3", "excuse", "", ""]], "line 2: pb3: no such student in the gradebook; did you mean pb2?"),
+    ],
+)
+def test_lines_that_contradict_are_refused_by_line(book: Path, rows: list[list[object]], told: str) -> None:
+    path = table(book / "d.csv", HEADER[:4], *rows)
+    assert told in run("decide", book, path, "--why", "x", "--yes", status=2).output
+    assert set(marks(book).values()) == {ALL}
+
+
+def test_other_files_of_decisions_are_read_or_named(book: Path) -> None:
+    path = book / "d.csv"
+    path.write_text("student;decision;row;value\n001;adjust;question_1;0.5\n", "utf-8")
+    assert "question_1 is 0.50" in run("decide", book, path, "--why", "x", "--yes").output
+    path.write_text("Nr,name\n001,Ann\n", "utf-8")
+    assert "the column student id" in run("decide", book, path, "--why", "x", status=2).output
+    path = edit(copied(book), "pb2", question_1=7)
+    assert f"{path}: row 4: pb2: question_1: 7.00 is outside" in run(
+        "decide", book, path, "--why", "x", status=2
+    ).output.replace("\n", "")
+    with zipfile.ZipFile(book / "d.ods", "w") as made:
+        made.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        made.writestr("content.xml", "<x/>")
+    assert "OpenDocument" in run("decide", book, book / "d.ods", status=2).output
+
+
+def test_a_decision_without_effect_says_why(book: Path) -> None:
+    for words, told in (
+        (["adjust", book, "001", "question_1=1"], "it was so already"),
+        (["extend", book, "001", "3"], "there is no deadline"),
+        (["adjust", book, "001", "total=50"], ""),
+        (["adjust", book, "001", "question_1=0"], "decision 3 says what the total is"),
+        (["exclude", book, "001"], ""),
+        (["adjust", book, "001", "question_2=0"], "the student is excluded"),
+    ):
+        output = run(*words, "--why", "x").output
+        assert f"changes no mark: {told}" in output if told else "changes no mark" not in output, words
+    assert "decision 3 on 001" in run("history", book).output
+    assert f"grader history {book}" in run("undo", book, "99", "--why", "x", status=2).output.replace(
+        "\n", ""
+    )
+    run("undo", book, "6", "--why", "x")
+    assert "make that decision again" in run("undo", book, "7", "--why", "x", status=2).output

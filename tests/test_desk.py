@@ -255,6 +255,32 @@ def test_blind_marking_hides_who_it_is_and_shuffles_stably(closed: Desk) -> None
     assert len({tuple(named), tuple(first), tuple(second)}) == 3
 
 
+def test_undoing_goes_back_to_the_answer_that_is_open_again(desk: Desk, ann: Browser) -> None:
+    to = ann.get("/answers/1").to
+    page = ann.get(to).text
+    fields = {"points": "0", "comment": "", "seen": field(page, "seen"), "show": "open"}
+    page = ann.get(ann.post(to.partition("?")[0], fields).to).text
+    undo = {name: unescape(field(page, name)) for name in ("number", "seen", "back")}
+    answer = ann.post("/undo", undo)
+    assert answer.to.partition("?")[0] == to.partition("?")[0]
+    assert "decision 1 undone" in ann.get(answer.to).text
+
+
+def test_points_without_a_comment_have_no_reason_for_the_student(desk: Desk, ann: Browser) -> None:
+    to = ann.get("/answers/1").to
+    fields = {"points": "0", "comment": "", "seen": field(ann.get(to).text, "seen"), "show": "open"}
+    ann.post(to.partition("?")[0], fields)
+    (row,) = (row for id in IDS for row in verdict(desk, id).rows if row.decided is not None)
+    assert (row.id, row.why) == ("question_1", "")
+
+
+def test_what_is_not_known_yet_is_not_said_to_be_none(closed: Desk) -> None:
+    browser = Browser(closed.port)
+    assert "copies are being looked for" in browser.get("/").text
+    missing = browser.get("/nothing").text
+    assert "Not found" in missing and "Not Found" not in missing and "no such page" in missing
+
+
 def test_the_second_of_two_sees_the_first_and_has_to_confirm(desk: Desk, ann: Browser) -> None:
     bo = Browser(desk.port, "Bo")
     to = ann.get("/answers/1").to
@@ -337,6 +363,7 @@ def test_what_cannot_be_decided_is_told(closed: Desk) -> None:
         {"kind": "adjust", "row": "accuracy", "points": "71"},
         {"kind": "extend", "until": "some day"},
         {"kind": "exclude", "points": "-1"},
+        {"kind": "excuse", "points": "5"},
         {"kind": "settle_flag", "digest": "0" * 16},
     ):
         answer = browser.post(f"{student}/decide", {"seen": seen, "why": "x"} | fields)
@@ -376,7 +403,7 @@ def test_a_flag_is_settled_with_a_word_and_no_points_change(desk: Desk, ann: Bro
     told = CliRunner().invoke(main, ["show", str(desk.folder), "pb2"]).output
     assert "[settled: an older notebook's output (Ann)]" in " ".join(told.split())
     undo = {"number": "1", "seen": field(page, "seen"), "back": "/flags"}
-    assert ann.post("/undo", undo).to == "/flags" and verdict(desk, "pb2").open_flags
+    assert ann.post("/undo", undo).to == "/flags?saved=2" and verdict(desk, "pb2").open_flags
 
 
 def test_a_flag_with_other_figures_is_another_flag() -> None:

@@ -72,7 +72,7 @@ def at_the_desk(context: BrowserContext, desk: Desk, who: str) -> Page:
     page.set_default_timeout(20_000)
     page.goto(desk.address)
     page.get_by_label("Your name").fill(who)
-    page.get_by_role("button", name="Mark").click()
+    page.get_by_role("button", name="Start marking").click()
     page.get_by_role("heading", name="Class").wait_for()
     assert "token" not in page.url
     return page
@@ -124,7 +124,13 @@ def test_marking_by_mouse(desk: Desk, ann: Page) -> None:
     ann.get_by_role("button", name="Save").click()
     ann.get_by_text("Saved: pb2, question_1 is 0.75").wait_for()
     ann.get_by_role("button", name="Undo").click()
-    ann.get_by_text("Saved:").wait_for(state="detached")
+    ann.get_by_text("Saved: pb2, decision 2 undone").wait_for()
+    ann.get_by_text("This is by pb2.").wait_for()
+    press(ann, "5")
+    ann.get_by_text("5: there is no such button").wait_for()
+    press(ann, "0")
+    ann.get_by_text("Saved: pb2, question_2 is 0.00").wait_for()
+    ann.get_by_text("This is by pb4.").wait_for()
     assert decided(desk, "question_1") == {"pb1": "0.50"}
     assert [one.why for one in made(desk, "pb1") + made(desk, "pb2")][:2] == ["half of it", "nearly all"]
     ann.get_by_role("link", name="Class").click()
@@ -155,11 +161,17 @@ def test_marking_by_keys(desk: Desk, ann: Page) -> None:
     press(ann, "h")
     ann.get_by_text("This is by pb4.").wait_for()  # pb3 gave no answer
     press(ann, "u")
-    ann.get_by_text("Saved:").wait_for(state="detached")
+    ann.get_by_text("Saved: pb2, decision 2 undone").wait_for()
+    ann.get_by_text("This is by pb2.").wait_for()
+    press(ann, "5")
+    ann.get_by_text("5: there is no such button").wait_for()
+    press(ann, "0")
+    ann.get_by_text("Saved: pb2, question_2 is 0.00").wait_for()
+    ann.get_by_text("This is by pb4.").wait_for()
     press(ann, "p")
     ann.keyboard.type("0.25\n")
     ann.get_by_text("Saved: pb4, question_2 is 0.25").wait_for()
-    assert decided(desk, "question_2") == {"pb1": "1.00", "pb4": "0.25"}
+    assert decided(desk, "question_2") == {"pb1": "1.00", "pb2": "0.00", "pb4": "0.25"}
     assert made(desk, "pb1")[0].why == "0 or 1? j"
     press(ann, "b")
     ann.get_by_text("Names and numbers are hidden").wait_for()

@@ -190,7 +190,7 @@ def test_who_is_not_on_the_roster_gets_no_mark_and_the_nearest_ids() -> None:
     verdict, absent = class_marks(run, seen, {})
     assert (absent.student_id, absent.status) == ("anne", Status.ABSENT)
     assert (verdict.status, verdict.total) == (Status.QUARANTINED, None)
-    assert "not on the roster" in verdict.reason and "anne" in verdict.reason
+    assert "not on the class list" in verdict.reason and "anne" in verdict.reason
 
 
 def test_changes_say_who_which_row_and_why(tmp_path: Path) -> None:
@@ -241,3 +241,11 @@ def test_a_first_mark_after_absence_is_work_that_was_handed_in() -> None:
     absent = mark(rules(None, ANN), [], (), ANN, "ann")
     handed = mark(rules(None, ANN), [attempt("d1")], (), ANN, "ann")
     assert [one.why for one in changes([absent], [handed])] == ["handed in"]
+
+
+@pytest.mark.parametrize("until", ["0", "2000-01-01"])
+def test_an_extension_that_extends_nothing_leaves_work_late(until: str) -> None:
+    policy = POLICY.model_copy(update={"marked_late_days": 2})
+    late = marked([marked_late()], decision("ann", "extend", until=until), run=rules(policy))
+    assert (late.total, late.late_seconds) == (Decimal(84), 2 * 86400)
+    assert "counts as 2 days late" in late.flags[0].message

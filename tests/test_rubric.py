@@ -166,9 +166,9 @@ def test_digest_knows_the_meaning_not_the_writing(tmp_path: Path) -> None:
     ("old", "new", "key", "problem"),
     [
         ("title = ", "titel = ", "title", "is missing"),
-        ("[limits]", "[late]\n[limits]", "late", "nothing is known"),
-        ("points = 9", "points = 9\ncurve = 1", "accuracy.curve", "nothing is known"),
-        ("wall_seconds", "wall_minutes", "limits.wall_minutes", "nothing is known"),
+        ("[limits]", "[late]\n[limits]", "late", "unknown key"),
+        ("points = 9", "points = 9\ncurve = 1", "accuracy.curve", "unknown key"),
+        ("wall_seconds", "wall_minutes", "limits.wall_minutes", "unknown key"),
         ("= 30.5", "= -1", "limits.wall_seconds", "greater than 0"),
         ("out_of = 12", "out_of = 13", "out_of", "says 13, but exercise_1 and exercise_2 add up to 12"),
         ("floor = 0.5", "floor = 0.75", "exercise_1", "says 11, but .* add up to 11.25"),

@@ -29,6 +29,7 @@ class Files:
         self.folder = folder
         self.found = found  # is told the flags for copies
         self.are_due = True  # the desk before this one may have been killed; and copies are to be found
+        self.have_looked = False  # for copies
         self.trouble = ""  # why they could not be written
         self._changed = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -74,6 +75,7 @@ class Files:
         if process.returncode:
             return safe_line(errors.decode(errors="replace")[-500:], 500) or "their process was ended"
         told = json.loads(output)
+        self.have_looked = True
         self.found({student: [Flag(**flag) for flag in flags] for student, flags in told.items()})
         return ""
 

@@ -23,7 +23,7 @@ from grader.desk.guard import cookie
 from grader.desk.marks_now import Answer, MarksNow, Newer, most_points
 from grader.errors import UserError
 from grader.gradebook import is_at_work
-from grader.marks import history, holding
+from grader.marks import NO_COMMENT, history, holding
 from grader.questions import assess_answers
 from grader.rubric import Rubric
 from grader.text import file_stem, safe_line, safe_text
@@ -32,7 +32,6 @@ from grader.types import Decision, Flag, Verdict
 _MOST_BYTES = 64 * 1024  # of a form
 _TEXT_CHARACTERS = 100_000
 _WRAPPED = 70  # characters: a line as long as this goes on in the next one
-_READ = "read at the desk"  # why points are as they are, where no comment says more
 _KINDS = ("adjust", "excuse", "exclude", "waive_late", "extend", "choose_attempt", "remove", "settle_flag")
 _SHOWN = {"open": "to be marked", "answered": "answered", "all": "everybody's"}
 _FILES = {
@@ -129,7 +128,9 @@ class Pages:
         status, told = 400, str(error)
         if isinstance(error, HTTPException):
             status, told = error.status_code, error.detail
-        return self._page(request, "error.html", status, told=told)
+            if told == "Not Found":
+                told = "there is no such page: go to the class list"
+        return self._page(request, "error.html", status, told=told, missing=status == 404)
 
     async def who(self, request: Request) -> Response:
         """Who marks here: asked once, kept in a cookie."""
@@ -163,6 +164,7 @@ class Pages:
             asked=asked,
             counts=counts,
             open_flags=sum(line.flags for line in lines),
+            looking=not self.files.have_looked,
             trouble=self.files.trouble,
             **self._work(),
         )
@@ -246,7 +248,8 @@ class Pages:
         seen = self.marks.look()
         number, view = self._number(request), _view(request.query_params.get("show"), request)
         saved = self._saved(request)
-        return self._page(request, "done.html", number=number, view=view, seen=seen, saved=saved)
+        back = self._saved_page(number, saved, view)
+        return self._page(request, "done.html", number=number, view=view, seen=seen, saved=saved, undo=back)
 
     async def answer(self, request: Request) -> Response:
         """One answer, to be marked; and what its form does."""
@@ -261,7 +264,7 @@ class Pages:
         view = _view(form.get("show"), form.get("blind"))
         id = self.marks.run.rubric.questions[number - 1].id
         typed = {"points": form.get("points", ""), "comment": form.get("comment", "")}
-        why = typed["comment"].strip() or _READ
+        why = typed["comment"].strip() or NO_COMMENT
         try:
             points = number_of_points(typed["points"])
             more = {"by": self._by(request), "why": why}
@@ -324,8 +327,14 @@ class Pages:
             told={"error": "", "newer": (), "points": "", "comment": ""} | told,
             also=also,
             key=self.marks.key_of[verdict.student_id],
-            saved=self._saved(request),
+            saved=(saved := self._saved(request)),
+            undo=self._saved_page(number, saved, view),
         )
+
+    def _saved_page(self, number: int, saved: Decision | None, view: dict[str, str]) -> str:
+        """Where an answer can be marked again once what was saved is undone."""
+        key = self.marks.key_of.get(saved.student_id, "") if saved else ""
+        return f"/answers/{number}{key and '/' + key}?{urlencode(view)}"
 
     def _model_answer(self, number: int) -> str:
         """The section of the model answers under this question's heading."""
@@ -361,10 +370,11 @@ class Pages:
         why = form.get("why", "").strip() or "taken back at the desk"
         made = decision(known.student_id, "undo", by=self._by(request), why=why, undoes=known.number)
         try:
-            self._decide(made, form)
+            kept = self._decide(made, form)
         except Newer as newer:
             return self._conflict(request, made, newer, form, "/undo")
-        return RedirectResponse(_own_page(form.get("back", "/")), 303)
+        back = _own_page(form.get("back", "/"))
+        return RedirectResponse(f"{back}{'&' if '?' in back else '?'}saved={kept.number}", 303)
 
     # One student
 
@@ -432,6 +442,8 @@ class Pages:
             raise UserError("say why: it stands beside the decision")
         if kind == "adjust":
             more = {"row": form.get("row", ""), "points": number_of_points(form.get("points", ""))}
+        elif kind != "exclude" and form.get("points", "").strip():
+            raise UserError("a mark is for the excluded alone: leave it empty, or choose excluded")
         elif kind == "exclude" and form.get("points", "").strip():
             more = {"points": number_of_points(form["points"])}
         elif kind == "extend":
@@ -493,7 +505,7 @@ class Pages:
             found=sorted(found, key=lambda one: bool(one[3])),
             seen=seen,
             saved=self._saved(request),
-            looking=self.files.are_due,
+            looking=not self.files.have_looked,
         )
 
     async def regrade(self, request: Request) -> Response:
@@ -616,6 +628,7 @@ def _told(verdict: Verdict) -> str:
 
 def _login_name() -> str:
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):
         return ""
+    return "" if name == "root" else name

@@ -13,6 +13,9 @@ from grader.types import Outcome, Record, Verdict
 
 Cell = str | int | Decimal | float | datetime | None  # None: blank
 
+WRITTEN = "Written"  # the workbook's hidden sheet: its cells as they were written, for `grader decide`
+DECIDED = "decided"  # a column of it: the rows that were decided, with their points
+
 _TEXT_CHARACTERS = 200
 _REASON_CHARACTERS = 1000
 _FLAGS_CHARACTERS = 3000
@@ -80,7 +83,7 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
         verdict.machine_total,
         round(verdict.late_seconds / 3600, 2) if verdict.late_seconds else None,
         verdict.deduction or None,
-        safe_line(" · ".join([*_standing(verdict), *verdict.decisions]), _REASON_CHARACTERS),
+        decisions_cell(verdict),
         *(earned.get(id) for id in rubric.checks),
         earned.get("accuracy"),
         *measured,
@@ -90,6 +93,11 @@ def cells(verdict: Verdict, rubric: Rubric) -> list[Cell]:
         safe_line(" · ".join(flag_lines(verdict)), _FLAGS_CHARACTERS),
         safe_line(" · ".join(verdict.remarks), _FLAGS_CHARACTERS),
     ]
+
+
+def decisions_cell(verdict: Verdict) -> str:
+    """The decisions that hold."""
+    return safe_line(" · ".join([*_standing(verdict), *verdict.decisions]), _REASON_CHARACTERS)
 
 
 def flag_lines(verdict: Verdict) -> list[str]:

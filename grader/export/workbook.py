@@ -18,7 +18,7 @@ import xlsxwriter
 from rich.cells import cell_len
 from xlsxwriter.utility import xl_col_to_name
 
-from grader.export.cells import Cell, Column, acts_as_formula, cells, columns
+from grader.export.cells import DECIDED, WRITTEN, Cell, Column, acts_as_formula, cells, columns
 from grader.gradebook import Published
 from grader.marks import changes, holding
 from grader.rubric import Rubric
@@ -79,6 +79,7 @@ def workbook(
         _status(book, formats, scores, verdicts)
         _decisions(book, formats, decisions, {verdict.student_id: verdict.name for verdict in verdicts})
         _changes(book, formats, verdicts, published or {})
+        _written(book, formats, verdicts, rubric)
     return file.getvalue()
 
 
@@ -581,3 +582,19 @@ def _changes(
     sheet.freeze_panes(2, 0)
     sheet.autofilter(1, 0, max(last, 2), len(head) - 1)
     _page(sheet, "Changes since the last export", 1)
+
+
+def _written(book: Any, formats: _Formats, verdicts: Sequence[Verdict], rubric: Rubric) -> None:
+    """The sheet of scores once more, hidden and without the long texts, to tell later what was edited."""
+    sheet = book.add_worksheet(WRITTEN)
+    sheet.very_hidden()
+    head = columns(rubric)
+    kept = [at for at, column in enumerate(head) if column.name not in _TOLD]
+    for at, name in enumerate([*(head[at].name for at in kept), DECIDED]):
+        sheet.write_string(0, at, name)
+    for number, verdict in enumerate(verdicts, 1):
+        line = cells(verdict, rubric)
+        for at, of in enumerate(kept):
+            _write(sheet, number, at, head[of].kind, line[of], formats)
+        decided = " ".join(f"{row.id}={row.decided}" for row in verdict.rows if row.decided is not None)
+        _write(sheet, number, len(kept), "text", decided, formats)

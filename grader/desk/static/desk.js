@@ -13,10 +13,18 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
   const target = [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === event.key);
-  if (!target) return;
+  if (!target) {
+    const told = document.getElementById("keys");
+    if (told && /^[0-9h]$/.test(event.key)) {
+      told.textContent = `${event.key}: there is no such button, and nothing was saved. p: other points.`;
+    }
+    return;
+  }
   event.preventDefault();
-  if (target.matches("input, textarea, select")) target.focus();
-  else target.click();
+  if (target.matches("input, textarea, select")) {
+    target.focus();
+    if (target.matches("input")) target.select();
+  } else target.click();
 });
 
 // A form is sent once, however fast somebody types; a comment goes with whichever form is sent.
