@@ -88,7 +88,7 @@ def main(traceback: bool) -> None:
 @click.option(
     "--policy", "policy_file", type=click.Path(path_type=Path), help="Deadline, late work, attempts."
 )
-@click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
+@click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class list: CSV or XLSX.")
 @lab_option
 @click.option(
     "--map",

@@ -463,7 +463,7 @@ def _with_before(decision: Decision, verdict: Verdict) -> str:
 @results_argument
 @click.option("--rubric", type=click.Path(path_type=Path), help="Another rubric.toml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Deadline, late work, attempts.")
-@click.option("--roster", type=click.Path(path_type=Path), help="The class: CSV or XLSX.")
+@click.option("--roster", type=click.Path(path_type=Path), help="The class list: CSV or XLSX.")
 @lab_option
 @click.option("--json", "as_json", is_flag=True, help="Print the marks as JSON instead of a table.")
 def rescore(
@@ -474,7 +474,7 @@ def rescore(
     lab: str | None,
     as_json: bool,
 ) -> None:
-    """Compute the marks in RESULTS anew by another rubric, policy or roster; nothing is measured."""
+    """Compute the marks in RESULTS anew by another rubric, policy or class list; nothing is measured."""
     from grader.gradebook import Gradebook
     from grader.marks import changes, standing
 
