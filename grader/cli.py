@@ -18,7 +18,15 @@ from rich.text import Text
 from grader import __version__, cli_report
 from grader.cgroup import cores
 from grader.cli_desk import desk
-from grader.cli_marks import COMMANDS, Rules, lab_option, rules_for, show_changes, write_results
+from grader.cli_marks import (
+    COMMANDS,
+    Rules,
+    lab_option,
+    rules_for,
+    show_changes,
+    warn_of_class_list,
+    write_results,
+)
 from grader.errors import UserError
 from grader.sandbox.backends import BACKENDS, DEFAULT, ISOLATING
 from grader.text import safe_line, safe_text, visible_json
@@ -27,7 +35,7 @@ from grader.workdir import Workdir
 
 if TYPE_CHECKING:
     from grader.engines.local import Engine
-    from grader.gradebook import Gradebook, Seen
+    from grader.gradebook import Gradebook, Run, Seen
     from grader.lab import Lab
     from grader.policy import Policy
     from grader.setup import Setup
@@ -134,14 +142,10 @@ def grade(
     """Grade SOURCE: a submission, a folder of them, or a download from the LMS.
 
     What was measured before and rests on the same is not measured again. In a folder that has results, the
-    lab, rubric, policy, roster, images and weights that are not named stay as the last run had them.
+    lab, rubric, policy, class list, images and weights that are not named stay as the last run had them.
 
     Exit status 0: all graded, whatever the students' results. 2: called wrongly.
     3: some submission ended in an internal error; run the command again.
-
-    One submission keeps a sandbox for 49 minutes of its own time at most, 139 with
-    --weights train and 164 with verify, if the rubric's limits are the usual ones,
-    and for 4.2, 7.7 or 9.8 hours of wall time where the machine is busy besides.
     """
     from grader.engines.local import Engine
     from grader.gradebook import Gradebook, last_run
@@ -185,14 +189,19 @@ def grade(
         chosen = _chosen(_attempts(intake.submissions, rules.policy), only)
         jobs = min(most, len(chosen))
         setup = setup_for(jobs)
-        rules = rules._replace(told=told | setup.told())
+        rules = rules._replace(told=told | _kept_for_all(last, setup, bool(only)))
         with Gradebook.open_to_grade(out) as book:
             for line in intake.lines:
                 _say(line)
             before = standing(book)
-            todo = _begin(book, str(source), rules, setup, chosen, again=bool(only))
-            if unchanged := len(chosen) - len(todo):
+            todo, read = _begin(book, str(source), rules, setup, chosen, again=bool(only))
+            if read:
+                _say(f"{read} with other answers only: these were read again")
+            if unchanged := len(chosen) - len(todo) - read:
                 _say(f"{unchanged} unchanged since they were graded; --only STUDENT grades one again")
+            untimed = sum(not (one.submitted_at or one.late) for one in chosen)
+            if rules.policy.deadline and untimed:
+                _say(f"{untimed} without a time in the download: the deadline is not applied to them")
             if setup.weights != "submitted" and todo:
                 longest = rules.rubric.training.most_seconds * -(-len(todo) // jobs) / 60
                 _say(f"training {len(todo)}, {jobs} at a time: at most {longest:,.0f} minutes, mostly less")
@@ -205,8 +214,31 @@ def grade(
                     write_results(verdicts, rules.rubric, out, as_json, only)
                 if not after.gives_as(before):
                     show_changes(changes(before.marks, verdicts))
+                warn_of_class_list(before, after)
     if any(verdict.status is Status.GRADER_ERROR for verdict in verdicts):
         sys.exit(EXIT_GRADER_ERROR)
+
+
+def _kept_for_all(last: Run | None, setup: Setup, for_some: bool) -> dict[str, str]:
+    """The settings that the next run has unless it names others: those of a run for some are not the class's.
+
+    Says so, where they are others.
+    """
+    told = setup.told()
+    if last is None or not for_some:
+        return told
+    options = ("images", "private", "weights")
+    for option in options:
+        was = last.settings.get(option)
+        if was is not None and was != told[option]:
+            _say(
+                f"warning: --only: measured with --{option} {told[option] or '(none)'}, and the class with"
+                f" {was or '(none)'}: their accuracies do not compare. Without --only the whole class is"
+                " measured so; the next run takes the class's again",
+                style="bold yellow",
+            )
+    kept = [*options, "images_digest", "private_digest"]
+    return told | {name: last.settings[name] for name in kept if name in last.settings}
 
 
 def _must_fit(lab: Lab, images: str | None, private: str | None, weights: str | None) -> None:
@@ -243,8 +275,11 @@ def _begin(
     submissions: Sequence[Submission],
     *,
     again: bool,
-) -> list[Todo]:
-    """Note the run in the book, and what nobody has to run code for; what is left to be measured."""
+) -> tuple[list[Todo], int]:
+    """Note the run in the book, and what nobody has to run code for; what is left to be measured.
+
+    And of how many the answers alone were read again.
+    """
     from grader.evidence import answered, attempt_of, rests_on, still_holds
 
     seen = book.begin_run(
@@ -256,7 +291,7 @@ def _begin(
         [attempt_of(submission) for submission in submissions],
     )
     known = {} if again else book.attempts()
-    todo = []
+    todo, read = [], 0
     for submission, one in zip(submissions, seen, strict=True):
         basis = rests_on(submission, setup)
         # The same work may have been measured in another attempt.
@@ -265,10 +300,11 @@ def _begin(
         evidence = Evidence(attempt=attempt_of(submission), **kept._asdict())
         if kept.checks and kept.accuracy:  # no code is run for the answers
             answers = kept.answers or answered(submission, setup, basis)
+            read += not kept.answers
             book.record(one, evidence.model_copy(update={"answers": answers}))
         else:
             todo.append(Todo(submission, evidence, one))
-    return todo
+    return todo, read
 
 
 def _chosen(submissions: Sequence[Submission], only: Sequence[str]) -> list[Submission]:

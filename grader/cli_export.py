@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import click
 
 from grader.errors import UserError
-from grader.text import safe_line
+from grader.text import counted, safe_line
 from grader.types import Fingerprint, Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class _Asked(NamedTuple):
     comments: bool
     feedback: Path | None
     download: Path | None
+    source: str  # of the last run, for people
     existing: Literal["keep", "overwrite"] | None
     maximum: Literal["as-is", "scale", "cap"] | None
     leave_out: tuple[str, ...]
@@ -105,7 +106,7 @@ def export(
         return
     if results is None:
         raise UserError(f"--to {to}: name the folder with the results, too")
-    from grader.gradebook import Gradebook
+    from grader.gradebook import FILE_NAME, Gradebook
     from grader.marks import current
 
     with Gradebook.open(results) as book:
@@ -122,9 +123,11 @@ def export(
             raise UserError(f"--to {to}: needs --template: {KNOWN[to].title}")
         if out.resolve() == template.resolve():
             raise UserError(f"{out}: is the template: write to another file, and keep what the LMS gave you")
-        source = Path(runs[-1].source)
-        download = download or (source if runs[-1].source and source.exists() else None)
-        options = (changed, comments, feedback, download, existing, maximum, leave_out)
+        # A rescore has no source, and a merge has another gradebook.
+        sources = [run.source for run in runs if run.source and not run.source.endswith(FILE_NAME)]
+        source = Path(sources[-1]).absolute() if sources else None
+        download = download or (source if source and source.exists() else None)
+        options = (changed, comments, feedback, download, str(source or ""), existing, maximum, leave_out)
         _lms(book, runs[-1], verdicts, _Asked(to, template, item, out, *options))
 
 
@@ -133,6 +136,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
     from grader.export.files import replace_file
     from grader.export.lms import SYSTEMS as KNOWN
     from grader.export.lms import Choices, make_plan, read_template
+    from grader.marks import removed
 
     lms = KNOWN[asked.to]
     template = read_template(lms, asked.template, asked.item)
@@ -144,7 +148,7 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
             else f"--comments: {lms.name}'s file has no column for them: use --feedback"
         )
     what = safe_line(f"{asked.to}: {template.item.header}", 300)
-    known = book.last_published(what)
+    known, decided = book.last_published(what), book.decisions()
     told = asked.comments or asked.feedback is not None
     plan = make_plan(
         lms,
@@ -152,11 +156,14 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
         verdicts,
         Choices(asked.existing, asked.maximum, asked.leave_out),
         emails={entry.student_id: entry.email for entry in run.roster.entries},
-        comments={one.student_id: feedback_line(one) for one in verdicts} if asked.comments else None,
+        comments={one.student_id: feedback_line(one, decided.get(one.student_id, ())) for one in verdicts}
+        if asked.comments
+        else None,
         published={student: one.verdict for student, one in known.items()},
         only={one.student_id for one in verdicts if _differs(one, known.get(one.student_id), told)}
         if asked.changed
         else None,
+        removed=removed(decided),
     )
     _show(plan, asked.template)
     given = [one.verdict for one in plan.given]
@@ -164,12 +171,19 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
     lines = []
     if asked.feedback:
         people = {one.verdict.student_id: one.person for one in plan.given}
-        prefixes = prefixes_for(asked.to, people, asked.download)
-        pages = pages_or_texts(book.path.parent, verdicts, book.last_published(PAGES))
+        called = {one.student_id: one.name for one in verdicts}
+        prefixes = prefixes_for(asked.to, people, asked.download, called, asked.source)
+        pages = pages_or_texts(book.path.parent, verdicts, book.last_published(PAGES), decided)
         files[asked.feedback] = feedback_zip(pages, prefixes)
         lines += [f"{one}: no feedback file: not in the download" for one in people if one not in prefixes]
-        count = sum(pages[one][0].endswith(".html") for one in prefixes)
-        lines.append(f"{asked.feedback}: {count} pages, {len(prefixes) - count} plain texts")
+        texts = [one for one in prefixes if not pages[one][0].endswith(".html")]
+        says = f"{counted(len(prefixes) - len(texts), 'page')}, {counted(len(texts), 'plain text')}"
+        if texts:
+            says += (
+                f", such as {texts[0]}'s: they have no page that shows this mark. For pages run `grader"
+                f" feedback {book.path.parent}` first, and this once more"
+            )
+        lines.append(f"{asked.feedback}: {says}")
     for path, content in files.items():
         replace_file(path, content)
     _publish(book, what, given)
@@ -177,8 +191,8 @@ def _lms(book: Gradebook, run: Run, verdicts: Sequence[Verdict], asked: _Asked) 
         click.echo(safe_line(line, 400))
     cells = sum((one.person.row, template.item.column) in plan.cells for one in plan.given)
     click.echo(
-        f"{asked.out}: {cells} grades written, {len(given) - cells} stood there already, for the column"
-        f" {safe_line(template.item.title, 100)}"
+        f"{asked.out}: {counted(cells, 'grade')} written, {len(given) - cells} stood there already, for the"
+        f" column {safe_line(template.item.title, 100)}"
     )
 
 
@@ -192,8 +206,9 @@ def _show(plan: Plan, path: Path) -> None:
         click.echo(safe_line(f"{problem.kind}: {problem.who}: {problem.told}", 400))
     kinds = [kind for kind in LEAVE_OUT if any(problem.kind == kind for problem in plan.problems)]
     hint = f"; leave these out: {' '.join(f'--leave-out {kind}' for kind in kinds)}" if kinds else ""
+    are = "1 thing is" if len(plan.problems) == 1 else f"{len(plan.problems)} things are"
     raise UserError(
-        f"{path}: {len(plan.problems)} things are for you to decide, and nothing was written: correct the"
+        f"{path}: {are} for you to decide, and nothing was written: correct the"
         f" class list or the marks, or say what is to be done{hint}"
     )
 
@@ -208,6 +223,8 @@ def _file(book: Gradebook, run: Run, verdicts: Sequence[Verdict], to: str, out: 
     if changed:
         known = book.last_published(to)
         flagged = [one for one in flagged if _differs(one, known.get(one.student_id), True)]
+        if known and not flagged:
+            raise UserError(f"--changed: nothing is new since the last export to {to}: {out} was not written")
     if to == "csv":
         content = as_csv(flagged, run.rubric)
     elif to == "json":
@@ -217,7 +234,7 @@ def _file(book: Gradebook, run: Run, verdicts: Sequence[Verdict], to: str, out: 
         content = workbook(flagged, run.rubric, decisions, book.last_published())
     replace_file(out, content)
     _publish(book, to, flagged)
-    click.echo(f"{out}: {len(flagged)} students")
+    click.echo(f"{out}: {counted(len(flagged), 'student')}")
 
 
 def _differs(verdict: Verdict, known: Published | None, comments: bool) -> bool:

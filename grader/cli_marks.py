@@ -20,7 +20,7 @@ from grader.types import Decision, Verdict
 if TYPE_CHECKING:
     from grader.gradebook import Run
     from grader.lab import Lab
-    from grader.marks import Change
+    from grader.marks import Change, Standing
     from grader.policy import Policy
     from grader.roster import Roster
     from grader.rubric import Rubric
@@ -137,6 +137,17 @@ def show_changes(found: Sequence[Change]) -> None:
     Console(stderr=True).print(table)
 
 
+def warn_of_class_list(before: Standing, after: Standing) -> None:
+    """Say where most of those who handed in are not on the class list, or no longer."""
+    from grader.roster import doubts
+
+    if after.run is None:
+        return
+    handed_in = [one.student_id for one in after.marks if one.student_id in after.attempts]
+    for line in doubts(after.run.roster, before.run and before.run.roster, handed_in):
+        click.secho(safe_line(f"warning: {line}", 600), err=True, fg="yellow", bold=True)
+
+
 def results_argument(command: Any) -> Any:
     return click.argument("results", type=click.Path(path_type=Path))(command)
 
@@ -161,11 +172,17 @@ def show(results: Path, student: str | None, as_json: bool) -> None:
     from grader.export import score_table
     from grader.gradebook import Gradebook
     from grader.integrity.copies import flag_copies
-    from grader.marks import current
+    from grader.marks import current, removed
 
     with Gradebook.open(results) as book:
         verdicts = flag_copies(current(book))
         runs = book.runs()
+        gone = removed(book.decisions())
+    if student in gone:
+        raise UserError(
+            f"{student}: was removed by decision {gone[student]}: `grader undo {results} {gone[student]}`"
+            " brings them back"
+        )
     if student is not None:
         verdicts = [one_of(verdicts, student)]
     if as_json:
@@ -427,7 +444,9 @@ def decide(results: Path, file: Path, why: str, by: str | None, yes: bool) -> No
     before = {verdict.student_id: verdict for verdict in verdicts}
     for one in made:
         click.echo(safe_line(f"{one.student_id}: {_with_before(one, before[one.student_id])}", 400))
-    if not yes and not click.confirm(f"keep these {len(made)} decisions?"):
+    if not yes and not click.confirm(
+        f"keep {'this decision' if len(made) == 1 else f'these {len(made)} decisions'}?"
+    ):
         raise UserError("nothing was kept")
     make(results, made)
 
@@ -457,17 +476,19 @@ def rescore(
 ) -> None:
     """Compute the marks in RESULTS anew by another rubric, policy or roster; nothing is measured."""
     from grader.gradebook import Gradebook
-    from grader.marks import changes, current
+    from grader.marks import changes, standing
 
     with Gradebook.open_to_grade(results) as book:
         if not (runs := book.runs()):
             raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
         rules = rules_for(runs[-1], rubric, policy, roster, lab)
-        before = current(book)
+        before = standing(book)
         book.begin_run("", rules.told, rules.rubric, rules.policy, rules.roster, [])
-        after = current(book)
-    write_results(after, rules.rubric, results, as_json)
-    show_changes(changes(before, after))
+        after = standing(book)
+    verdicts = after.marks
+    write_results(verdicts, rules.rubric, results, as_json)
+    show_changes(changes(before.marks, verdicts))
+    warn_of_class_list(before, after)
 
 
 @click.command()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from rich.progress import track
 
 from grader.cli_marks import one_of, results_argument, write_files
 from grader.errors import UserError
-from grader.text import safe_line
+from grader.text import counted, safe_line
 
 if TYPE_CHECKING:
     from grader.gradebook import Gradebook
@@ -66,9 +67,27 @@ def feedback(results: Path, students: tuple[str, ...], lang: Literal["en", "zh"]
             if chromium:
                 print_page(chromium, page, folder / f"{stem}.pdf")
         _note(book, [verdict for _, verdict in chosen])
+    _delete_others(folder, by_stem(verdicts))
     write_files(verdicts, course.rubric, results)  # the class page gets links to these
-    count = f"{len(chosen)} page{'s' if len(chosen) > 1 else ''}"
-    click.echo(f"{count} of feedback: {folder}")
+    click.echo(f"{counted(len(chosen), 'page')} of feedback: {folder}")
+
+
+def _delete_others(folder: Path, stems: Iterable[str]) -> None:
+    """Delete the pages of people who are no longer among the students: those of nobody's file name."""
+    kept = {_folded(stem) for stem in stems}
+    for file in folder.iterdir():
+        if file.suffix in (".html", ".pdf") and _folded(file.stem) not in kept:
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise UserError(
+                    f"{file}: cannot be deleted ({error.strerror}), and is nobody's page: delete it"
+                ) from None
+
+
+def _folded(name: str) -> str:
+    """A name as the coarsest file system compares it."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _note(book: Gradebook, verdicts: Sequence[Verdict]) -> None:
@@ -102,12 +121,13 @@ def leaderboard(
     """
     from grader.export.files import replace_file
     from grader.gradebook import Gradebook
-    from grader.marks import current
+    from grader.marks import current, removed
     from grader.report import leaderboard_page, read_nicknames
     from grader.setup import option_digest
 
     with Gradebook.open(results) as book:
         verdicts, runs = current(book), book.runs()
+        gone = removed(book.decisions())
     if not verdicts:
         raise UserError(f"{results}: nothing was graded into it yet: see `grader grade`")
     if images:
@@ -119,10 +139,13 @@ def leaderboard(
         older = [v.student_id for v in verdicts if v.accuracy and v.accuracy.low is not None and not v.public]
         if older:
             raise UserError(
-                f"{len(older)} students were not measured on {images}, {safe_line(older[0], 60)} for one: "
-                "run `grader grade` on a download with everybody"
+                f"not measured on {images}: {counted(len(older), 'student')}, such as"
+                f" {safe_line(older[0], 60)}: run `grader grade` on a download with everybody"
             )
-    names = read_nicknames(nicknames, [v.student_id for v in verdicts]) if nicknames else {}
+    known = [*(v.student_id for v in verdicts), *gone]
+    names = read_nicknames(nicknames, known) if nicknames else {}
+    if left := sorted(gone.keys() & names.keys()):
+        click.echo(safe_line(f"without place, for they were removed from the class: {', '.join(left)}", 400))
     page = leaderboard_page(verdicts, runs[-1].rubric, names, lang, held_out=images is not None)
     replace_file(results / "leaderboard.html", page.encode())
     click.echo(f"leaderboard: {results / 'leaderboard.html'}")

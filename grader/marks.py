@@ -10,14 +10,16 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from grader.gradebook import Gradebook, Run, Seen
+from grader.intake.whose import squeezed
 from grader.policy import Extension, accepted, counting, deduction, due, lateness, read_extension
-from grader.roster import RosterEntry, unknown
+from grader.roster import NEAREST, RosterEntry, unknown
 from grader.scoring import score
 from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
 TOTAL = "total"  # the row by which a whole mark is decided
 NO_COMMENT = "read at the desk"  # why a TA gave points without a comment; it tells a student nothing
 _ZERO = Decimal("0.00")
+_LOOK = ": look the time up"
 
 
 class Holding(NamedTuple):
@@ -86,10 +88,13 @@ def mark(
     else:
         verdict = _counting(run, attempts, held.others.get("choose_attempt"), extension)
     if entry is not None:
-        known = {"name": verdict.name or entry.name, "section": entry.section or verdict.section}
+        name = verdict.name
+        if entry.name and name == squeezed(name):  # as Canvas writes names, into one
+            name = entry.name
+        known = {"name": name, "section": entry.section or verdict.section}
         verdict = verdict.model_copy(update=known)
     elif run.roster.entries:
-        reason = "not on the roster" + (f"; the nearest there: {', '.join(near)}" if near else "")
+        reason = "not on the class list" + (f"; the nearest there: {', '.join(near)}" if near else "")
         verdict = verdict.model_copy(update={"status": Status.QUARANTINED, "reason": reason, "total": None})
     return _decided(run, verdict, held, extension)
 
@@ -131,7 +136,8 @@ def _counting(
             extended = due(run.policy, extension) != run.policy.deadline
             untimed = _marked_late(verdict.late, int(late.days), extended)
             update["flags"] = (*verdict.flags, Flag(kind="late", message=untimed))
-        update["remarks"] = (*verdict.remarks, untimed)
+        # The student reads remarks, and what is to be looked up is not for them.
+        update["remarks"] = (*verdict.remarks, untimed.removesuffix(_LOOK))
     return verdict.model_copy(update=update)
 
 
@@ -141,8 +147,8 @@ def _marked_late(mark: str, days: int, extended: bool) -> str:
     if days:
         return f"{told}it counts as {days} {'day' if days == 1 else 'days'} late, as the policy says"
     if extended:
-        return f"{told}it does not count as late, for the student has an extension: look the time up"
-    return f"{told}it does not count as late, for the policy has no marked_late_days: look the time up"
+        return f"{told}it does not count as late, for the student has an extension{_LOOK}"
+    return f"{told}it does not count as late, for the policy has no marked_late_days{_LOOK}"
 
 
 def _scored(run: Run, evidence: Evidence) -> Verdict:
@@ -205,7 +211,7 @@ def class_marks(
 ) -> list[Verdict]:
     """Everybody's mark, sorted by id: of those on the roster, and of all others who handed in."""
     entries = {entry.student_id: entry for entry in run.roster.entries}
-    near = unknown(run.roster, attempts) if entries else {}
+    near = _near(run, attempts) if entries else {}
     found = []
     for student in sorted(entries.keys() | attempts.keys()):
         evidence, decided = [one.evidence for one in attempts.get(student, ())], decisions.get(student, ())
@@ -213,6 +219,25 @@ def class_marks(
         if verdict.standing != "removed":
             found.append(verdict)
     return found
+
+
+def _near(run: Run, attempts: Mapping[str, Sequence[Seen]]) -> dict[str, tuple[str, ...]]:
+    """For each id that is nobody's of the class those of the same name, else the most similar ones."""
+    named: dict[str, list[str]] = {}
+    for entry in run.roster.entries:
+        named.setdefault(squeezed(entry.name), []).append(entry.student_id)
+    found = unknown(run.roster, attempts)
+    for id in found:
+        names = {squeezed(one.evidence.attempt.name) for one in attempts[id]} - {""}
+        if same := [of for name in sorted(names) for of in named.get(name, ())]:
+            found[id] = tuple(same[:NEAREST])
+    return found
+
+
+def removed(decisions: Mapping[str, Sequence[Decision]]) -> dict[str, int]:
+    """The students who are in no table, each with the number of the decision."""
+    held = {student: holding(several).others for student, several in decisions.items()}
+    return {student: others["remove"].number for student, others in held.items() if "remove" in others}
 
 
 class Standing(NamedTuple):
@@ -288,6 +313,8 @@ def _changes_of(old: Verdict, new: Verdict) -> list[Change]:
 def _why(old: Verdict, new: Verdict, was: Row | None, now: Row | None) -> str:
     if old.decisions != new.decisions:
         return "decision"
+    if old.status is Status.ABSENT and new.status is not Status.ABSENT:
+        return "handed in"
     if (old.digest, old.submitted_at, old.attempt) != (new.digest, new.submitted_at, new.attempt):
         return "another attempt counts"
     if was and now and (was.outcome, was.reason) != (now.outcome, now.reason) and now.id != "accuracy":
@@ -307,11 +334,22 @@ def _told(verdict: Verdict) -> str:
     return "no mark" if verdict.standing == "counts" else verdict.standing
 
 
+def _anew(before: Run | None, run: Run) -> str:
+    """That marks were computed anew, by what that was not so before."""
+    rules = {"rubric": "rubric", "policy": "policy", "roster": "class list"}
+    other = [told for name, told in rules.items() if before and getattr(before, name) != getattr(run, name)]
+    return f"scored anew by another {' and '.join(other)}" if other else "scored anew"
+
+
 def history(book: Gradebook, student: str) -> list[tuple[str, Verdict, str]]:
     """Every mark that `student` had: since when, the mark, and what made it so; the oldest first."""
     decisions = book.decisions(student).get(student, [])
     runs = book.runs()
-    moments = [(run.began_at, f"run {run.number}: {run.source or 'scored anew'}") for run in runs]
+    last = [None, *runs]
+    moments = [
+        (run.began_at, f"run {run.number}: {run.source or _anew(before, run)}")
+        for before, run in zip(last, runs, strict=False)
+    ]
     moments += [(one.made_at.isoformat(), f"decision {one.number}: {one.line}") for one in decisions]
     found: list[tuple[str, Verdict, str]] = []
     for at, what in sorted(moments):

@@ -7,6 +7,7 @@ from pathlib import Path
 from grader.errors import UserError
 from grader.gradebook import Gradebook, Seen, lab_of
 from grader.marks import holding
+from grader.text import counted
 from grader.types import Attempt, Decision
 
 LISTED = 10
@@ -24,14 +25,23 @@ def take_in(book: Gradebook, theirs: Gradebook) -> str:
     ours, others = book.attempts(), theirs.attempts()
     decided, their_decided = book.decisions(), theirs.decisions()
     conflicts = _conflicts(ours, others) + _contradictions(decided, their_decided)
-    rules = ("rubric", "policy")
+    rules = [
+        name
+        for name in ("rubric", "policy")
+        if our_runs and getattr(our_runs[-1], name) != getattr(their_runs[-1], name)
+    ]
     if (
         our_runs
         and len(labs := {Path(lab_of(runs[-1].settings)).name for runs in (our_runs, their_runs)}) > 1
     ):
         conflicts.insert(0, f"they are of different labs: {' and '.join(sorted(labs))}")
-    elif our_runs and any(getattr(our_runs[-1], name) != getattr(their_runs[-1], name) for name in rules):
-        conflicts.insert(0, "they are marked by another rubric or policy: `grader rescore` them alike first")
+    elif rules:
+        options = " ".join(f"--{name} {name}.toml" for name in rules)
+        conflicts.insert(
+            0,
+            f"they are marked by another {' and another '.join(rules)}: first give both the same, `grader"
+            f" rescore {theirs.path.parent} {options}` and `grader rescore {book.path.parent} {options}`",
+        )
     if conflicts:
         more = f"; and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""
         raise UserError(f"{theirs.path}: not taken in: {'; '.join(conflicts[:LISTED])}{more}")
@@ -56,7 +66,9 @@ def take_in(book: Gradebook, theirs: Gradebook) -> str:
     for decision in made:
         (kept,) = book.decide([decision.model_copy(update={"undoes": here.get(decision.undoes, 0)})])
         here[decision.number] = kept.number
-    return f"{len({one.student_id for one in attempts})} students, {len(new)} attempts, {len(made)} decisions"
+    students = len({one.student_id for one in attempts})
+    told = ((students, "student"), (len(new), "attempt"), (len(made), "decision"))
+    return ", ".join(counted(number, noun) for number, noun in told)
 
 
 def _same(one: Seen, other: Seen) -> bool:

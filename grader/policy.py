@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from grader.toml_records import Line, Number, load_record
-from grader.types import Record
+from grader.types import DAYS, Record
 
 _ZERO = Decimal("0.00")
 _CENT = Decimal("0.01")
@@ -34,7 +34,6 @@ _MOST_DAYS = 366  # of an extension; more is a spreadsheet's number for a date
 # No clock is older, and arithmetic with zones fails at the ends of the calendar.
 _FIRST, _LAST = datetime(1970, 1, 2), datetime(2199, 12, 31)
 
-_DAYS = re.compile(r"(\d{1,9})\s*(?:d|days?|天|日)?", re.ASCII | re.IGNORECASE)
 _MOMENT = re.compile(
     r"(?P<year>\d{4})[-/.年](?P<month>\d{1,2})[-/.月](?P<day>\d{1,2})日?"
     r"(?:(?:T|\s+|(?<=日))(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?"
@@ -81,7 +80,7 @@ def read_extension(value: object) -> int | date | datetime:
     Texts may be "3", "3 days", "3 天", "2026-11-27", "2026/11/27 18:00" or "2026年11月27日".
     Raises `ValueError` with what is wrong.
     """
-    if isinstance(value, str) and (days := _DAYS.fullmatch(value.strip()[:100])):
+    if isinstance(value, str) and (days := DAYS.fullmatch(value.strip()[:100])):
         value = int(days[1])
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= _MOST_DAYS:
@@ -172,9 +171,7 @@ class Policy(Record):
     @model_validator(mode="after")
     def _has_a_deadline(self) -> Policy:
         if self.deadline is not None and "time_zone" not in self.model_fields_set:
-            raise ValueError(
-                "time_zone: is missing: say where the deadline's clock hangs, like Asia/Shanghai"
-            )
+            raise ValueError("time_zone: is missing: name the deadline's time zone, like Asia/Shanghai")
         if self.deadline is None:
             for key in ("grace_minutes", "accepted_days", "late", "marked_late_days"):
                 if getattr(self, key) != Policy.model_fields[key].default:

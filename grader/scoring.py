@@ -168,7 +168,7 @@ def _accuracy_row(curve: Curve, accuracy: Accuracy | None, problem: Problem | No
     reason = ""
     if earned < curve.points:
         full = next(percent for percent, points in curve.knots if points == curve.points)
-        reason = f"all {plain(curve.points)} points from {plain(full)} % on, {earned} for this"
+        reason = f"{_percent(share)} earns {earned}; all {plain(curve.points)} points from {plain(full)} % on"
         if not earned:
             reason = f"points begin above {plain(curve.knots[0][0])} %, {reason}"
     outcome = Outcome.PASSED if earned or not curve.points else Outcome.FAILED

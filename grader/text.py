@@ -108,3 +108,8 @@ def _fit_for_a_name(character: str, at: int, length: int) -> bool:
 
 def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things whose plural has an s: "1 page", "2 pages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -79,7 +79,7 @@ def _first(error: ValidationError) -> str:
     if first["type"] == "missing":
         problem = "is missing"
     elif first["type"] == "extra_forbidden":
-        problem = "nothing is known of this key"
+        problem = "unknown key"
     elif first["type"] == "value_error":
         problem = str(first["ctx"]["error"])
     else:

@@ -6,6 +6,7 @@ All are frozen: a submission, once read, and a verdict, once given, do not chang
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+DAYS = re.compile(r"(\d{1,9})\s*(?:d|days?|天|日)?", re.ASCII | re.IGNORECASE)  # of an extension
 
 
 class Record(BaseModel):
@@ -358,14 +361,21 @@ class Decision(Record):
     undoes: int = 0  # undo: the number of the decision that no longer holds
 
     @property
+    def days(self) -> int | None:
+        """How many an extension is for; None where it names a date."""
+        found = DAYS.fullmatch(self.until.strip()[:100])
+        return int(found[1]) if found else None
+
+    @property
     def what(self) -> str:
         """It in words."""
+        to = f"to {self.until}" if self.days is None else f"by {self.days} day{'s' * (self.days != 1)}"
         return {
             "adjust": f"{self.row} is {self.points}",
             "excuse": "excused",
             "exclude": "excluded" + ("" if self.points is None else f", the mark is {self.points}"),
             "waive_late": "not late",
-            "extend": f"extended: {self.until}",
+            "extend": f"extended {to}",
             "choose_attempt": f"the attempt {self.digest[:12]} counts",
             "remove": "removed",
             "settle_flag": f"flag {self.row} settled",

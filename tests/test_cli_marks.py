@@ -185,7 +185,7 @@ def test_another_rubric_policy_or_roster_holds_at_once(book: Path, tmp_path: Pat
     assert totals["001"] == totals["张三"] and Decimal(90) < (totals["001"] or 0) < ALL
     assert (totals["pb2"], totals["pb7"]) == (None, Decimal(0))
     assert "rubric" in told.output and "absent" in told.output and "quarantined" in told.output
-    assert "no mark" in told.output and "not on the roster" in told.output
+    assert "no mark" in told.output and "not on the class list" in told.output
     assert "scored anew" in run("history", book, "pb2").output
     run("rescore", book)
     assert marks(book) == totals, "what is not named stays"
@@ -198,7 +198,7 @@ def test_two_sections_become_one_and_contradictions_are_listed(book: Path, tmp_p
         (first,) = opened.decide([decision("pb8", row="question_1", points=Decimal(0))])
         opened.decide([decision("pb8", "excuse"), decision("pb8", "undo", undoes=first.number)])
     run("excuse", book, "001", "--why", "so that the numbers differ")
-    assert "1 students, 1 attempts, 3 decisions" in run("merge", book, other).output
+    assert "1 student, 1 attempt, 3 decisions" in run("merge", book, other).output
     assert marks(book) == {"001": None, "pb2": ALL, "pb8": None, "张三": ALL}
     assert "0 students, 0 attempts, 0 decisions" in run("merge", book, other).output
     run("undo", book, "3", "--why", "merged, it has another number")
@@ -213,6 +213,17 @@ def test_two_sections_become_one_and_contradictions_are_listed(book: Path, tmp_p
     assert "001: the accuracy of one attempt came out differently" in told
     assert "pb2: question_1 is 1.00" in told and "but there question_1 is 0.00" in told
     assert everything_in(book) == before
+
+
+def test_sections_by_other_rules_are_told_which_and_what_to_do(book: Path, tmp_path: Path) -> None:
+    other, policy = tmp_path / "other", tmp_path / "policy.toml"
+    with Gradebook.open_to_grade(other) as opened:
+        keep(opened, (handed_in("pb8"), found(handed_in("pb8"))))
+    policy.write_text('time_zone = "UTC"\ndeadline = 2026-11-20\n', "utf-8")
+    run("rescore", other, "--policy", policy)
+    told = run("merge", book, other, status=2).output
+    assert "by another policy: first" in told and "rubric" not in told
+    assert f"`grader rescore {other} --policy policy.toml`" in told
 
 
 def edit(path: Path, student: str, **cells: object) -> Path:
@@ -241,7 +252,7 @@ def test_an_old_copy_of_the_spreadsheet_brings_no_old_mark_back(book: Path, tmp_
     assert "changes nothing" in run("decide", book, copy, "--why", "x", "--yes").output
     edit(copy, "001", question_1=0.5)
     told = run("decide", book, copy, "--why", "x", answer="y\n").output
-    assert "001: question_1 is 0.50" in told and "now 1.00" in told and "keep these 1" in told
+    assert "001: question_1 is 0.50" in told and "now 1.00" in told and "keep this decision" in told
     with Gradebook.open(book) as opened:
         assert [one.row for one in opened.decisions()["001"]] == ["question_2", "question_1"]
     for cells in ({"accuracy_points": 60}, {"total": 90}):

@@ -314,7 +314,8 @@ def test_who_could_be_two_is_nobody(tmp_path: Path) -> None:
     made = plan(tmp_path, "canvas", raw, mark("5512"), mark("wufan"), item="Lab 8")
     assert {one.kind for one in made.problems} == {"ambiguous", "existing"}
     made = plan(tmp_path, "canvas", CANVAS, mark("5512"), mark("zhangsan"), mark("5513"), item="Lab 8")
-    assert ("ambiguous", "5512 Zhang, San") in [(one.kind, one.who) for one in made.problems]
+    (problem,) = [one for one in made.problems if one.who == "5512 Zhang, San"]
+    assert problem.kind == "ambiguous" and "`grader remove` takes out" in problem.told
 
 
 def test_a_column_has_to_be_named_where_there_are_several(tmp_path: Path) -> None:
@@ -391,6 +392,25 @@ def test_an_id_that_would_run_is_never_written_to_nor_escaped(tmp_path: Path) ->
     assert [one.kind for one in made.problems] == ["unsafe-id"]
 
 
+def test_another_systems_file_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "bb.csv"
+    path.write_bytes(BLACKBOARD)
+    with pytest.raises(UserError, match="is not Moodle's: --template is what"):
+        read_template(SYSTEMS["moodle"], path, None)
+
+
+def test_who_was_removed_is_told_from_who_has_no_result(book: Path) -> None:
+    run("remove", book, "lisi", "--why", "left", "--by", "Ma Lin")
+    _, told = export(book, "blackboard", status=2)
+    assert "not-in-results: lisi" in told and "was removed by decision 1: `grader undo`" in told
+    assert "1 thing is for you to decide" in told
+    assert "was removed by decision 1" in run("show", book, "lisi", status=2).output
+    names = book.parent / "names.csv"
+    names.write_text("student,nickname\nlisi,Fish\nzhangsan,Cat\n", "utf-8")
+    told = run("leaderboard", book, "--nicknames", names).output
+    assert "without place, for they were removed from the class: lisi" in told
+
+
 # The last export
 
 
@@ -400,13 +420,14 @@ def test_only_what_changed_since_the_last_export_to_the_same(book: Path) -> None
     assert content == BLACKBOARD and "0 grades written, 0 stood there" in told
     run("adjust", book, "lisi", "question_1=0.5", "--why", "half")
     content, told = export(book, "blackboard", "--changed")
-    assert b'"94.50"' in content and b"104.00" not in content and "1 grades written" in told
+    assert b'"94.50"' in content and b"104.00" not in content and "1 grade written" in told
     content, _ = export(book, "canvas", "--changed")
     assert b"104.00" in content and b"94.50" in content, "Canvas has been told nothing yet"
     out = book.parent / "x.csv"
-    for count in (3, 0):
-        run("export", book, "--to", "csv", "--changed", "--out", out)
-        assert len(out.read_text("utf-8").splitlines()) == 1 + count
+    run("export", book, "--to", "csv", "--changed", "--out", out)
+    assert len(out.read_text("utf-8").splitlines()) == 4
+    told = run("export", book, "--to", "csv", "--changed", "--out", out, status=2).output
+    assert "nothing is new" in told and len(out.read_text("utf-8").splitlines()) == 4
     assert "given out as blackboard: Lab 8" in run("history", book, "lisi").output
 
 
@@ -440,6 +461,23 @@ def test_comments_fill_the_column_and_its_format(book: Path) -> None:
     assert "existing: lisi 张三: has another comment there" in told
     content, _ = export(book, "moodle", "--comments", "--existing", "keep")
     assert b'"by ""hand"""' in content and b"Mark: 104.00 of 104.00" in content
+
+
+def test_a_decision_that_made_the_mark_is_told_and_no_secret_reason(book: Path) -> None:
+    run("adjust", book, "lisi", "total=50", "--why", "read by hand", "--by", "Ma Lin")
+    run("exclude", book, "zhangsan", "--mark", "0", "--why", "copied from lisi", "--by", "Ma Lin")
+    with Gradebook.open(book) as opened:
+        decided = opened.decisions()
+        for verdict in current(opened):
+            for told in (feedback_text, feedback_line):
+                text = told(verdict, decided.get(verdict.student_id, ()))
+                assert "copied" not in text
+                if verdict.student_id == "lisi":
+                    assert "the whole mark is 50.00: read by hand" in text and "Ma Lin" in text
+                if verdict.student_id == "zhangsan":
+                    assert "excluded, the mark is 0.00: ask for the reason" in text
+    content, _ = export(book, "blackboard-tabs", "--comments")
+    assert "Decided by Ma Lin" in content.decode("utf-16")
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -494,6 +532,27 @@ def test_brightspaces_folders_are_kept_and_doubtful_names_left_out(book: Path, t
     told = run("export", book, *words, "--feedback", zipped).output
     assert list(members(zipped)) == ["1-2 - San Zhang - Oct 9, 2025 922 PM/feedback.txt"]
     assert "lisi: no feedback file" in told and "does not import Last Name, First Name" in told
+
+
+def test_brightspaces_names_come_from_the_results_where_the_file_has_none(book: Path, tmp_path: Path) -> None:
+    path, zipped, folder = tmp_path / "b.csv", tmp_path / "f.zip", tmp_path / "download"
+    path.write_bytes(BRIGHTSPACE)
+    (folder / "1-2 - 张三 - Oct 9, 2025 922 PM").mkdir(parents=True)
+    (folder / "1-2 - 张三 - Oct 9, 2025 922 PM" / "lab8.py").write_text("")
+    words = ("export", book, "--to", "brightspace", "--template", path, "--out", tmp_path / "o.csv")
+    words += ("--feedback", zipped)
+    told = run(*words, status=2).output
+    assert str(Path.cwd() / "no such download.zip") in told
+    told = run(*words, "--download", folder, status=2).output
+    assert "has none of the 2 students by their names" in told and not zipped.exists()  # all are called so
+    with Gradebook.open_to_grade(book) as opened:
+        last = opened.runs()[-1]
+        work = handed_in("lisi", "d2").model_copy(update={"name": "Li Si"})
+        (seen,) = opened.begin_run("x", {}, last.rubric, last.policy, last.roster, [attempt_of(work)])
+        opened.record(seen, found(work))
+    told = run(*words, "--download", folder).output
+    assert list(members(zipped)) == ["1-2 - 张三 - Oct 9, 2025 922 PM/feedback.txt"]
+    assert "1 plain text, such as zhangsan's" in told and f"`grader feedback {book}` first" in told
 
 
 TRIGGERS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0=1", "＝1", "＋1", "－1", "＠x", "  =1"]

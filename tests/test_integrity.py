@@ -364,7 +364,7 @@ def test_copies_are_found_over_batches_and_after_regrading(
     second = grade(batch, out, "--only", "friend")
     for student, other in (("honest", "friend"), ("friend", "honest")):
         (flag,) = second[student]["flags"]
-        assert flag["message"] == f"the very file of weights as 1 other student handed in: {other}"
+        assert flag["message"] == f"the same file of weights as 1 other student: {other}"
     assert sheet(out)["honest"]["flags"].startswith("copy: ")
 
 
@@ -712,7 +712,7 @@ def test_the_same_file_is_known_even_where_it_could_not_be_loaded(
     flagged = flag_copies([verdict_of(i, f.fingerprint, (mine,)) for i, f in zip(ids, found, strict=True)])
     kept, copy = flagged[0].flags
     assert kept == mine
-    assert copy.message == "the very file of weights as 7 other students handed in: b, c, d, e, f and 2 more"
+    assert copy.message == "the same file of weights as 7 other students: b, c, d, e, f and 2 more"
     assert flag_copies(flagged) == flagged, "said once"
 
 
@@ -853,7 +853,7 @@ def test_a_near_copy_is_found_and_says_by_what(
     for verdict, other in zip(flagged, ("ben", "ada"), strict=True):
         (flag,) = verdict.flags
         assert flag.kind == "copy" and flag.message.startswith("much the same network (alike, of 1: ")
-        assert f"as 1 other student handed in: {other}; the same code run twice" in flag.message
+        assert f"as 1 other student: {other}; the same code run twice" in flag.message
 
 
 def test_rearranged_channels_are_the_same_function(test_set: tuple[Tensor, Tensor]) -> None:

@@ -171,4 +171,9 @@ def test_the_limit_with_what_comes_with_the_grader() -> None:
     found = {w: longest(limits, budget, w, *seconds) for w in ("submitted", "train", "verify")}
     assert [round(one.own / 60) for one in found.values()] == [49, 139, 164]
     assert [round(one.wall / 3600, 1) for one in found.values()] == [4.2, 7.7, 9.8]
+    told = " ".join(
+        (Path(longest_module.__file__).parent / "docs" / "submissions.md").read_text("utf-8").split()
+    )
+    assert "is 49 minutes of its own time; with `--weights train` 139, with `verify` 164" in told
+    assert "after 4.2, 7.7 or 9.8 hours" in told
     assert accuracy_seconds(limits, "cuda", 10_000) == limits.accuracy_seconds

@@ -55,7 +55,8 @@ def test_a_mark_of_lateness_without_a_time_is_told_and_costs_what_the_policy_say
     verdict = marked([marked_late()])
     assert (verdict.total, verdict.late_seconds, verdict.late) == (Decimal(104), 0, "LATE")
     (flag,) = verdict.flags
-    assert flag.kind == "late" and "no marked_late_days" in flag.message and flag.message in verdict.remarks
+    assert flag.kind == "late" and "no marked_late_days" in flag.message
+    assert flag.message.removesuffix(": look the time up") in verdict.remarks
     policy = POLICY.model_copy(update={"marked_late_days": 2})
     late = marked([marked_late()], run=rules(policy))
     assert (late.total, late.deduction, late.late_seconds) == (Decimal(84), Decimal(20), 2 * 86400)
@@ -64,6 +65,7 @@ def test_a_mark_of_lateness_without_a_time_is_told_and_costs_what_the_policy_say
     assert waived.total == 104 and not waived.flags
     extended = marked([marked_late()], decision("ann", "extend", until="3"), run=rules(policy))
     assert extended.total == 104 and "extension" in extended.flags[0].message
+    assert not any("look the time up" in remark for remark in (*verdict.remarks, *extended.remarks))
     refused = policy.model_copy(update={"accepted_days": 1})
     assert marked([marked_late()], run=rules(refused)).total == 0
     assert not marked([marked_late()], run=rules()).flags  # without a deadline nothing is late
@@ -188,7 +190,7 @@ def test_who_is_not_on_the_roster_gets_no_mark_and_the_nearest_ids() -> None:
     verdict, absent = class_marks(run, seen, {})
     assert (absent.student_id, absent.status) == ("anne", Status.ABSENT)
     assert (verdict.status, verdict.total) == (Status.QUARANTINED, None)
-    assert "not on the roster" in verdict.reason and "anne" in verdict.reason
+    assert "not on the class list" in verdict.reason and "anne" in verdict.reason
 
 
 def test_changes_say_who_which_row_and_why(tmp_path: Path) -> None:
@@ -233,6 +235,12 @@ def test_changes_say_who_which_row_and_why(tmp_path: Path) -> None:
 
 def test_the_first_table_has_no_changes() -> None:
     assert changes([], [marked([attempt("d1")])]) == []
+
+
+def test_a_first_mark_after_absence_is_work_that_was_handed_in() -> None:
+    absent = mark(rules(None, ANN), [], (), ANN, "ann")
+    handed = mark(rules(None, ANN), [attempt("d1")], (), ANN, "ann")
+    assert [one.why for one in changes([absent], [handed])] == ["handed in"]
 
 
 @pytest.mark.parametrize("until", ["0", "2000-01-01"])

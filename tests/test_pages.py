@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
-from marked import ANSWER, LAB, RUBRIC, a_class, evidence, keep, measured, verdict
+from marked import ANSWER, LAB, MONDAY, RUBRIC, a_class, evidence, keep, measured, verdict
 from students import calls_of, grader
 
 from grader.checks import check_catalogue
@@ -25,12 +25,13 @@ from grader.kit.handouts import pdf
 from grader.labs.lab8.pages import TITLES
 from grader.report import class_page as class_page_module
 from grader.report import course_of, feedback_page, leaderboard_page, write_class_page
+from grader.report.charts import WIDTH, curve_chart, histogram
 from grader.report.class_page import class_page
 from grader.report.feedback import next_points, without_inputs
 from grader.report.leaderboard import standings
 from grader.report.words import CHINESE, Words
 from grader.scoring import accuracy_points, score
-from grader.types import Evidence, Flag, Outcome, Problem, Status, Training, Verdict
+from grader.types import Decision, Evidence, Flag, Outcome, Problem, Status, Training, Verdict
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "tests" / "submissions" / "gradebook_ML2026_Lab8_2026-11-20-23-59-59.zip"
@@ -64,11 +65,17 @@ def test_a_student_reads_what_lost_points_and_why() -> None:
     # The most expensive first, each with what waited for it: 70 − 20.63, then 2 + 2 + 2 + 1, then 2.
     places = [lost.index(f"−{points} ") for points in ("49.37", "7", "2")]
     assert places == sorted(places)
-    assert "expected 673 got 672 hint look at the last step With it 3 more could not be checked" in lost
+    assert (
+        "hint look at the last step −2 for this one, and −5 for those that could not be checked because of it"
+        in lost
+    )
     assert "expected (9, 10) got (9, 12)" in lost
     assert "420 of 1,000 test images: 42.0 %, which earns 20.63 of 70 points" in told
     assert "between 39.0 % and 45.1 % (95 % interval)" in told
-    assert "You are here; the next point costs 0.9 % more accuracy: 9 more images right." in told
+    more = (
+        "For the next point the network has to be right on 429 of 1,000 images: 0.90 percentage points more."
+    )
+    assert told.count(more) == 1
     assert "Most often confused: airplane taken for automobile" in told
     assert told.count("taken for ship") and "airplane, taken for automobile: test image 0" in told
     assert told.count(ANSWER) == 4 and "nobody has judged what you wrote" in told
@@ -125,7 +132,29 @@ def test_decisions_lateness_and_attempts_are_told_with_their_reasons(tmp_path: P
     assert re.search(
         r"is 0.5 points \(Ma Lin, \d{4}-\d\d-\d\d\) : the second half answers something else", told
     )
-    assert told.count("this one counts") == 1 and told.count("another one counts") == 1
+    assert "A person has decided on points here" in told and "· attempt 2 " in told
+    attempts = told[told.index("Attempts attempt") : told.index("Decisions")]
+    assert attempts == "Attempts attempt handed in counts 1 2026-11-16 09:30:00 no 2 2026-11-16 09:39:00 yes "
+
+
+def test_a_decision_that_is_not_on_points_is_told_as_such() -> None:
+    made = Decision(made_at=MONDAY, by="Ma Lin", why="ill", student_id="pb1", kind="extend", until="1")
+    for until, english, chinese in (
+        ("1", "extended by 1 day (", "延期 1 天"),
+        ("2 天", "extended by 2 days (", "延期 2 天"),
+        ("2026-11-23", "extended to 2026-11-23 (", "延期至 2026-11-23"),
+    ):
+        decision = made.model_copy(update={"until": until})
+        assert decision.line.startswith(english)
+        told = text_of(page_of(verdict(), decisions=[decision]))
+        assert english in told and "decided on points" not in told and "A decision of the course" in told
+        assert chinese in text_of(page_of(verdict(), lang="zh", decisions=[decision]))
+
+
+def test_the_excused_read_of_no_points() -> None:
+    excused = verdict(wrong=["conv_size_formula"]).model_copy(update={"standing": "excused", "total": None})
+    told = text_of(page_of(excused))
+    assert "nothing counts against you" in told and "lost points" not in told and "of 70" not in told
 
 
 # What a student is not told
@@ -182,7 +211,7 @@ def test_why_somebody_was_excluded_is_not_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [Status.GRADER_ERROR, Status.QUARANTINED])
 def test_without_a_mark_a_page_says_so_and_no_points(status: Status) -> None:
     found = evidence(wrong=["conv_size_formula"])
-    problem = Problem(status=status, reason="not on the roster; the nearest there: pb7")
+    problem = Problem(status=status, reason="not on the class list; the nearest there: pb7")
     broken = found.model_copy(update={"attempt": found.attempt.model_copy(update={"problem": problem})})
     if status is Status.GRADER_ERROR:
         broken = found.model_copy(update={"failure": "RuntimeError: /root/secret"})
@@ -279,6 +308,30 @@ def test_the_class_page_counts_and_links(tmp_path: Path) -> None:
     assert told.index("conv_size_formula") < told.index("conv_size_floor")
 
 
+def test_the_class_page_counts_the_excused_as_such() -> None:
+    away = verdict("pb9").model_copy(update={"standing": "excused", "total": None, "status": Status.ABSENT})
+    told = text_of(class_page([verdict("pb1"), away], RUBRIC))
+    assert "2 students 1 graded 1 excused" in told and "1 absent" not in told
+
+
+def test_axes_of_points_are_round_and_end_in_the_drawing() -> None:
+    for most, labels in (
+        ("70", "0 10 20 30 40 50 60 70"),
+        ("35", "0 5 10 15 20 25 30 35"),
+        ("3", "0 0.5 1 1.5 2 2.5 3"),
+    ):
+        curve = RUBRIC.accuracy.model_copy(
+            update={
+                "points": Decimal(most),
+                "knots": ((Decimal(10), Decimal(0)), (Decimal(90), Decimal(most))),
+            }
+        )
+        right = histogram([50.0], 100, 5, curve)
+        for ticks in (curve_chart(curve, None, Decimal(0)).frame.y_ticks, right.right_ticks):
+            assert " ".join(tick.label for tick in ticks) == labels
+        assert max(bar.x + bar.width for bar in right.bars) < right.frame.right < WIDTH - 30
+
+
 def test_two_that_are_alike_stand_side_by_side_once() -> None:
     students = a_class(4)
     for at, other in ((0, 1), (1, 0)):
@@ -327,6 +380,10 @@ def test_chance_decides_no_place() -> None:
     assert [line.place for line in standings(students, {})] == [1, 2, 2, 2, 4]
     students.append(verdict("pb8", accuracy=measured(950)).model_copy(update={"standing": "excluded"}))
     assert len(standings(students, {})) == 5
+    page = leaderboard_page(students, RUBRIC, {"pb0": "Fish"})
+    assert "bars from 55 % to 95 %" in text_of(page) and text_of(page).count("unnamed") == 4
+    bars = [(float(x), float(width)) for x, width in re.findall(r'"bar" x="([\d.]+)" width="([\d.]+)"', page)]
+    assert len(bars) == 5 and all(width > 5 and x + width <= 100 for x, width in bars)
 
 
 def test_the_leaderboard_names_nobody(tmp_path: Path) -> None:
@@ -389,6 +446,11 @@ def test_feedback_of_some_and_of_nobody(tmp_path: Path) -> None:
     assert {Path(name).stem for name in names} == {
         file.stem.casefold() for file in (results / "students").iterdir()
     }
+    for name in ("gone.html", "gone.pdf", "notes.txt"):
+        (results / "feedback" / name).touch()
+    assert run("feedback", results, "张伟").exit_code == 0  # also deletes what is nobody's
+    left = {file.name.casefold() for file in (results / "feedback").iterdir()}
+    assert left == names | {"notes.txt"}
     done = run("feedback", results, "nobody")
     assert done.exit_code == 2 and "no such student" in done.stderr
 

@@ -227,6 +227,23 @@ def test_axe_finds_nothing_serious(
     assert len(found["passes"]) > 10 and not shown.is_wider_than_the_window()
 
 
+def test_lost_points_and_their_titles_are_two_columns(show: Open) -> None:
+    long = "a title that takes several lines of a small window, and then some more words"
+    for width in (1280, 390):
+        shown = show(feedback_page(full(long), course_of(LAB, RUBRIC, [full(long)])), width)
+        for line in shown.page.locator("ol.lost .what").all():
+            points, title = (line.locator(tag).bounding_box() for tag in ("strong", "span"))
+            assert points["x"] + points["width"] <= title["x"] and title["height"] >= 20
+
+
+def test_a_table_that_is_cut_off_says_so_by_a_shadow(show: Open) -> None:
+    shown = show(class_page(a_class(3), RUBRIC), 600)
+    scroll = "document.querySelector('#students .scroll')"
+    assert shown.page.evaluate(f"{scroll}.scrollWidth > {scroll}.clientWidth")
+    background = shown.page.evaluate(f"getComputedStyle({scroll}).background")
+    assert background.count("linear-gradient") == 4 and background.count("local") == 2
+
+
 def students_shown(shown: Shown) -> list[str]:
     texts: list[str] = shown.page.locator("#table tbody tr:visible th").all_inner_texts()
     return texts

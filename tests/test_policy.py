@@ -207,9 +207,9 @@ def test_a_policy_survives_being_written_down(policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "key", "problem"),
     [
-        ("deadline", "dead_line", "dead_line", "nothing is known"),
-        ("[late]", "[Late]", "Late", "nothing is known"),
-        ("floor", "flor", "late.flor", "nothing is known"),
+        ("deadline", "dead_line", "dead_line", "unknown key"),
+        ("[late]", "[Late]", "Late", "unknown key"),
+        ("floor", "flor", "late.flor", "unknown key"),
         ("2026-11-20T23:59:59", "20261120", "deadline", "20261120 is no date"),
         ("2026-11-20T23:59:59", "23:59:59", "deadline", "is no date"),
         ("2026-11-20T23:59:59", '"tomorrow"', "deadline", "'tomorrow' is no date"),

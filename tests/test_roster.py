@@ -114,6 +114,11 @@ def test_canvas_names_people_by_its_id_and_its_first_rows_are_nobodys(tmp_path: 
     assert read(tmp_path, file.getvalue()).entries == expected
 
 
+def test_canvas_test_student_is_nobody(tmp_path: Path) -> None:
+    text = CANVAS + '"Student, Test",9999,,1c9f,CS1-A,,,\n'
+    assert read(tmp_path, text).entries == read(tmp_path, CANVAS).entries
+
+
 def test_a_student_without_an_id_is_not_taken_for_canvas_points(tmp_path: Path) -> None:
     assert refusal(tmp_path, "Student,ID,Section\nAnn,,A\nBo,2,A\n").startswith("line 2: the id is missing")
     text = CANVAS.replace("5512", "")

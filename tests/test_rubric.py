@@ -166,9 +166,9 @@ def test_digest_knows_the_meaning_not_the_writing(tmp_path: Path) -> None:
     ("old", "new", "key", "problem"),
     [
         ("title = ", "titel = ", "title", "is missing"),
-        ("[limits]", "[late]\n[limits]", "late", "nothing is known"),
-        ("points = 9", "points = 9\ncurve = 1", "accuracy.curve", "nothing is known"),
-        ("wall_seconds", "wall_minutes", "limits.wall_minutes", "nothing is known"),
+        ("[limits]", "[late]\n[limits]", "late", "unknown key"),
+        ("points = 9", "points = 9\ncurve = 1", "accuracy.curve", "unknown key"),
+        ("wall_seconds", "wall_minutes", "limits.wall_minutes", "unknown key"),
         ("= 30.5", "= -1", "limits.wall_seconds", "greater than 0"),
         ("out_of = 12", "out_of = 13", "out_of", "says 13, but exercise_1 and exercise_2 add up to 12"),
         ("floor = 0.5", "floor = 0.75", "exercise_1", "says 11, but .* add up to 11.25"),
@@ -294,7 +294,7 @@ def test_accuracy_row_says_its_interval_and_what_it_is_worth() -> None:
     )
     row = next(row for row in verdict.rows if row.id == "accuracy")
     assert "71.00 % (7,100 of 10,000), 95 % interval 70.00 % to 72.00 % = 49.00 to 50.87 points" in row.title
-    assert (str(row.points), row.reason) == ("49.93", "all 70 points from 90 % on, 49.93 for this")
+    assert (str(row.points), row.reason) == ("49.93", "71.00 % earns 49.93; all 70 points from 90 % on")
 
 
 def test_question_rows_say_that_only_presence_counts() -> None:

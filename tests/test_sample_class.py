@@ -83,7 +83,7 @@ def test_nobody_is_flagged_but_for_what_two_others_have_copied(verdicts: dict[st
     ] == []
     flagged = {verdict.student_id: verdict.flags for verdict in flag_copies(list(verdicts.values()))}
     for kinds, pair, begins in (
-        (["copy"], TABLE["same_weights"], "the very file of weights as 1 other student handed in: "),
+        (["copy"], TABLE["same_weights"], "the same file of weights as 1 other student: "),
         (["copied_code", "copied_answers"], TABLE["same_texts"], "much the same "),
     ):
         for student, other in (pair, reversed(pair)):

@@ -123,7 +123,7 @@ def test_wrong_work_loses_its_rows_and_no_other(graded: Path) -> None:
     verdict = json.loads((graded / "students" / "eve.json").read_text("utf-8"))
     (row,) = (row for row in verdict["rows"] if row["id"] == "accuracy")
     assert row["title"] == "Macro-F1 on unseen sentences: 61.90 %"
-    assert row["reason"] == "all 5 points from 90 % on, 2.19 for this"
+    assert row["reason"] == "61.90 % earns 2.19; all 5 points from 90 % on"
     assert not verdict.get("flags")
 
 

@@ -238,3 +238,18 @@ def test_a_workbook_with_another_first_row_is_read_by_its_header(tmp_path: Path)
     path = tmp_path / "s.xlsx"
     path.write_bytes(workbook([graded("pb1")], DEFAULT))
     assert read_decisions(path, [graded("pb1")], by="x", why="y") == ([], [])
+
+
+def test_a_settled_flag_is_no_more_to_be_looked_at_and_a_decided_cell_is_marked() -> None:
+    flag = Flag(kind="claim", message="the notebook says 91 %")
+    row = next(one for one in graded("pb1").rows if one.id == "question_1")
+    rows = (row.model_copy(update={"decided": Decimal("0.00"), "why": "read"}),)
+    one = graded("pb1").model_copy(update={"flags": (flag,), "settled": {flag.digest: "fine"}, "rows": rows})
+    settled = decision("pb1", "settle_flag", number=1, row="claim", digest=flag.digest)
+    made = openpyxl.load_workbook(io.BytesIO(workbook([one], DEFAULT, [settled])))
+    assert [line[-1].value for line in made["Decisions"].iter_rows(min_row=2)] == ["yes"]
+    assert not any(cell.value == "pb1" for line in made["Status"].iter_rows() for cell in line)
+    scores = made["Scores"]
+    at = [cell.value for cell in scores[2]].index("question 1") + 1
+    assert scores.cell(3, at).value == 1 and scores.cell(3, at).font.strike
+    assert not scores.cell(3, at + 1).font.strike

@@ -13,8 +13,9 @@ from grader.export.cells import acts_as_formula
 from grader.export.lms.template import Person, folded
 from grader.export.scores import by_stem
 from grader.gradebook import Published
+from grader.marks import TOTAL, holding
 from grader.text import safe_line, safe_text
-from grader.types import Outcome, Verdict
+from grader.types import Decision, Outcome, Verdict
 
 _COLUMN_CHARACTERS = 2000
 _TEXT_CHARACTERS = 20_000
@@ -26,10 +27,13 @@ _BRIGHTSPACE = re.compile(
 )
 
 
-def feedback_text(verdict: Verdict) -> str:
-    """The mark row by row, with why points are missing; nothing that is for the instructor alone."""
+def feedback_text(verdict: Verdict, decisions: Iterable[Decision] = ()) -> str:
+    """The mark row by row, with why points are missing; nothing that is for the instructor alone.
+
+    `decisions` are all on the student, undone ones too.
+    """
     lines = [safe_line(f"{verdict.name} ({verdict.student_id})" if verdict.name else verdict.student_id, 300)]
-    lines += [*_head(verdict), ""]
+    lines += [*_head(verdict, decisions), ""]
     known = {check.id: check for check in verdict.checks}
     for row in verdict.rows:
         lines.append(f"{row.counts} of {row.out_of}  {safe_line(row.title, 500)}")
@@ -43,12 +47,12 @@ def feedback_text(verdict: Verdict) -> str:
     return safe_text("\n".join(lines) + "\n", _TEXT_CHARACTERS)
 
 
-def feedback_line(verdict: Verdict) -> str:
+def feedback_line(verdict: Verdict, decisions: Iterable[Decision] = ()) -> str:
     """It on one line, for a column: the mark, and the rows that lost points.
 
     It can stand in any spreadsheet: it begins with a word, and holds no separator of lists.
     """
-    parts = _head(verdict)
+    parts = _head(verdict, decisions)
     for row in verdict.rows:
         if row.counts < row.out_of:
             why = row.why if row.decided is not None and row.why else row.reason
@@ -58,7 +62,7 @@ def feedback_line(verdict: Verdict) -> str:
     return f"Feedback: {line}" if acts_as_formula(line) else line
 
 
-def _head(verdict: Verdict) -> list[str]:
+def _head(verdict: Verdict, decisions: Iterable[Decision]) -> list[str]:
     if verdict.total is not None:
         lines = [f"Mark: {verdict.total} of {verdict.out_of}"]
     else:
@@ -67,15 +71,33 @@ def _head(verdict: Verdict) -> list[str]:
         lines.append(safe_line(verdict.reason, 1000))
     if verdict.deduction:
         lines.append(f"{verdict.late_seconds / 3600:.1f} hours late: {verdict.deduction} less")
-    return lines
+    return lines + [
+        safe_line(_decided(one), 1000) for one in holding(decisions).numbers.values() if _told(one)
+    ]
+
+
+def _told(decision: Decision) -> bool:
+    """Whether it is told beside the mark: points of a row stand at the row, and flags are no student's."""
+    return decision.row == TOTAL or decision.kind not in ("adjust", "settle_flag", "remove")
+
+
+def _decided(one: Decision) -> str:
+    """A decision as the student may know it: not why somebody was excluded, which may name another."""
+    what = f"the whole mark is {one.points}" if one.row == TOTAL else one.what
+    why = "ask for the reason" if one.kind == "exclude" else one.why
+    return f"Decided by {one.by}, {one.made_at:%Y-%m-%d}: {what}: {why}"
 
 
 def pages_or_texts(
-    results: Path, verdicts: Sequence[Verdict], shown: Mapping[str, Published]
+    results: Path,
+    verdicts: Sequence[Verdict],
+    shown: Mapping[str, Published],
+    decisions: Mapping[str, Sequence[Decision]],
 ) -> dict[str, tuple[str, bytes]]:
     """A file for each student of the class, by id: the page in RESULTS, else plain text.
 
-    `shown` has the mark for which each page was written: a page that shows another is left out.
+    `shown` has the mark for which each page was written: a page that shows another is left out, and so is
+    one that a later decision is not on.
     """
     found = {}
     for stem, verdict in by_stem(sorted(verdicts, key=lambda one: one.student_id)).items():
@@ -84,7 +106,8 @@ def pages_or_texts(
         if same and page.is_file():
             found[verdict.student_id] = ("feedback.html", page.read_bytes())
         else:
-            found[verdict.student_id] = ("feedback.txt", feedback_text(verdict).encode())
+            text = feedback_text(verdict, decisions.get(verdict.student_id, ()))
+            found[verdict.student_id] = ("feedback.txt", text.encode())
     return found
 
 
@@ -131,10 +154,13 @@ def canvas_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> dict[
     return found
 
 
-def brightspace_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> dict[str, str]:
+def brightspace_prefixes(
+    people: Mapping[str, Person], names: Iterable[str], called: Mapping[str, str]
+) -> dict[str, str]:
     """The folders of Brightspace's download, untouched; its numbers name nobody, so the names have to.
 
-    Who shares a name with another gets none.
+    Names are the template's where it has them, else as the results have them: `called`, by student id. Who
+    shares a name with another gets no folder.
     """
     folders: dict[str, set[str]] = {}
     for name in names:
@@ -144,7 +170,8 @@ def brightspace_prefixes(people: Mapping[str, Person], names: Iterable[str]) -> 
     owners: dict[str, list[str]] = {}
     for student, person in people.items():
         last, _, first = person.name.partition(", ")
-        owners.setdefault(folded(f"{first} {last}"), []).append(student)
+        name = f"{first} {last}" if person.name else called.get(student, "")
+        owners.setdefault(folded(name), []).append(student)
     found = {}
     for name, students in owners.items():
         parts = folders.get(name, set())
@@ -169,8 +196,14 @@ def names_in(download: Path) -> list[str]:
         ) from error
 
 
-def prefixes_for(lms: str, people: Mapping[str, Person], download: Path | None) -> dict[str, str]:
-    """By which the LMS tells whose a file is, by student id; who is missing there cannot be given one."""
+def prefixes_for(
+    lms: str, people: Mapping[str, Person], download: Path | None, called: Mapping[str, str], tried: str
+) -> dict[str, str]:
+    """By which the LMS tells whose a file is, by student id; who is missing there cannot be given one.
+
+    `called` are the names that the results have, by student id; `tried` is where no download was. Raises
+    `UserError` where there is nobody to whom a file could be given.
+    """
     if lms == "moodle":
         return moodle_prefixes(people)
     if lms not in ("canvas", "brightspace"):
@@ -178,6 +211,20 @@ def prefixes_for(lms: str, people: Mapping[str, Person], download: Path | None) 
             f"--feedback: {lms} takes no zip of files: --comments fills the column where its file has one"
         )
     if download is None:
-        raise UserError("--feedback: name the submissions' download with --download: its names are needed")
+        gone = f"; the last run's is not there any more: {tried}" if tried else ""
+        raise UserError(
+            f"--feedback: name the submissions' download with --download: its names are needed{gone}"
+        )
     names = names_in(download)
-    return canvas_prefixes(people, names) if lms == "canvas" else brightspace_prefixes(people, names)
+    by, more = "numbers", ""
+    if lms == "canvas":
+        found = canvas_prefixes(people, names)
+    else:
+        found = brightspace_prefixes(people, names, called)
+        by, more = "names", ", or export the grades with first and last names"
+    if people and not found:
+        raise UserError(
+            f"--feedback: {download}: has none of the {len(people)} students by their {by}: name the download"
+            f" of these submissions with --download{more}"
+        )
+    return found

@@ -98,7 +98,10 @@ class _Formats:
         self.wrapped_quoted = book.add_format(wrap | {"quote_prefix": True})
         header = {"bold": True, "bottom": 1, "valign": "bottom", "text_wrap": True, "bg_color": _GREY}
         self.header = book.add_format(header | {"align": "left", "indent": 1})
-        self.header_right = book.add_format(header | {"align": "right"})
+        self.header_right = book.add_format(header | {"align": "right", "indent": 1})
+        self.decided = book.add_format(
+            {"num_format": _NUMBER_FORMATS["points"], "valign": "top", "font_strikeout": True}
+        )
         self.maximum = book.add_format({"num_format": "0.##", "italic": True, "align": "right"})
         self.label = book.add_format({"italic": True})
         self.title = book.add_format({"bold": True})
@@ -160,8 +163,11 @@ class _Scores:
             if column.name in most:
                 sheet.write_number(MAXIMUM, at, float(most[column.name]), formats.maximum)
                 self._check_entries(sheet, at, float(most[column.name]))
-            for number, row in enumerate(rows, FIRST):
+            for number, (row, verdict) in enumerate(zip(rows, verdicts, strict=True), FIRST):
                 _write(sheet, number, at, column.kind, row[at], formats)
+                cell = row[at]
+                if isinstance(cell, Decimal) and column.name in _decided_columns(verdict):
+                    sheet.write_number(number, at, float(cell), formats.decided)
         self._colour(sheet, formats, rubric)
         _page(sheet, "Scores", HEADER, one_wide=False)
         sheet.repeat_columns(0, 1)
@@ -313,6 +319,11 @@ def _checks(
     _page(sheet, "Checks", 0)
 
 
+def _decided_columns(verdict: Verdict) -> set[str]:
+    """The columns in which the grader's points stand though a person gave others."""
+    return {_column_of(row.id) for row in verdict.rows if row.decided not in (None, row.points)}
+
+
 def _column_of(id: str) -> str:
     return "accuracy_points" if id == "accuracy" else id
 
@@ -367,7 +378,7 @@ def _questions(book: Any, formats: _Formats, verdicts: Sequence[Verdict], rubric
                             question.id,
                             safe_line(verdict.student_id, 200),
                             safe_line(verdict.name, 200),
-                            _points_of(verdict, question.id),
+                            next((row.counts for row in verdict.rows if row.id == question.id), None),
                             answer.amount,
                             safe_text(answer.text, _CELL_CHARACTERS),
                             safe_line(answer.reason, 500),
@@ -479,11 +490,11 @@ def _status(book: Any, formats: _Formats, scores: _Scores, verdicts: Sequence[Ve
     told = [
         verdict
         for verdict in verdicts
-        if verdict.status is not Status.GRADED or verdict.standing != "counts" or verdict.flags
+        if verdict.status is not Status.GRADED or verdict.standing != "counts" or verdict.open_flags
     ]
     rows: list[list[Cell]] = []
     for one in told:
-        flags = [f"{flag.kind}: {flag.message}" for flag in one.flags]
+        flags = [f"{flag.kind}: {flag.message}" for flag in one.open_flags]
         rows.append(
             [
                 safe_line(one.student_id, 200),
@@ -491,7 +502,7 @@ def _status(book: Any, formats: _Formats, scores: _Scores, verdicts: Sequence[Ve
                 one.status.value,
                 one.standing,
                 one.total,
-                len(one.flags) or None,
+                len(one.open_flags) or None,
                 safe_text("\n".join(safe_line(text, 1500) for text in [one.reason, *flags] if text), 5000),
             ]
         )
@@ -506,12 +517,7 @@ def _decisions(book: Any, formats: _Formats, decisions: Sequence[Decision], name
     by_student: dict[str, list[Decision]] = {}
     for one in decisions:
         by_student.setdefault(one.student_id, []).append(one)
-    held = {
-        one.number
-        for several in by_student.values()
-        for found in [holding(several)]
-        for one in (*found.points.values(), *found.others.values())
-    }
+    held = {one.number for several in by_student.values() for one in holding(several).numbers.values()}
     head = [
         ("number", "count", 9.0),
         ("made at (UTC)", "time", 19.0),

@@ -63,12 +63,14 @@ def attribute(uploads: Sequence[Upload], known: Known) -> tuple[list[Upload], li
         if upload.unclear and "--map" not in upload.unclear and not flawed:
             first = safe_line(_names(upload)[0], 60)
             upload.unclear = f"{upload.unclear}; {_RESOLVE}: {first},ID"
-    notes = [f"nobody can tell whose {unclear} of these are: they get no mark; {_RESOLVE}"] if unclear else []
+    these = "1 of these is: it gets" if unclear == 1 else f"{unclear} of these are: they get"
+    notes = [f"nobody can tell whose {these} no mark; {_RESOLVE}"] if unclear else []
     if idle := sorted(named.keys() - used):
         shown = ", ".join(safe_line(name, 60) for name in idle[:6])
         notes.append(f"--map: nothing here is called {shown}{' …' if len(idle) > 6 else ''}")
     if late := sum(bool(upload.late) for upload in found):
-        notes.append(f"{late} are marked late without a time: see `marked_late_days` in the policy")
+        are = "is" if late == 1 else "are"
+        notes.append(f"{late} {are} marked late without a time: see `marked_late_days` in the policy")
     return found, notes
 
 
@@ -108,15 +110,15 @@ class _ClassList:
         self._names: dict[str, list[str]] = defaultdict(list)
         self._emails: dict[str, list[str]] = defaultdict(list)
         for person in roster:
-            self._groups[_squeezed(person.group)].append(person.student_id)
-            self._names[_words(person.name)].append(person.student_id)
+            self._groups[squeezed(person.group)].append(person.student_id)
+            self._names[words_of(person.name)].append(person.student_id)
             self._emails[person.email.casefold()].append(person.student_id)
 
     def attribute(self, upload: Upload) -> list[Upload]:
         person = self._ids.get(upload.student_id)
         group = upload.group or upload.name
-        members = self._groups.get(_squeezed(group), []) if any(map(str.isalpha, group)) else []
-        if members and not (person and _words(person.name) == _words(upload.name)):
+        members = self._groups.get(squeezed(group), []) if any(map(str.isalpha, group)) else []
+        if members and not (person and words_of(person.name) == words_of(upload.name)):
             return _members(replace(upload, unclear="", group=group), members)
         if upload.told_by == "blind":
             number = upload.student_id.rpartition(" ")[2]
@@ -126,10 +128,10 @@ class _ClassList:
             of = safe_line(person.name, 60)
             reason = f"the class list has the name {of} for this number, so it may be a group's"
             return [replace(upload, unclear=reason, student_id=f"{upload.student_id} ({upload.name})")]
-        if upload.told_by == "id" and person and person.name and upload.name == _squeezed(upload.name):
+        if upload.told_by == "id" and person and person.name and upload.name == squeezed(upload.name):
             return [_with_name(upload, person.name)]
         if upload.told_by == "name" and not upload.group:
-            return [_only(upload, self._names.get(_words(upload.name), []), upload.name)]
+            return [_only(upload, self._names.get(words_of(upload.name), []), upload.name)]
         if upload.told_by == "email" and upload.email and not person:
             found = self._emails.get(upload.email.casefold(), [])
             if found or upload.student_id == upload.email:
@@ -140,7 +142,7 @@ class _ClassList:
 def _with_name(upload: Upload, name: str) -> Upload:
     """With the name as the class list has it, for a download that writes names into one."""
     remarks = list(upload.remarks)
-    if upload.name and not any(word in upload.name for word in _words(name).split()):
+    if upload.name and not any(word in upload.name for word in words_of(name).split()):
         called = safe_line(upload.name, 60)
         remarks.append(f"the download calls it {called}: if that is a group, name its members with --map")
     return replace(upload, name=name, remarks=remarks)
@@ -158,17 +160,17 @@ def _only(upload: Upload, found: Sequence[str], shown: str) -> Upload:
 
 def _agree(one: str, other: str) -> bool:
     """Whether two names may be one person's: they share a word, or one is not known."""
-    first, second = set(_words(one).split()), set(_words(other).split())
-    return not first or not second or bool(first & second) or _squeezed(one) == _squeezed(other)
+    first, second = set(words_of(one).split()), set(words_of(other).split())
+    return not first or not second or bool(first & second) or squeezed(one) == squeezed(other)
 
 
-def _words(name: str) -> str:
+def words_of(name: str) -> str:
     """A name's words, whatever their order: "Lee, Ann" is "Ann Lee"."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return " ".join(sorted(folded.replace(",", " ").split()))
 
 
-def _squeezed(name: str) -> str:
+def squeezed(name: str) -> str:
     """A name as Canvas and Moodle write it into one: without case, blanks and marks."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(sign for sign in folded if sign.isalnum()) or folded.strip()

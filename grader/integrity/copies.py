@@ -57,7 +57,7 @@ def flag_copies(verdicts: Sequence[Verdict]) -> list[Verdict]:
         flags = [flag for flag in verdict.flags if flag.kind not in ("copy", "copied_code", "copied_answers")]
         same_file = files.get(verdict.fingerprint.weights_sha256, set()) - {me} - mates[me]
         if same_file:
-            flags.append(_flag("the very file of weights", same_file, verdicts))
+            flags.append(_flag("the same file of weights", same_file, verdicts))
         others = {at: values for at, values in found[me].items() if at not in same_file | mates[me]}
         if others:
             flags.append(_flag(f"much the same network ({_figures(others)})", others.keys(), verdicts, SEED))
@@ -80,7 +80,7 @@ def _flag(what: str, twins: Set[int], verdicts: Sequence[Verdict], note: str = "
     listed = ", ".join(names[:NAMED]) + more
     return Flag(
         kind="copy",
-        message=f"{what} as {people} handed in: {listed}{note}",
+        message=f"{what} as {people}: {listed}{note}",
         others=tuple(verdicts[at].student_id for at in sorted(twins)[:NAMED]),
     )
 

@@ -329,4 +329,4 @@ def _message(what: str, others: Mapping[int, float], ids: Sequence[str]) -> str:
     listed = ", ".join(f"{name} ({-share:.0%})" for share, name in named[:NAMED])
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
     people = f"{len(named)} other student{'s' if len(named) > 1 else ''}"
-    return f"{_MEANT[what]} as {people} handed in: {listed}{more}; what the course gave out is not counted"
+    return f"{_MEANT[what]} as {people}: {listed}{more}; what the course gave out is not counted"

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from grader.rubric import Curve, plain
+from grader.rubric import Curve
 from grader.types import Accuracy
 
 WIDTH, HEIGHT = 420.0, 250.0  # so small that the text is legible on a phone
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 12.0, 28.0, 42.0
+RIGHT_OF_AXIS = 38.0  # where an axis stands on the right as well
 MOST_POINTS = 200  # of a line; more are no wider than a pixel
 MOST_LINES = 6
+MOST_TICKS = 7  # above 0, of the points
 NAME_CHARACTERS = 40
 
 
@@ -78,9 +80,7 @@ class LineChart(NamedTuple):
 def curve_chart(curve: Curve, accuracy: Accuracy | None, earned: Decimal) -> CurveChart:
     """The curve from accuracy to points, and the place on it of an accuracy that earned so many."""
     most = float(curve.points) or 1.0
-    frame = Frame(
-        _percent_ticks(), [Tick(_y(p, most), plain(curve.points * k / 4)) for k, p in _quarters(most)]
-    )
+    frame = Frame(_percent_ticks(), _points_ticks(curve))
     here = None
     if accuracy and accuracy.accuracy is not None:
         x = _x(100 * accuracy.accuracy, 100)
@@ -101,15 +101,20 @@ def histogram(values: Sequence[float], top: float, step: float, curve: Curve | N
     every = max(math.ceil(most / 4), 1)
     y_ticks = [Tick(_y(n, most), str(n)) for n in range(0, most + 1, every)]
     edge = bins * step
+    margin = RIGHT_OF_AXIS if curve else RIGHT
     bars = []
     for number, count in enumerate(counts):
-        x, end = _x(number * step, edge), _x((number + 1) * step, edge)
+        x, end = _x(number * step, edge, margin), _x((number + 1) * step, edge, margin)
         y = _y(count, most)
         until = min((number + 1) * step, top)
         bars.append(Bar(x + 1, y, end - x - 2, HEIGHT - BOTTOM - y, count, f"{number * step:g}–{until:g}"))
-    ticks = _percent_ticks() if curve else [Tick(_x(v, edge), f"{v:g}") for v in _round_steps(edge, step)]
-    right = [Tick(_y(k, 4), plain(curve.points * k / 4)) for k in range(5)] if curve else []
-    return Histogram(Frame(ticks, y_ticks), bars, _curve_line(curve) if curve else "", right)
+    ticks = (
+        _percent_ticks(margin) if curve else [Tick(_x(v, edge), f"{v:g}") for v in _round_steps(edge, step)]
+    )
+    frame = Frame(ticks, y_ticks, right=WIDTH - margin)
+    if curve is None:
+        return Histogram(frame, bars, "", [])
+    return Histogram(frame, bars, _curve_line(curve, margin), _points_ticks(curve))
 
 
 def training_charts(history: Mapping[str, Sequence[float]]) -> list[LineChart]:
@@ -136,20 +141,26 @@ def training_charts(history: Mapping[str, Sequence[float]]) -> list[LineChart]:
     return charts
 
 
-def _x(value: float, most: float) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * value / most
+def _x(value: float, most: float, margin: float = RIGHT) -> float:
+    return LEFT + (WIDTH - LEFT - margin) * value / most
 
 
 def _y(value: float, most: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / most
 
 
-def _quarters(most: float) -> list[tuple[int, float]]:
-    return [(k, most * k / 4) for k in range(5)]
+def _points_ticks(curve: Curve) -> list[Tick]:
+    """Round numbers of points, up to those that there are."""
+    most = float(curve.points) or 1.0
+    step = 10.0 ** math.floor(math.log10(most / MOST_TICKS))
+    step *= next(factor for factor in (1, 2, 5, 10) if most / (step * factor) <= MOST_TICKS + 1e-9)
+    return [
+        Tick(_y(number * step, most), f"{number * step:g}") for number in range(int(most / step + 1e-9) + 1)
+    ]
 
 
-def _percent_ticks() -> list[Tick]:
-    return [Tick(_x(percent, 100), f"{percent}") for percent in range(0, 101, 20)]
+def _percent_ticks(margin: float = RIGHT) -> list[Tick]:
+    return [Tick(_x(percent, 100, margin), f"{percent}") for percent in range(0, 101, 20)]
 
 
 def _round_steps(edge: float, step: float) -> list[float]:
@@ -157,11 +168,11 @@ def _round_steps(edge: float, step: float) -> list[float]:
     return [number * every for number in range(int(edge / every + 1e-9) + 1)]
 
 
-def _curve_line(curve: Curve) -> str:
+def _curve_line(curve: Curve, margin: float = RIGHT) -> str:
     most = float(curve.points) or 1.0
     knots = [(float(percent), float(points)) for percent, points in curve.knots]
     ends = [(0.0, knots[0][1]), *knots, (100.0, knots[-1][1])]
-    return _joined((_x(percent, 100), _y(points, most)) for percent, points in ends)
+    return _joined((_x(percent, 100, margin), _y(points, most)) for percent, points in ends)
 
 
 def _joined(places: Iterable[tuple[float, float]]) -> str:

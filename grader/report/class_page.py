@@ -143,9 +143,12 @@ def _step(top: float) -> float:
 
 def _statuses(verdicts: Sequence[Verdict]) -> list[tuple[str, int, bool]]:
     """What it is called, how many, and whether somebody has to do something: that first."""
-    counts = Counter(v.status for v in verdicts)
+    counts = Counter(v.status for v in verdicts if v.standing == "counts")
     found = [(s.value.replace("_", " "), counts[s], s in _FOR_PEOPLE) for s in Status if counts[s]]
-    return sorted(found, key=lambda one: not one[2])
+    others = Counter(v.standing for v in verdicts if v.standing != "counts")
+    return sorted(
+        [*found, *((name, count, False) for name, count in others.items())], key=lambda one: not one[2]
+    )
 
 
 def _students(verdicts: Sequence[Verdict], rubric: Rubric, pages: Collection[str]) -> list[Student]:

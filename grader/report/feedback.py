@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -60,6 +61,14 @@ class Next(NamedTuple):
     images: int
 
 
+class Tried(NamedTuple):
+    """An attempt."""
+
+    number: int  # as the LMS counts them, or in the order in which they came in
+    at: datetime | None
+    counts: bool
+
+
 class Cell(NamedTuple):
     images: int
     shade: int  # 0 to SHADES
@@ -82,12 +91,14 @@ def feedback_page(
     say, rubric = Words(course.lang, course.lab), course.rubric
     mine = {verdict.student_id, verdict.name}
     others = [text for text in course.people if text not in mine]
-    rows = [] if verdict.status in _WITHOUT_MARK or verdict.standing == "excluded" else list(verdict.rows)
+    has_rows = verdict.status not in _WITHOUT_MARK and verdict.standing == "counts"
+    rows = list(verdict.rows) if has_rows else []
     titles = {row.id: _title(say, rubric, row) for row in rows}
     lost = _lost(say, verdict, rows, titles, others)
     measured = verdict.accuracy if rows else None
     earned = next((row.points for row in rows if row.id == "accuracy"), Decimal(0))
     public = verdict.public if verdict.public else measured
+    held = holding(decisions)
     return render(
         "feedback.html",
         course.lang,
@@ -113,8 +124,9 @@ def feedback_page(
         answers=_answers(course, verdict, rows) if rows else [],
         files=[(name, files[:MOST_FILES]) for name, files in verdict.files],
         remarks=[_about(say, line, others) for line in _unnamed(verdict.remarks, others)[:MOST_REMARKS]],
-        attempts=[(one, _is_counting(one, verdict)) for one in attempts[-MOST_ATTEMPTS:]],
-        decisions=_decisions(say, holding(decisions), titles, others),
+        attempts=_tried(attempts, verdict)[-MOST_ATTEMPTS:],
+        decisions=_decisions(say, held, titles, others),
+        decides_points=bool(held.points),
         log=_tail(verdict.log),
         hours=f"{verdict.late_seconds / 3600:.1f}",
     )
@@ -324,12 +336,16 @@ def _answers(course: Course, verdict: Verdict, rows: Sequence[Row]) -> list[dict
     ]
 
 
-def _is_counting(attempt: Attempt, verdict: Verdict) -> bool:
-    return (attempt.attempt, attempt.submitted_at, attempt.digest) == (
-        verdict.attempt,
-        verdict.submitted_at,
-        verdict.digest,
-    )
+def _tried(attempts: Sequence[Attempt], verdict: Verdict) -> list[Tried]:
+    """All attempts. Downloads without numbers each have a first one: then they are counted anew."""
+    numbers = [one.attempt for one in attempts]
+    if len(set(numbers)) < len(numbers):
+        numbers = list(range(1, len(numbers) + 1))
+    counting = (verdict.attempt, verdict.submitted_at, verdict.digest)
+    return [
+        Tried(number, one.submitted_at, (one.attempt, one.submitted_at, one.digest) == counting)
+        for number, one in zip(numbers, attempts, strict=True)
+    ]
 
 
 def _decisions(
@@ -352,7 +368,9 @@ def _what(say: Words, one: Decision, titles: Mapping[str, str]) -> str:
     if one.kind == "adjust":
         return say("{row} is {points} points", row=titles.get(one.row, one.row), points=points)
     if one.kind == "extend":
-        return say("extended: {until}", until=one.until)
+        if one.days is None:
+            return say("extended to {until}", until=one.until)
+        return say("extended by 1 day") if one.days == 1 else say("extended by {days} days", days=one.days)
     if one.kind == "choose_attempt":
         return say("this attempt counts: {attempt}", attempt=one.digest[:12])
     return say(

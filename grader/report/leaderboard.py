@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +22,13 @@ from grader.text import safe_line
 from grader.types import Accuracy, Verdict
 
 NICKNAME_CHARACTERS = 40
+SCALE_STEP = 5  # percent
 MOST_BYTES = 1 << 20  # of a list of nicknames
 _ID, _NICKNAME = ("student", "student_id", "学号"), ("nickname", "昵称")
 
 
 class Line(NamedTuple):
-    """A place. `low` and `high` are where the interval's bar begins and ends, in percent."""
+    """A place. `low` and `high` are the interval's ends, in percent."""
 
     place: int
     nickname: str  # empty where none was chosen
@@ -46,7 +48,9 @@ def leaderboard_page(
 ) -> str:
     """The page in HTML. With `held_out`, the images that no student has seen decide, else the public ones."""
     lines = standings(verdicts, nicknames, held_out=held_out)
-    return render("leaderboard.html", lang, rubric=rubric, lines=lines, held_out=held_out)
+    return render(
+        "leaderboard.html", lang, rubric=rubric, lines=lines, scale=_scale(lines), held_out=held_out
+    )
 
 
 def standings(
@@ -74,6 +78,12 @@ def standings(
         place = 1 + sum((better.low or 0) > high for better, _, _ in found)
         lines.append(Line(place, nickname, accuracy, 100 * low, 100 * high, other))
     return lines
+
+
+def _scale(lines: Sequence[Line]) -> tuple[int, int]:
+    """From where to where the bars are drawn, in percent: multiples of SCALE_STEP that enclose them all."""
+    low, high = min((line.low for line in lines), default=0), max((line.high for line in lines), default=100)
+    return SCALE_STEP * math.floor(low / SCALE_STEP), SCALE_STEP * math.ceil(high / SCALE_STEP)
 
 
 def read_nicknames(path: Path, students: Sequence[str]) -> dict[str, str]:

@@ -30,6 +30,9 @@ class Moodle:
         grade = header.find("Grade", "成绩", "成績", "分数", "Bewertung")
         if item is not None:
             grade = header.find(item)
+        first = sheet.value(1, identifier) if len(sheet.rows) > 1 else ""
+        if grade is None and not _NUMBER.fullmatch(first):
+            raise UserError(f"{sheet.path}: is not {self.name}'s: --template is {self.title}")
         if grade is None:
             told = f"no column {item}" if item else "no column Grade"
             raise UserError(f"{sheet.path}: has {told}: name the column of the grades with --item")

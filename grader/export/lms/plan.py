@@ -17,6 +17,8 @@ from grader.types import Verdict
 
 from .template import Lms, Person, Template, folded, number
 
+_REMOVE = "`grader remove` takes out the one that is nobody's, such as an id that is not on the class list"
+
 
 class Choices(NamedTuple):
     """What the person at the keyboard has decided."""
@@ -70,15 +72,16 @@ def make_plan(
     comments: Mapping[str, str] | None = None,
     published: Mapping[str, Verdict] | None = None,
     only: Collection[str] | None = None,
+    removed: Mapping[str, int] | None = None,
 ) -> Plan:
     """Match the `verdicts` with the template's lines.
 
     `emails` and `comments` are by student id, the latter for the feedback column. A grade in the file that
     is the one `published` last is the grader's own, and is replaced without asking. With `only`, the
-    others' lines are left alone.
+    others' lines are left alone. `removed` has the decision by which somebody was removed.
     """
     published = published or {}
-    matched, problems = _matched(template, verdicts, emails or {})
+    matched, problems = _matched(template, verdicts, emails or {}, removed or {})
     out_of = verdicts[0].out_of if verdicts else Decimal(0)
     most = template.item.maximum
     if most is not None and most != out_of and choices.maximum is None:
@@ -154,7 +157,7 @@ def _comment(
 
 
 def _matched(
-    template: Template, verdicts: Sequence[Verdict], emails: Mapping[str, str]
+    template: Template, verdicts: Sequence[Verdict], emails: Mapping[str, str], removed: Mapping[str, int]
 ) -> tuple[list[tuple[Verdict, Person]], list[Problem]]:
     """Who is which line. What is not beyond doubt is a problem."""
     lines: dict[str, list[Person]] = {}
@@ -182,15 +185,23 @@ def _matched(
         who = safe_line(" ".join(filter(None, [person.ids[0] if person.ids else "", person.name])), 120)
         if len(claimed) > 1:
             ids = " and ".join(verdict.student_id for verdict in claimed)
-            problems.append(Problem("ambiguous", who, f"could be {safe_line(ids, 200)}"))
+            problems.append(Problem("ambiguous", who, f"could be {safe_line(ids, 200)}: {_REMOVE}"))
         elif not claimed:
             if person.row not in doubtful:
-                problems.append(Problem("not-in-results", who, "has no result"))
+                problems.append(Problem("not-in-results", who, _no_result(person, removed)))
         elif any(acts_as_formula(id) for id in person.ids):
             problems.append(Problem("unsafe-id", who, "a spreadsheet would run the id as a formula"))
         else:
             found.append((claimed[0], person))
     return found, problems
+
+
+def _no_result(person: Person, removed: Mapping[str, int]) -> str:
+    by_id = {folded(id): number for id, number in removed.items()}
+    number = next((by_id[folded(id)] for id in person.ids if folded(id) in by_id), None)
+    if number is None:
+        return "has no result"
+    return f"was removed by decision {number}: `grader undo` takes that back"
 
 
 def _written(lms: Lms, template: Template, verdict: Verdict, how: str | None) -> str | None:
