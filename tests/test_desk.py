@@ -347,7 +347,7 @@ def test_everything_on_a_student_is_decided_and_undone(desk: Desk, ann: Browser)
     for number in (5, 4, 3, 2, 1):
         page = ann.get(student).text
         undo = {"number": str(number), "seen": field(page, "seen"), "why": "was wrong", "back": student}
-        assert ann.post("/undo", undo).to == student
+        assert ann.post("/undo", undo).to.partition("?")[0] == student
     assert verdict(desk, "pb4").total == before
     assert ann.post("/undo", undo).status == 400, "it does not hold any more"
     told = ann.get(f"{student}/history").text

@@ -126,11 +126,6 @@ def test_marking_by_mouse(desk: Desk, ann: Page) -> None:
     ann.get_by_role("button", name="Undo").click()
     ann.get_by_text("Saved: pb2, decision 2 undone").wait_for()
     ann.get_by_text("This is by pb2.").wait_for()
-    press(ann, "5")
-    ann.get_by_text("5: there is no such button").wait_for()
-    press(ann, "0")
-    ann.get_by_text("Saved: pb2, question_2 is 0.00").wait_for()
-    ann.get_by_text("This is by pb4.").wait_for()
     assert decided(desk, "question_1") == {"pb1": "0.50"}
     assert [one.why for one in made(desk, "pb1") + made(desk, "pb2")][:2] == ["half of it", "nearly all"]
     ann.get_by_role("link", name="Class").click()
