@@ -259,7 +259,8 @@ def _program(to: str, results: Path | None, out: Path) -> None:
     """The grader for another system to run, by the rubric of the last run in `results`, or the usual one."""
     from grader.export.autograder import gradescope_zip, workflow
     from grader.export.files import replace_file
-    from grader.gradebook import last_run
+    from grader.gradebook import lab_of, last_run
+    from grader.lab import DEFAULT
     from grader.rubric import load_rubric
 
     if to == "github-action":
@@ -269,5 +270,7 @@ def _program(to: str, results: Path | None, out: Path) -> None:
     run = last_run(results) if results else None
     if results and not run:
         raise UserError(f"{results}: nothing was graded into it yet: leave it out for the usual rubric")
+    if run and lab_of(run.settings) != DEFAULT:
+        raise UserError(f"{results}: holds another lab's marks: --to {to} is for {DEFAULT} alone")
     replace_file(out, gradescope_zip(run.rubric if run else load_rubric()))
     click.echo(f"{out}: upload it under Configure Autograder; it measures on the images that the kit embeds")
