@@ -107,7 +107,9 @@ def test_grading_anew_gives_the_same_files_byte_for_byte(
 def test_only_grades_one_again(graded: tuple[Path, str], class_folder: Path) -> None:
     out, _ = graded
     again = grader("grade", class_folder, "--out", out, "--images", "mini", "--only", "alice")
-    assert again.returncode == 0 and "1/1 alice" in again.stderr and "张三" in again.stdout
+    assert again.returncode == 0 and "1/1 alice" in again.stderr
+    assert "alice" in again.stdout and "张三" not in again.stdout, "the table is for those who were named"
+    assert "\n张三," in (out / "scores.csv").read_text("utf-8"), "the files are for the class"
 
 
 def _bad_calls(folder: Path, class_folder: Path, graded: Path) -> dict[str, tuple[list[object], str]]:
