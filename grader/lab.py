@@ -152,6 +152,7 @@ def _import(folder: Path) -> ModuleType:
         raise UserError(
             f"{file}: cannot be imported ({type(error).__name__}: {error}): fix it there"
         ) from error
+    setattr(sys.modules[_PACKAGE], folder.name, module)  # as an import by name does it
     return module
 
 

@@ -299,7 +299,7 @@ def test_the_same_weights_in_another_file_with_noise_are_flagged_with_both(grade
     for student, other in (("honest", "noisy"), ("noisy", "honest")):
         (flag,) = graded[student]["flags"]
         assert flag["kind"] == "copy" and "much the same network (alike, of 1: weights " in flag["message"]
-        others = flag["message"].partition("handed in: ")[2].partition(";")[0].split(", ")
+        others = flag["message"].partition("other students: ")[2].partition(";")[0].split(", ")
         assert {other, "宣称", "hash_table", "only_known"} - {student} == set(others), "who have its weights"
 
 
@@ -340,7 +340,7 @@ def test_flags_stand_in_the_sheet_and_not_in_what_students_get_back(
         assert bool(row["flags"]) == bool(graded[student]["flags"])
         text = (results / "students" / f"{student}.json").read_text("utf-8")
         assert not {"flags", "fingerprint"} & json.loads(text).keys()
-        assert "handed in:" not in text and "changed a little" not in text
+        assert "other student" not in text and "changed a little" not in text
     rows = openpyxl.load_workbook(results / "scores.xlsx")["Scores"].iter_rows(values_only=True)
     _, header, *rest = rows
     at = header.index("flags")

@@ -129,7 +129,7 @@ def test_changed_answers_run_no_code(tmp_path: Path) -> None:
     answer = "Because a kernel is the same at every place and so needs far fewer numbers to be learnt."
     (folder / "answers.md").write_text(f"## Question 1\n\n{answer}\n", "utf-8")
     again = grader(*words)
-    assert again.returncode == 0 and "1 unchanged" in again.stderr, again.stderr
+    assert again.returncode == 0 and "1 with other answers only" in again.stderr, again.stderr
     assert "question_1" in again.stderr and "another attempt counts" in again.stderr
     with closing(sqlite3.connect(out / FILE_NAME)) as file:
         rows = file.execute("SELECT run, part, version FROM evidence ORDER BY number").fetchall()
