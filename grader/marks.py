@@ -14,6 +14,7 @@ from grader.intake.whose import squeezed
 from grader.policy import Extension, accepted, counting, deduction, due, lateness, read_extension
 from grader.roster import NEAREST, RosterEntry, unknown
 from grader.scoring import score
+from grader.text import counted
 from grader.types import Decision, Evidence, Flag, Row, Status, Verdict
 
 TOTAL = "total"  # the row by which a whole mark is decided
@@ -145,7 +146,7 @@ def _marked_late(mark: str, days: int, extended: bool) -> str:
     """What a mark of lateness without a time comes to, for a person."""
     told = f"marked {mark} in the download, which tells no time: "
     if days:
-        return f"{told}it counts as {days} {'day' if days == 1 else 'days'} late, as the policy says"
+        return f"{told}it counts as {counted(days, 'day')} late, as the policy says"
     if extended:
         return f"{told}it does not count as late, for the student has an extension{_LOOK}"
     return f"{told}it does not count as late, for the policy has no marked_late_days{_LOOK}"

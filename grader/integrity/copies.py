@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.integrity import texts
-from grader.text import safe_line
+from grader.text import counted, safe_line
 from grader.types import Fingerprint, Flag, Verdict
 
 PROBES = 100  # images for the ranks, and as many unlike the training's
@@ -76,7 +76,7 @@ def _flag(what: str, twins: Set[int], verdicts: Sequence[Verdict], note: str = "
     """Neutral, for the weights may be the course's own."""
     names = [safe_line(verdicts[at].student_id, 60) for at in sorted(twins)]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    people = f"{len(names)} other student{'s' if len(names) > 1 else ''}"
+    people = counted(len(names), "other student")
     listed = ", ".join(names[:NAMED]) + more
     return Flag(
         kind="copy",

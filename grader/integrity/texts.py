@@ -37,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.questions import Wordings, own_units
-from grader.text import safe_line
+from grader.text import counted, safe_line
 from grader.types import Flag, Verdict
 
 TOKENS = 16
@@ -328,5 +328,5 @@ def _message(what: str, others: Mapping[int, float], ids: Sequence[str]) -> str:
     named = sorted((-share, safe_line(ids[at], 60)) for at, share in others.items())
     listed = ", ".join(f"{name} ({-share:.0%})" for share, name in named[:NAMED])
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    people = f"{len(named)} other student{'s' if len(named) > 1 else ''}"
+    people = counted(len(named), "other student")
     return f"{_MEANT[what]} as {people}: {listed}{more}; what the course gave out is not counted"
